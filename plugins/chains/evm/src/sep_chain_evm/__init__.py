@@ -1,0 +1,1 @@
+"""Ethereum for SEP: preset and family of the chain."""

@@ -1,0 +1,1 @@
+"""Keeps two assets at a weight by acquiring and disposing."""

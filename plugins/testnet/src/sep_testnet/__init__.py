@@ -1,0 +1,1 @@
+"""Local Ethereum nodes with genuine Uniswap contracts: a testnet in a box."""

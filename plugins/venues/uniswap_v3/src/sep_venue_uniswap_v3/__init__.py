@@ -1,0 +1,1 @@
+"""Uniswap V3 as a venue of SEP."""
