@@ -1,0 +1,58 @@
+"""Signers: the only holders of keys."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sep_hooks.config import PluginConfig
+from sep_hooks.context import PluginContext
+from sep_hooks.types import Address, IntentId, SignedTransaction, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class SignRequest:
+    """One described step: who wants it, under which epoch of the log, for which plan, and the exact transaction."""
+
+    intent_id: IntentId
+    step_id: str
+    epoch: int
+    plan_digest: str
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class SignedEntry:
+    """A signature that the signer remembers, for recovery."""
+
+    request: SignRequest
+    signed: SignedTransaction
+
+
+class Signer[ConfigT: PluginConfig](ABC):
+    """Signs under its own policy. Idempotent: the same request is answered by the same bytes."""
+
+    Config: ClassVar[type[PluginConfig]]
+
+    def __init__(self, config: ConfigT, context: PluginContext) -> None:
+        self.config = config
+        self.context = context
+
+    @abstractmethod
+    async def open(self) -> Address:
+        """Unlocks the key, off the event loop, and names its address. Raises `SignerRefused`."""
+
+    @abstractmethod
+    async def sign(self, request: SignRequest) -> SignedTransaction:
+        """The signed bytes, remembered durably before they are returned.
+
+        Raises `SignerRefused` for a second payload at one nonce, an older epoch, or a breach of the policy.
+        """
+
+    @abstractmethod
+    async def list_signed(self) -> Sequence[SignedEntry]:
+        """All that was ever signed and is still remembered, by nonce."""
+
+    async def close(self) -> None:
+        """Forgets the key."""
+        return
