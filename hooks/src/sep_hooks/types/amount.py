@@ -9,6 +9,9 @@ from sep_hooks.errors import InvalidAmount
 Amount = NewType("Amount", int)
 """A non-negative integer in an asset's base units; a decimal string in JSON."""
 
+Quantity = NewType("Quantity", int)
+"""A signed integer in base units or in a metric's own parts; a decimal string in JSON."""
+
 Ratio = Decimal
 """An exact share or slippage; a decimal string in JSON, never a binary float."""
 

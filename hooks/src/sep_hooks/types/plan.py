@@ -114,7 +114,7 @@ class Plan:
     limit_out: Amount
     quoted_in: Amount
     quoted_out: Amount
-    marginal: tuple[int, int]
+    marginal: tuple[Amount, Amount]
     gas_limit: int
     max_fee_per_gas: int
     method: str

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sep_hooks.types.amount import Amount
+from sep_hooks.types.amount import Amount, Quantity
 from sep_hooks.types.asset import AssetId
 from sep_hooks.types.price import PriceBook
 
@@ -29,7 +29,7 @@ class Charge:
 
     metric: str
     scope: str
-    amount: int
+    amount: Quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,18 @@ class Verdict:
     scope: str
     metric: str
     unit: str
-    used: int
-    held: int
-    asked: int
-    limit: int
+    used: Quantity
+    held: Quantity
+    asked: Quantity
+    limit: Quantity
     hard: bool
     ok: bool
     detail: str = ""
 
     @property
-    def headroom(self) -> int:
+    def headroom(self) -> Quantity:
         """What the limit still leaves after this plan."""
-        return self.limit - self.used - self.held - self.asked
+        return Quantity(self.limit - self.used - self.held - self.asked)
 
 
 @dataclass(frozen=True, slots=True)

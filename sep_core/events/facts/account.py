@@ -1,0 +1,145 @@
+"""Facts of one account's nonce lane; stream `account:<chain id>:<address>`."""
+
+import dataclasses
+
+from sep_hooks.types import (
+    Address,
+    Amount,
+    AssetId,
+    BlockRef,
+    BroadcastAnswer,
+    ChainRef,
+    IntentId,
+    SwapFill,
+)
+
+from sep_core.events.registry import Fact, fact
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Transfer:
+    """A token transfer decoded out of a receipt; `ordinal` is the log's place in its transaction."""
+
+    asset: AssetId
+    sender: Address
+    recipient: Address
+    amount: Amount
+    ordinal: int
+
+
+@fact("AccountOpened")
+class AccountOpened(Fact):
+    """The account joins this log; `next_nonce` and `balances` are the chain's at `block`."""
+
+    name: str
+    chain: ChainRef
+    address: Address
+    next_nonce: int
+    block: BlockRef
+    balances: tuple[tuple[AssetId, Amount], ...]
+
+
+@fact("TransactionPlanned")
+class TransactionPlanned(Fact):
+    """A step passed simulation and will be signed; `deadline` in chain seconds, None for approvals."""
+
+    intent_id: IntentId
+    step_id: str
+    to: Address
+    calldata_digest: str
+    limit_in: Amount
+    limit_out: Amount
+    deadline: int | None
+
+
+@fact("NonceReserved")
+class NonceReserved(Fact):
+    """The nonce belongs to the step from now on; written with the signed bytes."""
+
+    nonce: int
+    intent_id: IntentId
+    step_id: str
+
+
+@fact("TransactionSigned")
+class TransactionSigned(Fact):
+    """The signed bytes, sealed with the data folder's key, before any of them left."""
+
+    nonce: int
+    intent_id: IntentId
+    step_id: str
+    hash: str
+    sealed: str
+    gas_limit: int
+    max_fee_per_gas: Amount
+    max_priority_fee_per_gas: Amount
+    plan_digest: str
+    recovered: bool = False
+
+
+@fact("TransactionBroadcast")
+class TransactionBroadcast(Fact):
+    """The bytes were handed to endpoints; informative, recovery never relies on it."""
+
+    nonce: int
+    hash: str
+    answers: tuple[BroadcastAnswer, ...]
+
+
+@fact("TransactionDoubted")
+class TransactionDoubted(Fact):
+    """No answer tells whether the bytes were taken, or a receipt has not come in time."""
+
+    nonce: int
+    hash: str
+    reason: str
+
+
+@fact("TransactionIncluded")
+class TransactionIncluded(Fact):
+    """A receipt was seen; provisional until final. Holds chain data only."""
+
+    nonce: int
+    hash: str
+    block: BlockRef
+    ok: bool
+    gas_used: int
+    effective_gas_price: Amount
+    transfers: tuple[Transfer, ...]
+    passes: tuple[SwapFill, ...]
+    occurrence: int
+
+
+@fact("TransactionReorged")
+class TransactionReorged(Fact):
+    """The block of the receipt left the canonical chain; the same bytes are sent again."""
+
+    nonce: int
+    hash: str
+    block: BlockRef
+
+
+@fact("TransactionFinal")
+class TransactionFinal(Fact):
+    """The receipt's block is final by the chain's policy, named in `rule`."""
+
+    nonce: int
+    hash: str
+    block: BlockRef
+    ok: bool
+    rule: str
+
+
+@fact("NonceConsumedExternally")
+class NonceConsumedExternally(Fact):
+    """The nonce was used by a transaction that is not ours."""
+
+    nonce: int
+    evidence: str
+
+
+@fact("AccountFrozen")
+class AccountFrozen(Fact):
+    """Nothing is signed for the account until an operator has looked."""
+
+    reason: str

@@ -1,0 +1,23 @@
+"""Facts of a chain; stream `chain:<chain id>`."""
+
+from sep_hooks.types import BlockRef, ChainRef
+
+from sep_core.events.registry import Fact, fact
+
+
+@fact("ChainConnected")
+class ChainConnected(Fact):
+    """An endpoint proved its chain id; heads follow from `head` on."""
+
+    chain: ChainRef
+    name: str
+    head: BlockRef
+
+
+@fact("ChainReorged")
+class ChainReorged(Fact):
+    """Blocks left the canonical chain (newest first)."""
+
+    chain: ChainRef
+    removed: tuple[BlockRef, ...]
+    head: BlockRef

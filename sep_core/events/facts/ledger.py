@@ -1,0 +1,37 @@
+"""Facts of the ledger; stream `ledger:<account>`."""
+
+import dataclasses
+from typing import Literal
+from uuid import UUID
+
+from sep_hooks.types import AssetId, IntentId, Quantity
+
+from sep_core.events.registry import Fact, fact
+
+type AccountClass = Literal["wallet", "trade", "gas", "fee", "external", "doubt", "unexplained"]
+"""What a posting stands in: owned, exchanged, spent, from outside, not known."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Posting:
+    """One line of an entry: base units into (positive) or out of an account of the ledger."""
+
+    account_class: AccountClass
+    asset: AssetId
+    strategy: str
+    quantity: Quantity
+
+
+@fact("JournalPosted")
+class JournalPosted(Fact):
+    """An entry, zero-sum for each asset, keyed by the id of the fact that it books.
+
+    `status`: provisional entries are voided or replaced by final ones; a void entry repeats its original's key.
+    """
+
+    key: UUID
+    account: str
+    status: Literal["provisional", "final", "void"]
+    reason: str
+    intent_id: IntentId | None
+    postings: tuple[Posting, ...]
