@@ -1,0 +1,196 @@
+//! Invariants of both families over random states: no value is created, more never buys less.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use proptest::prelude::*;
+use sep_amm::{AmmError, ConcentratedLiquidity, ConstantProduct, SwapLimit, Tick, TickTable, U256};
+
+const FEES: [u32; 5] = [0, 100, 500, 3000, 10_000];
+
+prop_compose! {
+    fn product()(r0 in 1u128..1 << 111, r1 in 1u128..1 << 111, fee in prop::sample::select(&FEES[..]))
+        -> ConstantProduct {
+        ConstantProduct::new(U256::from(r0), U256::from(r1), fee).unwrap()
+    }
+}
+
+prop_compose! {
+    /// A pool whose positions overlap at random, with gaps, and one that may reach everywhere.
+    fn concentrated()(
+        spacing in prop::sample::select(&[1i32, 10, 60, 200][..]),
+        fee in prop::sample::select(&FEES[..]),
+        centre in -3000i32..3000,
+        inside in 0u64..1_000_000,
+        positions in prop::collection::vec((-40i32..40, 1i32..60, 1u128..1 << 80), 1..12),
+        everywhere in prop::option::of(1u128..1 << 70),
+    ) -> ConcentratedLiquidity {
+        let tick = centre * spacing.min(20);
+        let low = sep_amm::sqrt_price_at_tick(tick).unwrap();
+        let high = sep_amm::sqrt_price_at_tick(tick + 1).unwrap();
+        let price = low + (high - low) * U256::from(inside) / U256::from(1_000_000u64);
+        let table = TickTable::new(spacing, Vec::new(), None).unwrap();
+        let mut pool = ConcentratedLiquidity::new(price, tick, 0, fee, table).unwrap();
+        for (offset, width, liquidity) in positions {
+            let lower = (tick.div_euclid(spacing) + offset) * spacing;
+            pool = pool.with_liquidity(lower, lower + width * spacing, liquidity.cast_signed()).unwrap();
+        }
+        if let Some(liquidity) = everywhere {
+            let edge = 887_272 / spacing * spacing;
+            pool = pool.with_liquidity(-edge, edge, liquidity.cast_signed()).unwrap();
+        }
+        pool
+    }
+}
+
+fn amount() -> impl Strategy<Value = U256> {
+    (0u32..90, 1u64..u64::MAX)
+        .prop_map(|(shift, bits)| (U256::from(bits) << shift as usize >> 32usize) + U256::ONE)
+}
+
+/// A round trip may end with less than it began, never with more.
+macro_rules! family {
+    ($name:ident, $pool:expr) => {
+        mod $name {
+            use super::*;
+
+            proptest! {
+                #![proptest_config(ProptestConfig::with_cases(512))]
+
+                #[test]
+                fn a_round_trip_never_profits(pool in $pool, amount in amount(), direction: bool) {
+                    let Ok((there, next)) = pool.after(direction, amount, true) else { return Ok(()) };
+                    if there.amount_out.is_zero() { return Ok(()) }
+                    let Ok((back, _)) = next.after(!direction, there.amount_out, true) else { return Ok(()) };
+                    prop_assert!(back.amount_out <= amount);
+                }
+
+                #[test]
+                fn more_in_never_gives_less(pool in $pool, amount in amount(), more in amount(), direction: bool) {
+                    let (Ok(small), Ok(large)) =
+                        (pool.quote(direction, amount, true), pool.quote(direction, amount + more, true))
+                    else { return Ok(()) };
+                    prop_assert!(small.amount_out <= large.amount_out);
+                }
+
+                #[test]
+                fn more_out_never_costs_less(pool in $pool, amount in amount(), more in amount(), direction: bool) {
+                    let (Ok(small), Ok(large)) =
+                        (pool.quote(direction, amount, false), pool.quote(direction, amount + more, false))
+                    else { return Ok(()) };
+                    prop_assert!(small.amount_in <= large.amount_in);
+                }
+
+                #[test]
+                fn the_price_of_an_output_buys_it(pool in $pool, amount in amount(), direction: bool) {
+                    let Ok(priced) = pool.quote(direction, amount, false) else { return Ok(()) };
+                    prop_assert_eq!(priced.amount_out, amount);
+                    let bought = pool.quote(direction, priced.amount_in, true);
+                    match bought {
+                        Ok(bought) => prop_assert!(bought.amount_out >= amount),
+                        // The last unit of rounding can be more than the pool takes at its very edge.
+                        Err(AmmError::InsufficientLiquidity { amount_out, .. }) => prop_assert!(amount_out >= amount),
+                        Err(error) => prop_assert!(false, "{error}"),
+                    }
+                }
+
+                #[test]
+                fn what_an_input_bought_costs_no_more(pool in $pool, amount in amount(), direction: bool) {
+                    let Ok(bought) = pool.quote(direction, amount, true) else { return Ok(()) };
+                    if bought.amount_out.is_zero() { return Ok(()) }
+                    let priced = pool.quote(direction, bought.amount_out, false).unwrap();
+                    // Constant product adds one unit whatever the remainder was.
+                    prop_assert!(priced.amount_in <= amount + U256::ONE);
+                }
+
+                #[test]
+                fn two_halves_give_no_more_than_the_whole(
+                    pool in $pool, amount in amount(), more in amount(), direction: bool,
+                ) {
+                    let Ok((first, next)) = pool.after(direction, amount, true) else { return Ok(()) };
+                    let Ok(second) = next.quote(direction, more, true) else { return Ok(()) };
+                    let Ok(whole) = pool.quote(direction, amount + more, true) else { return Ok(()) };
+                    prop_assert!(first.amount_out + second.amount_out <= whole.amount_out + U256::from(slack(&whole)));
+                }
+            }
+        }
+    };
+}
+
+/// The fee of each part stays with the pool, but each crossing rounds once, in either order.
+fn slack(quote: &sep_amm::Quote) -> u32 {
+    quote.ticks_crossed + 1
+}
+
+family!(constant_product, product());
+family!(concentrated_liquidity, concentrated());
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn the_product_of_reserves_never_falls(pool in product(), amount in amount(), direction: bool, exact_in: bool) {
+        if let Ok((_, next)) = pool.after(direction, amount, exact_in) {
+            let before: ruint::aliases::U512 = pool.reserve0().widening_mul(pool.reserve1());
+            let after: ruint::aliases::U512 = next.reserve0().widening_mul(next.reserve1());
+            prop_assert!(after >= before);
+        }
+    }
+
+    #[test]
+    fn a_swap_moves_the_price_one_way_and_keeps_tick_and_liquidity_in_step(
+        pool in concentrated(), amount in amount(), direction: bool, exact_in: bool,
+    ) {
+        if let Ok((_, next)) = pool.after(direction, amount, exact_in) {
+            if direction {
+                prop_assert!(next.sqrt_price_x96() <= pool.sqrt_price_x96());
+            } else {
+                prop_assert!(next.sqrt_price_x96() >= pool.sqrt_price_x96());
+            }
+            let sum: i128 = next.table().ticks().iter()
+                .filter(|tick| tick.index <= next.tick()).map(|tick| tick.liquidity_net).sum();
+            prop_assert_eq!(sum, next.liquidity().cast_signed());
+            // The constructor checks the tick against the price.
+            prop_assert!(pool.with_swap(next.sqrt_price_x96(), next.tick(), next.liquidity()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_part_of_the_ticks_gives_the_same_number_or_none(
+        pool in concentrated(), amount in amount(), direction: bool, exact_in: bool, below in 0i32..3000, above in 0i32..3000,
+    ) {
+        let (low, high) = (pool.tick() - below, pool.tick() + 1 + above);
+        let known: Vec<Tick> =
+            pool.table().ticks().iter().copied().filter(|tick| (low..=high).contains(&tick.index)).collect();
+        let table = TickTable::new(pool.table().spacing(), known, Some((low, high))).unwrap();
+        let part = ConcentratedLiquidity::new(
+            pool.sqrt_price_x96(), pool.tick(), pool.liquidity(), pool.fee_ppm(), table).unwrap();
+        match part.quote(direction, amount, exact_in) {
+            Err(AmmError::NeedTicks { tick }) => prop_assert!(tick == low || tick == high),
+            answer => prop_assert_eq!(answer, pool.quote(direction, amount, exact_in)),
+        }
+    }
+
+    #[test]
+    fn a_burn_undoes_its_mint(
+        pool in concentrated(), offset in -50i32..50, width in 1i32..50, liquidity in 1i128..1 << 90,
+    ) {
+        let spacing = pool.table().spacing();
+        let lower = (pool.tick().div_euclid(spacing) + offset) * spacing;
+        let upper = lower + width * spacing;
+        let minted = pool.with_liquidity(lower, upper, liquidity).unwrap();
+        prop_assert_eq!(minted.with_liquidity(lower, upper, -liquidity).unwrap(), pool);
+    }
+
+    #[test]
+    fn a_price_limit_is_never_passed(
+        pool in concentrated(), amount in amount(), direction: bool, exact_in: bool, distance in 1i32..2000,
+    ) {
+        let tick = if direction { pool.tick() - distance } else { pool.tick() + 1 + distance };
+        let limit = sep_amm::sqrt_price_at_tick(tick).unwrap();
+        let Ok((quote, next)) = pool.after_within(direction, amount, exact_in, SwapLimit::SqrtPrice(limit)) else {
+            return Ok(())
+        };
+        if direction { prop_assert!(next.sqrt_price_x96() >= limit) } else { prop_assert!(next.sqrt_price_x96() <= limit) }
+        let moved = if exact_in { quote.amount_in } else { quote.amount_out };
+        prop_assert!(moved == amount || (moved < amount && next.sqrt_price_x96() == limit));
+    }
+}
