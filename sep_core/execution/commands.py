@@ -1,0 +1,168 @@
+"""What execution's workers report to the kernel: observations, never conclusions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sep_hooks.types import (
+    Address,
+    Amount,
+    AssetId,
+    Block,
+    BlockRef,
+    BroadcastAnswer,
+    ChainRef,
+    Fill,
+    IntentId,
+    Receipt,
+    SignedTransaction,
+    Step,
+    SwapFill,
+    Transaction,
+)
+
+from sep_core.events.facts import Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class LaneKey:
+    """One sender on one chain: the owner of a sequence of nonces."""
+
+    chain: ChainRef
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount:
+    """The chain's view of an account that the log does not know yet."""
+
+    lane: LaneKey
+    name: str
+    next_nonce: int
+    block: BlockRef
+    balances: tuple[tuple[AssetId, Amount], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedStep:
+    """A step with the transaction that will carry it; `sealed` are the raw bytes, encrypted."""
+
+    step: Step
+    transaction: Transaction
+    signed: SignedTransaction
+    sealed: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSigned:
+    """All steps of a plan, signed at consecutive nonces: durable in one append before anything is sent."""
+
+    lane: LaneKey
+    intent_id: IntentId
+    plan_digest: str
+    steps: tuple[SignedStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPaperFill:
+    """The simulation's own amounts, in place of a transaction."""
+
+    intent_id: IntentId
+    fills: tuple[Fill, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptSigned:
+    """A signature that the signer remembers and the log does not: the append died after signing."""
+
+    lane: LaneKey
+    intent_id: IntentId
+    step_id: str
+    plan_digest: str
+    transaction: Transaction
+    signed: SignedTransaction
+    sealed: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBroadcast:
+    """The endpoints' answers to one broadcast."""
+
+    lane: LaneKey
+    nonce: int
+    hash: str
+    answers: tuple[BroadcastAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDoubt:
+    """A receipt has not come within the time that it should."""
+
+    lane: LaneKey
+    nonce: int
+    hash: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReceipt:
+    """A receipt on the canonical chain, with its decoded effects."""
+
+    lane: LaneKey
+    nonce: int
+    receipt: Receipt
+    transfers: tuple[Transfer, ...]
+    passes: tuple[SwapFill, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReorg:
+    """The block of a receipt is no longer canonical."""
+
+    lane: LaneKey
+    nonce: int
+    hash: str
+    block: BlockRef
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFinal:
+    """The block of a receipt is final by the chain's policy."""
+
+    lane: LaneKey
+    nonce: int
+    hash: str
+    block: BlockRef
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordNonceConsumed:
+    """A final account nonce lies above ours, and no endpoint has a receipt for any of our hashes."""
+
+    lane: LaneKey
+    nonce: int
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChainReorg:
+    """Blocks left the canonical chain."""
+
+    chain: ChainRef
+    removed: Sequence[Block]
+    head: Block
+
+
+type ExecutionCommand = (
+    OpenAccount
+    | RecordSigned
+    | RecordPaperFill
+    | AdoptSigned
+    | RecordBroadcast
+    | RecordDoubt
+    | RecordReceipt
+    | RecordReorg
+    | RecordFinal
+    | RecordNonceConsumed
+    | RecordChainReorg
+)
