@@ -1,4 +1,6 @@
-"""Fixtures that every suite shares."""
+"""Fixtures and rules that every suite shares."""
+
+import os
 
 import pytest
 
@@ -7,3 +9,11 @@ import pytest
 def anyio_backend() -> str:
     """The kernel runs on asyncio alone; so do its tests."""
     return "asyncio"
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where nothing may skip, a skip is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = len(reporter.stats.get("skipped", [])) if reporter is not None else 0
+    if skipped and os.environ.get("SEP_NO_SKIPS") and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
