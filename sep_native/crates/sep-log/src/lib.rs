@@ -1,1 +1,18 @@
-//! To be filled.
+//! The hash tree of the log: RFC 9162 leaves, nodes, peaks and proofs over SHA-256.
+//!
+//! Position `n` of the log is leaf `n - 1`. A tree is kept as its *peaks*, the roots of the full subtrees from left to
+//! right, one for each set bit of the size; that is all an appender needs to go on.
+#![forbid(unsafe_code)]
+
+mod error;
+mod hash;
+mod proof;
+mod tree;
+
+pub use error::TreeError;
+pub use hash::{HASH_BYTES, Hash, empty_root, leaf_hash, node_hash, split_hashes};
+pub use proof::{
+    SUBTREE_WIDTH, Segments, inclusion_proof, inclusion_proof_from_subtrees, subtree_root,
+    tree_root, verify_inclusion,
+};
+pub use tree::Tree;
