@@ -1,0 +1,425 @@
+"""The event store: one log, appended atomically, read by dense position, provable offline."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Protocol, cast
+from uuid import UUID
+
+from sep_hooks.errors import Ambiguous, Permanent, Retryable
+from sep_hooks.types.json import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """The stream must stand at this version; 0 means that it must not exist."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoStream:
+    """The stream must not exist; the same as `Exact(0)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The stream must exist, at whatever version."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyVersion:
+    """The stream may stand anywhere. Without ids of the caller's own choice this is at-least-once."""
+
+
+type Expected = Exact | NoStream | Exists | AnyVersion
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A fact to be recorded. `id` makes appending it again harmless.
+
+    `body` says what is true, `meta` who saw it; two observers of one fact must write the same body.
+    Values are JSON without floats; keys are `[a-z][a-z0-9_]*`; integers stay within 2**53 - 1.
+    """
+
+    id: UUID
+    type: str
+    schema_version: int
+    body: Mapping[str, Json]
+    meta: Mapping[str, Json] = field(default_factory=dict)
+    occurred_at: datetime | None = None
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamWrite:
+    """Events for one stream, and where that stream must stand for them to be true."""
+
+    stream: str
+    expected: Expected
+    events: Sequence[NewEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCondition:
+    """Where a stream that is not written must stand for an append to be true."""
+
+    stream: str
+    expected: Expected
+
+
+@dataclass(frozen=True, slots=True)
+class AppendResult:
+    """Where events stand in the log. `duplicate`: they stood there before, nothing was added."""
+
+    first_pos: int
+    last_pos: int
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One event of the log: the exact bytes that were hashed, and what they say.
+
+    Equality is equality of the bytes. `envelope` is their decoded form and must not be changed.
+    """
+
+    record: bytes
+    envelope: Mapping[str, Json] = field(compare=False, repr=False)
+
+    @property
+    def pos(self) -> int:
+        """Place in the log, dense from 1."""
+        return cast(int, self.envelope["pos"])
+
+    @property
+    def stream(self) -> str:
+        """The thing that the fact is about."""
+        return cast(str, self.envelope["stream"])
+
+    @property
+    def version(self) -> int:
+        """Place in the stream, dense from 1."""
+        return cast(int, self.envelope["ver"])
+
+    @property
+    def id(self) -> UUID:
+        """Identity chosen by the writer."""
+        return UUID(cast(str, self.envelope["id"]))
+
+    @property
+    def type(self) -> str:
+        """Kind of fact."""
+        return cast(str, self.envelope["type"])
+
+    @property
+    def schema_version(self) -> int:
+        """Version of the body's schema."""
+        return cast(int, self.envelope["sv"])
+
+    @property
+    def body(self) -> Mapping[str, Json]:
+        """What is true."""
+        return cast(Mapping[str, Json], self.envelope["body"])
+
+    @property
+    def meta(self) -> Mapping[str, Json]:
+        """Who saw it, and how."""
+        return cast(Mapping[str, Json], self.envelope["meta"])
+
+    @property
+    def store_id(self) -> UUID:
+        """The log that this event belongs to."""
+        return UUID(cast(str, self.envelope["store"]))
+
+    @property
+    def epoch(self) -> int:
+        """The writer's fencing epoch."""
+        return cast(int, self.envelope["epoch"])
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When the store took it; never goes back along the log."""
+        return datetime.fromisoformat(cast(str, self.envelope["rec"]))
+
+    @property
+    def occurred_at(self) -> datetime | None:
+        """When it happened, where the writer knew."""
+        text = cast(str | None, self.envelope["occ"])
+        return None if text is None else datetime.fromisoformat(text)
+
+    @property
+    def correlation_id(self) -> UUID | None:
+        """The undertaking that it belongs to."""
+        text = cast(str | None, self.envelope["corr"])
+        return None if text is None else UUID(text)
+
+    @property
+    def causation_id(self) -> UUID | None:
+        """The event or command that led to it."""
+        text = cast(str | None, self.envelope["cause"])
+        return None if text is None else UUID(text)
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """A subscription has shown everything up to `pos`; what follows is live."""
+
+    pos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of a log at one size: `root` over the first `pos` events, and a signed note that says so."""
+
+    store_id: UUID
+    epoch: int
+    pos: int
+    root: bytes
+    note: str
+
+    @property
+    def signature(self) -> str:
+        """The last signature line of the note."""
+        return self.note.rstrip("\n").rsplit("\n", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class InclusionProof:
+    """Sibling hashes that lead from the event at `pos` to the root of `checkpoint`."""
+
+    pos: int
+    leaf_hash: bytes
+    path: tuple[bytes, ...]
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events a reader wants; an empty tuple places no demand."""
+
+    types: tuple[str, ...] = ()
+    stream_prefixes: tuple[str, ...] = ()
+
+    def admits(self, recorded: Recorded) -> bool:
+        """Whether an event is wanted."""
+        if self.types and recorded.type not in self.types:
+            return False
+        return not self.stream_prefixes or recorded.stream.startswith(self.stream_prefixes)
+
+
+class WrongExpectedVersion(Permanent):
+    """A stream does not stand where an append said; nothing was written."""
+
+    code = "wrong_expected_version"
+
+    def __init__(self, stream: str, expected: Expected, actual: int) -> None:
+        super().__init__(
+            f"stream {stream!r} stands at version {actual}, expected was {expected}; nothing was written",
+            next_step="read the stream and decide again",
+        )
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+
+
+class IdConflict(Permanent):
+    """An event id stands in the log with other content; nothing was written."""
+
+    code = "id_conflict"
+
+    def __init__(self, id: UUID, pos: int, difference: str) -> None:  # noqa: A002
+        super().__init__(
+            f"event {id} stands at position {pos} with another {difference}; nothing was written",
+            next_step=f"compare with `sep events show {pos}`",
+        )
+        self.id = id
+        self.pos = pos
+
+
+class InvalidEvent(Permanent):
+    """An event, stream name or condition cannot be recorded; nothing was written."""
+
+    code = "invalid_event"
+
+
+class Fenced(Permanent):
+    """Another engine has taken the log over; this one may never append again."""
+
+    code = "fenced"
+
+
+class StoreFailed(Permanent):
+    """The store has stopped; nothing of this call was written."""
+
+    code = "store_failed"
+
+
+class CommitUnknown(Ambiguous):
+    """The store failed while committing: the events may or may not stand in the log."""
+
+    code = "commit_unknown"
+
+
+class StoreBusy(Retryable):
+    """The queue of the appender is full; nothing was written."""
+
+    code = "store_busy"
+
+
+class StoreClosed(Permanent):
+    """The store was closed; nothing of this call was written."""
+
+    code = "store_closed"
+
+
+class SlowConsumer(Retryable):
+    """A subscriber lags too far; it resumes after `resume_after` and loses nothing."""
+
+    code = "slow_consumer"
+
+    def __init__(self, resume_after: int, lag: int) -> None:
+        super().__init__(
+            f"the subscriber lags {lag} positions", next_step=f"resume after position {resume_after}"
+        )
+        self.resume_after = resume_after
+
+
+class LogBroken(Permanent):
+    """A reader met a position out of order, or a record that it cannot read; `pos` names it."""
+
+    code = "log_broken"
+
+    def __init__(self, message: str, *, pos: int, next_step: str = "run `sep verify`") -> None:
+        super().__init__(message, next_step=next_step)
+        self.pos = pos
+
+
+class NotInLog(Permanent):
+    """A position or time lies outside the log."""
+
+    code = "not_in_log"
+
+
+class LogReplaced(Permanent):
+    """A read model was built from another log, or from more of it than there is."""
+
+    code = "log_replaced"
+
+
+class StoreUnavailable(Permanent):
+    """A store cannot be opened: damaged, of a newer release, read-only, or no store at all."""
+
+    code = "store_unavailable"
+
+
+class StoreLocked(Retryable):
+    """Another engine writes to this store; `process_id` is its own, where known."""
+
+    code = "store_locked"
+
+    def __init__(self, message: str, *, process_id: int | None, next_step: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.process_id = process_id
+
+
+class Pending(Awaitable[AppendResult], Protocol):
+    """An append in the queue. Awaiting it, any number of times, waits for the commit.
+
+    Raises `WrongExpectedVersion`, `IdConflict`, `Fenced`, `StoreFailed` or `CommitUnknown`.
+    """
+
+    @property
+    def done(self) -> bool:
+        """Whether the outcome is known."""
+        ...
+
+
+class EventStore(ABC):
+    """One totally ordered log of immutable events with a single appender.
+
+    Positions are dense from 1, so `after=last` never loses or repeats. A store is written from one event loop.
+    """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    @abstractmethod
+    def store_id(self) -> UUID:
+        """Identity of the log; a log restored to the past has another."""
+
+    @property
+    @abstractmethod
+    def epoch(self) -> int:
+        """Fencing epoch under which this opening writes, or which it found when it only reads."""
+
+    @abstractmethod
+    def enqueue(
+        self, writes: Sequence[StreamWrite], *, conditions: Sequence[StreamCondition] = ()
+    ) -> Pending:
+        """Queues an atomic append and returns at once; the queue is served strictly in order.
+
+        `expected` is compared with what the items before it in the queue leave behind.
+        Raises `InvalidEvent`, `StoreBusy`, `StoreClosed`, `Fenced` or `StoreFailed`; then nothing was queued.
+        """
+
+    @abstractmethod
+    async def append(
+        self, writes: Sequence[StreamWrite], *, conditions: Sequence[StreamCondition] = ()
+    ) -> AppendResult:
+        """Appends to all streams or to none, and returns when that is durable; waits for room in the queue.
+
+        Same ids, streams, types and bodies again: the old positions, `duplicate=True`.
+        A cancelled call may still be committed.
+        """
+
+    @abstractmethod
+    def read_stream(
+        self,
+        stream: str,
+        *,
+        from_version: int = 1,
+        to_version: int | None = None,
+        as_of: int | datetime | None = None,
+    ) -> AsyncIterator[Recorded]:
+        """One stream in order, as it stood at a position or moment."""
+
+    @abstractmethod
+    def read_all(
+        self,
+        *,
+        after: int,
+        filter: EventFilter | None = None,  # noqa: A002
+        limit: int | None = None,
+        as_of: int | datetime | None = None,
+    ) -> AsyncIterator[Recorded]:
+        """The log in order, from the position behind `after` to the head at the start of the call."""
+
+    @abstractmethod
+    def subscribe(
+        self,
+        *,
+        after: int,
+        filter: EventFilter | None = None,  # noqa: A002
+        max_lag: int | None = None,
+    ) -> AsyncIterator[Recorded | CaughtUp]:
+        """The log in order, without end; `CaughtUp` marks each arrival at the head.
+
+        The consumer sets the pace. With `max_lag`, one that falls further behind the head after it was live
+        gets `SlowConsumer`. Raises `LogBroken` for a position out of order, `StoreClosed` at the end.
+        """
+
+    @abstractmethod
+    async def head(self) -> Checkpoint:
+        """The last published checkpoint."""
+
+    @abstractmethod
+    async def prove(self, pos: int) -> InclusionProof:
+        """Proof that the event at `pos` stands in the log of `head()`. Raises `NotInLog`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Commits what is queued, then lets go of everything."""

@@ -1,0 +1,167 @@
+"""A data folder: the log, its keys, and the lock that one engine holds."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from nacl.utils import random as secure_random
+from sep_hooks.store import StoreLocked, StoreUnavailable
+
+from sep_core.events.signing import SEED_BYTES
+from sep_core.events.vault import KEY_BYTES
+
+LOG_NAME: Final = "log.sqlite3"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """Where things stand inside a data folder."""
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        """The SQLite file of the log."""
+        return self.path / LOG_NAME
+
+    @property
+    def log_key(self) -> Path:
+        """The seed that signs checkpoints."""
+        return self.path / "keys" / "log.key"
+
+    @property
+    def log_verifier(self) -> Path:
+        """The public half of the log key, for whoever checks the log from outside."""
+        return self.path / "keys" / "log.pub"
+
+    @property
+    def vault_key(self) -> Path:
+        """The key that seals parts of event bodies."""
+        return self.path / "keys" / "vault.key"
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock the writing engine holds; it says the engine's process id."""
+        return self.path / "lock"
+
+    def prepare(self) -> None:
+        """Makes the folders, private to their owner."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.path / "keys").mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the data folder {self.path} cannot be made or written ({error.strerror})",
+                next_step="choose another folder, or mend its permissions",
+            ) from error
+
+    def read_log_key(self) -> bytes:
+        """The seed of the log key."""
+        return _read_secret(self.log_key, SEED_BYTES)
+
+    def read_vault_key(self) -> bytes:
+        """The key of the vault."""
+        return _read_secret(self.vault_key, KEY_BYTES)
+
+    def make_keys(self) -> None:
+        """Makes the keys that are missing; the log does not exist yet."""
+        for path, size in ((self.log_key, SEED_BYTES), (self.vault_key, KEY_BYTES)):
+            if not path.exists():
+                write_durably(path, secure_random(size).hex().encode() + b"\n", mode=0o600)
+
+    def publish_verifier(self, text: str) -> None:
+        """Writes the public key beside the secret one."""
+        if not self.log_verifier.exists() or self.log_verifier.read_text().strip() != text:
+            write_durably(self.log_verifier, text.encode() + b"\n", mode=0o644)
+
+
+class FolderLock:
+    """An exclusive hold on a data folder, gone with the process."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        try:
+            self._descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the data folder {folder.path} cannot be written ({error.strerror})",
+                next_step="open it for reading only, or mend its permissions",
+            ) from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            text = os.read(self._descriptor, 32).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            process_id = int(text) if text.isdigit() else None
+            raise StoreLocked(
+                f"another engine writes to {folder.path}"
+                + (f" (process {process_id})" if process_id is not None else ""),
+                process_id=process_id,
+                next_step="stop it first, or use a reading command",
+            ) from None
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Lets another engine in."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def write_durably(path: Path, data: bytes, *, mode: int) -> None:
+    """Replaces a small file so that after a power loss it is the old or the new one, never half of either."""
+    temporary = path.with_name(path.name + ".new")
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Makes the names inside a folder survive a power loss."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def released_on_error(lock: FolderLock) -> Iterator[None]:
+    """Gives the lock back when what follows fails."""
+    try:
+        yield
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _read_secret(path: Path, size: int) -> bytes:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise StoreUnavailable(
+                f"{path} is open to other users of this machine", next_step=f"chmod 600 {path}"
+            )
+        secret = bytes.fromhex(path.read_text().strip())
+    except FileNotFoundError as error:
+        raise StoreUnavailable(
+            f"the key {path} is missing",
+            next_step="restore it from a backup; without it nothing can be written",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise StoreUnavailable(
+            f"the key {path} cannot be read", next_step="restore it from a backup"
+        ) from error
+    if len(secret) != size:
+        raise StoreUnavailable(f"the key {path} is damaged", next_step="restore it from a backup")
+    return secret

@@ -1,0 +1,202 @@
+"""The log file itself: made, opened, taken over, read in pages."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, cast
+from uuid import UUID
+
+import apsw
+from sep_hooks.store import Checkpoint, Fenced, NotInLog, StoreUnavailable
+
+from sep_core.adapters.store_sqlite.connection import check_identity
+from sep_core.adapters.store_sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES, TRIGGERS
+from sep_core.events.appender import HASH_BYTES, SUBTREE_WIDTH, LogHead
+from sep_core.events.native import tree_root
+from sep_core.events.signing import LogKey, PublicKey, open_note
+
+_FIRST_PAGE: Final = 64
+_WIDEST_PAGE: Final = 1024
+_PAGE_BYTES: Final = 1024 * 1024
+
+
+def is_empty(connection: apsw.Connection) -> bool:
+    """Whether a file holds nothing at all, as after its making was cut short."""
+    return not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+
+
+def create_log(connection: apsw.Connection, store_id: UUID, seed: bytes, now: int) -> None:
+    """Makes an empty log, in one transaction: afterwards there is a whole log or none."""
+    key = LogKey(store_id, seed)
+    root = tree_root(b"")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(TABLES + TRIGGERS).fetchall()
+        connection.execute("INSERT INTO log_head VALUES (1, ?, 0, 0, ?, ?)", (store_id.bytes, b"", now))
+        connection.execute("INSERT INTO log_keys VALUES (?, ?, 0)", (key.key_id, key.public.text()))
+        connection.execute(
+            "INSERT INTO log_checkpoints VALUES (0, ?, ?, ?)",
+            (root, key.sign(epoch=0, size=0, root=root), key.key_id),
+        )
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}").fetchall()
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}").fetchall()
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def open_log(connection: apsw.Connection, path: Path, seed: bytes) -> tuple[LogHead, Checkpoint, LogKey]:
+    """The state to go on from. Raises `StoreUnavailable` when head, checkpoint and key do not fit together."""
+    check_identity(connection, path)
+    head = read_head(connection, path)
+    key = LogKey(head.store_id, seed)
+    checkpoint = read_checkpoint(connection, key.public)
+    if checkpoint.pos != head.pos:
+        raise StoreUnavailable(
+            f"{path} ends at position {head.pos}, its last checkpoint at {checkpoint.pos}",
+            next_step="run `sep verify`, then restore a backup",
+        )
+    return head, checkpoint, key
+
+
+def read_head(connection: apsw.Connection, path: Path) -> LogHead:
+    """The head of the log."""
+    rows = connection.execute("SELECT store_id, epoch, pos, peaks, last_rec FROM log_head").fetchall()
+    if len(rows) != 1:
+        raise StoreUnavailable(f"{path} has no head", next_step="restore it from a backup")
+    store_id, epoch, pos, peaks, last_recorded = rows[0]
+    if len(cast(bytes, peaks)) != cast(int, pos).bit_count() * HASH_BYTES:
+        raise StoreUnavailable(f"the head of {path} is damaged", next_step="restore it from a backup")
+    return LogHead(
+        UUID(bytes=cast(bytes, store_id)),
+        cast(int, epoch),
+        cast(int, pos),
+        cast(bytes, peaks),
+        cast(int, last_recorded),
+    )
+
+
+def read_checkpoint(connection: apsw.Connection, key: PublicKey) -> Checkpoint:
+    """The last checkpoint, its signature checked under `key`."""
+    rows = connection.execute("SELECT note FROM log_checkpoints ORDER BY size DESC LIMIT 1").fetchall()
+    if not rows:
+        raise StoreUnavailable("the log has no checkpoint", next_step="restore it from a backup")
+    return open_note(cast(str, rows[0][0]), key)
+
+
+def read_verifier(connection: apsw.Connection) -> PublicKey:
+    """The public key that the log itself names; only a key kept elsewhere proves who wrote it."""
+    rows = connection.execute("SELECT verifier FROM log_keys ORDER BY first_size DESC LIMIT 1").fetchall()
+    if not rows:
+        raise StoreUnavailable("the log names no key", next_step="restore it from a backup")
+    return PublicKey.parse(cast(str, rows[0][0]))
+
+
+def bump_epoch(connection: apsw.Connection, head: LogHead) -> LogHead:
+    """Takes the log over: whoever wrote to it before is fenced."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(
+        "UPDATE log_head SET epoch = ? WHERE one = 1 AND store_id = ? AND epoch = ? AND pos = ?",
+        (head.epoch + 1, head.store_id.bytes, head.epoch, head.pos),
+    )
+    if connection.changes() != 1:
+        connection.execute("ROLLBACK")
+        raise Fenced("another engine took the log over at this moment", next_step="start again")
+    connection.execute("COMMIT")
+    return LogHead(head.store_id, head.epoch + 1, head.pos, head.peaks, head.last_recorded)
+
+
+def read_tail(connection: apsw.Connection, size: int) -> bytes:
+    """Leaf hashes, joined, behind the last full 256-wide subtree."""
+    return read_leaves(connection, size - size % SUBTREE_WIDTH, size)
+
+
+def read_leaves(connection: apsw.Connection, start: int, end: int) -> bytes:
+    """Leaf hashes, joined, of indexes `start` to `end`, which is excluded. Raises `NotInLog`."""
+    rows = connection.execute(
+        "SELECT leaf_hash FROM events WHERE pos > ? AND pos <= ? ORDER BY pos", (start, end)
+    ).fetchall()
+    if len(rows) != end - start:
+        raise NotInLog(f"positions {start + 1} to {end} are not all in the log", next_step="run `sep verify`")
+    return b"".join([cast(bytes, row[0]) for row in rows])
+
+
+def read_subtrees(connection: apsw.Connection, count: int) -> bytes:
+    """Roots, joined, of the first `count` full 256-wide subtrees."""
+    rows = connection.execute(
+        "SELECT hash FROM merkle_nodes WHERE level = 8 AND idx < ? ORDER BY idx", (count,)
+    ).fetchall()
+    if len(rows) != count:
+        raise NotInLog("the log's own tree has holes", next_step="run `sep verify`")
+    return b"".join([cast(bytes, row[0]) for row in rows])
+
+
+# Many records come back as one value: each return from SQLite waits for the interpreter, which may be busy. Canonical
+# JSON holds no line feed.
+_PAGE: Final = (
+    "SELECT CAST(group_concat(CAST(record AS TEXT), char(10)) AS BLOB)"
+    " FROM (SELECT record FROM events WHERE pos > ? AND pos <= ? ORDER BY pos LIMIT ?)"
+)
+_STREAM_PAGE: Final = (
+    "SELECT CAST(group_concat(CAST(record AS TEXT), char(10)) AS BLOB)"
+    " FROM (SELECT record FROM events WHERE stream = ? AND version > ? AND version <= ? AND pos <= ?"
+    " ORDER BY version LIMIT ?)"
+)
+LAST_POSITION: Final = 2**63 - 1
+
+
+class PageSize:
+    """How many records to ask for, so that a page stays near a megabyte whatever their width."""
+
+    def __init__(self) -> None:
+        self.records = _FIRST_PAGE
+
+    def learn(self, records: int, size_bytes: int) -> None:
+        """Takes the last page into account."""
+        if size_bytes > _PAGE_BYTES:
+            self.records = max(1, records * _PAGE_BYTES // size_bytes)
+        elif records == self.records:
+            self.records = min(_WIDEST_PAGE, self.records * 4)
+
+
+def read_page(connection: apsw.Connection, after: int, up_to: int, size: PageSize) -> list[bytes]:
+    """Some records behind `after`, in order."""
+    return _split(connection.execute(_PAGE, (after, up_to, size.records)).fetchall(), size)
+
+
+def read_stream_page(
+    connection: apsw.Connection, stream: str, after: int, up_to: int, as_of: int, size: PageSize
+) -> list[bytes]:
+    """Some records of a stream behind version `after`, in order."""
+    query = (stream, after, up_to, as_of, size.records)
+    return _split(connection.execute(_STREAM_PAGE, query).fetchall(), size)
+
+
+def read_head_pos(connection: apsw.Connection) -> int:
+    """The last committed position."""
+    return cast(int, connection.execute("SELECT pos FROM log_head").fetchall()[0][0])
+
+
+def position_at(connection: apsw.Connection, moment: int) -> int:
+    """The last position that was recorded by a moment; recording times never go back along the log."""
+    low, high = 0, read_head_pos(connection)
+    while low < high:
+        middle = (low + high + 1) // 2
+        rows = connection.execute("SELECT rec FROM events WHERE pos = ?", (middle,)).fetchall()
+        if not rows:
+            raise NotInLog(f"position {middle} is missing from the log", next_step="run `sep verify`")
+        if cast(int, rows[0][0]) <= moment:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _split(rows: Sequence[tuple[object, ...]], size: PageSize) -> list[bytes]:
+    joined = cast(bytes | None, rows[0][0])
+    if joined is None:
+        return []
+    records = joined.split(b"\n")
+    size.learn(len(records), len(joined))
+    return records

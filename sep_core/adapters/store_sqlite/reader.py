@@ -1,0 +1,61 @@
+"""Read-only connections, each used by one worker thread at a time."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+import apsw
+from sep_hooks.store import LogBroken, StoreClosed
+
+from sep_core.adapters.store_sqlite.connection import SqliteOptions, open_reader
+
+_MOST_THREADS: Final = 4
+
+
+class ReaderPool:
+    """Runs reads on worker threads, so that the event loop never waits for the disk."""
+
+    def __init__(self, path: Path, options: SqliteOptions) -> None:
+        self._path = path
+        self._options = options
+        self._idle: list[apsw.Connection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    async def run[T](self, read: Callable[[apsw.Connection], T]) -> T:
+        """Runs a read. Raises `LogBroken` when the file is damaged."""
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(_MOST_THREADS)
+        return await anyio.to_thread.run_sync(self.run_blocking, read, limiter=self._limiter)
+
+    def run_blocking[T](self, read: Callable[[apsw.Connection], T]) -> T:
+        """The same on the thread of the caller."""
+        with self._lock:
+            if self._closed:
+                raise StoreClosed("the store was closed", next_step="open it again")
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = open_reader(self._path, self._options)
+        try:
+            return read(connection)
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise LogBroken(f"the log file is damaged ({error})", pos=0) from error
+        finally:
+            with self._lock:
+                keep = not self._closed
+                if keep:
+                    self._idle.append(connection)
+            if not keep:
+                connection.close()
+
+    def close(self) -> None:
+        """Closes the connections; one that is in use closes when its read ends."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()

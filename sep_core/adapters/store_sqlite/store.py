@@ -1,0 +1,415 @@
+"""The embedded store: one SQLite file, one writer thread, read-only readers."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Final, Self
+from uuid import UUID
+
+import apsw
+from sep_hooks.context import Clock
+from sep_hooks.errors import SepError
+from sep_hooks.store import (
+    AppendResult,
+    CaughtUp,
+    Checkpoint,
+    EventFilter,
+    EventStore,
+    InclusionProof,
+    LogBroken,
+    NotInLog,
+    Recorded,
+    StoreBusy,
+    StoreClosed,
+    StoreFailed,
+    StoreUnavailable,
+    StreamCondition,
+    StreamWrite,
+)
+
+from sep_core.adapters.store_sqlite.connection import SqliteOptions, check_identity, unavailable
+from sep_core.adapters.store_sqlite.folder import DataFolder, FolderLock, released_on_error
+from sep_core.adapters.store_sqlite.log_file import (
+    LAST_POSITION,
+    PageSize,
+    position_at,
+    read_checkpoint,
+    read_head,
+    read_head_pos,
+    read_leaves,
+    read_page,
+    read_stream_page,
+    read_subtrees,
+    read_tail,
+    read_verifier,
+)
+from sep_core.adapters.store_sqlite.reader import ReaderPool
+from sep_core.adapters.store_sqlite.writer import Answers, Writer
+from sep_core.events.appender import HASH_BYTES, SUBTREE_WIDTH, draft_append
+from sep_core.events.envelope import check_stream, microseconds, page_of
+from sep_core.events.native import inclusion_proof_from_subtrees
+from sep_core.events.pending import QueuedAppend
+from sep_core.events.proof import Receipt, receipt_of
+from sep_core.events.signing import PublicKey
+from sep_core.events.subscription import Bell, follow, read_through
+from sep_core.events.vault import Vault
+from sep_core.telemetry.crashpoints import crash_point
+
+MOST_QUEUED: Final = 8192
+MOST_QUEUED_BYTES: Final = 64 * 1024 * 1024
+_CLOSE_SECONDS: Final = 60.0
+
+
+def open_store(
+    folder: Path | str,
+    *,
+    writable: bool,
+    clock: Clock,
+    ids: Callable[[], UUID],
+    options: SqliteOptions | None = None,
+) -> "SqliteStore":
+    """Opens a data folder; for writing it is made when absent, locked, and taken over under a new epoch.
+
+    Blocks for some file operations. Raises `StoreLocked` or `StoreUnavailable`.
+    """
+    return SqliteStore(DataFolder(Path(folder)), writable=writable, clock=clock, ids=ids, options=options)
+
+
+class SqliteStore(EventStore):
+    """The log of one data folder. Written from one event loop, the one of the first append."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "merkle", "embedded"})
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        *,
+        writable: bool,
+        clock: Clock,
+        ids: Callable[[], UUID],
+        options: SqliteOptions | None = None,
+    ) -> None:
+        self._options = options if options is not None else SqliteOptions()
+        self.folder = folder
+        self._bell = Bell()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._queued = self._queued_bytes = 0
+        self._room: deque[asyncio.Future[None]] = deque()
+        self._failure: SepError | None = None
+        self._closing = False
+        self._stopped: asyncio.Future[None] | None = None
+        self._writer: Writer | None = None
+        self._lock: FolderLock | None = None
+        self._readers = ReaderPool(folder.log, self._options)
+        if writable:
+            folder.prepare()
+            self._lock = FolderLock(folder)
+            with released_on_error(self._lock):
+                self._open_writer(clock, ids)
+        else:
+            self._open_reader()
+
+    def _open_writer(self, clock: Clock, ids: Callable[[], UUID]) -> None:
+        if not self.folder.log.exists():
+            self.folder.make_keys()
+        writer = Writer(self.folder, self._options, now=clock.now, new_id=ids)
+        writer.open()
+        self._writer = writer
+        self._head = writer.checkpoint
+        self._epoch = writer.epoch
+        self.verifier: PublicKey = writer.key.public
+        self._store_text = str(self._head.store_id).encode()
+        self.folder.publish_verifier(self.verifier.text())
+
+    def _open_reader(self) -> None:
+        path = self.folder.log
+        if not path.is_file():
+            raise StoreUnavailable(
+                f"{self.folder.path} holds no log", next_step="start SEP once, or name another data folder"
+            )
+        try:
+            self._head, self._epoch, self.verifier = self._readers.run_blocking(
+                partial(_read_identity, path=path)
+            )
+        except apsw.Error as error:
+            raise unavailable(path, error) from error
+        except LogBroken as error:
+            raise StoreUnavailable(error.message, next_step=error.next_step) from error
+
+    @property
+    def store_id(self) -> UUID:
+        """Identity of the log."""
+        return self._head.store_id
+
+    @property
+    def epoch(self) -> int:
+        """Fencing epoch of this opening; a reader's is the one that it found."""
+        return self._epoch
+
+    @property
+    def failure(self) -> SepError | None:
+        """Why nothing more can be appended, once that is so."""
+        return self._failure
+
+    def vault(self) -> Vault:
+        """Seals and opens parts of event bodies under this folder's key."""
+        return Vault(self.folder.read_vault_key())
+
+    # Appending.
+
+    def enqueue(
+        self, writes: Sequence[StreamWrite], *, conditions: Sequence[StreamCondition] = ()
+    ) -> QueuedAppend:
+        """Queues an atomic append and returns at once; see `EventStore.enqueue`."""
+        writer = self._ready()
+        drafted = draft_append(writes, conditions, store=self._store_text)
+        if self._queued >= MOST_QUEUED or self._queued_bytes >= MOST_QUEUED_BYTES:
+            raise StoreBusy(
+                f"{self._queued} appends wait for the disk; nothing was written",
+                next_step="try again shortly",
+            )
+        item = QueuedAppend(drafted)
+        self._queued += 1
+        self._queued_bytes += drafted.size_bytes
+        writer.put(item)
+        return item
+
+    async def append(
+        self, writes: Sequence[StreamWrite], *, conditions: Sequence[StreamCondition] = ()
+    ) -> AppendResult:
+        """Appends to all streams or to none, durably; see `EventStore.append`."""
+        while self._queued >= MOST_QUEUED or self._queued_bytes >= MOST_QUEUED_BYTES:
+            self._ready()
+            room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._room.append(room)
+            await room
+        return await self.enqueue(writes, conditions=conditions)
+
+    def _ready(self) -> Writer:
+        writer = self._writer
+        if writer is None:
+            raise StoreFailed(
+                "the store is open for reading only; nothing was written", next_step="open it for writing"
+            )
+        if self._closing:
+            raise StoreClosed("the store was closed; nothing was written", next_step="open it again")
+        if self._failure is not None:
+            raise self._failure
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            writer.listen(self._report, self._report_stop)
+        return writer
+
+    def _report(self, answers: Answers, checkpoint: Checkpoint | None) -> None:
+        """On the writer's thread."""
+        assert self._loop is not None
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._settle, answers, checkpoint)
+
+    def _report_stop(self) -> None:
+        """On the writer's thread, last."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._settle_stop)
+
+    def _settle(self, answers: Answers, checkpoint: Checkpoint | None) -> None:
+        crash_point("store.before_resolve")
+        assert self._writer is not None
+        self._failure = self._writer.failure
+        if checkpoint is not None:
+            self._head = checkpoint
+        size_bytes = 0
+        for item, outcome in answers:
+            size_bytes += item.append.size_bytes
+            item.settle(outcome)
+        self._queued -= len(answers)
+        self._queued_bytes -= size_bytes
+        while self._room:
+            room = self._room.popleft()
+            if not room.done():
+                room.set_result(None)
+        if checkpoint is not None:
+            self._bell.ring()
+
+    def _settle_stop(self) -> None:
+        if self._stopped is not None and not self._stopped.done():
+            self._stopped.set_result(None)
+
+    # Reading.
+
+    async def page(self, after: int, up_to: int | None = None) -> Sequence[Recorded]:
+        """Some events behind `after`, in order; none when there are none."""
+        return await self._page(PageSize(), after, up_to)
+
+    async def _page(self, size: PageSize, after: int, up_to: int | None) -> Sequence[Recorded]:
+        last = LAST_POSITION if up_to is None else up_to
+        return await self._readers.run(lambda connection: page_of(read_page(connection, after, last, size)))
+
+    async def head_pos(self) -> int:
+        """The last committed position."""
+        if self._writer is not None:
+            return self._head.pos
+        return await self._readers.run(read_head_pos)
+
+    async def read_stream(
+        self,
+        stream: str,
+        *,
+        from_version: int = 1,
+        to_version: int | None = None,
+        as_of: int | datetime | None = None,
+    ) -> AsyncIterator[Recorded]:
+        """One stream in order; see `EventStore.read_stream`."""
+        check_stream(stream)
+        size = PageSize()
+        limit = LAST_POSITION if as_of is None else await self._position(as_of)
+        last, end = max(from_version, 1) - 1, LAST_POSITION if to_version is None else to_version
+        while last < end:
+            page = await self._readers.run(
+                lambda connection, after=last: page_of(  # type: ignore[misc]
+                    read_stream_page(connection, stream, after, end, limit, size)
+                )
+            )
+            if not page:
+                return
+            for event in page:
+                if event.version != last + 1 or event.stream != stream:
+                    raise LogBroken(
+                        f"version {last + 1} of {stream!r} should follow, the log gave {event.version}",
+                        pos=event.pos,
+                    )
+                last += 1
+                yield event
+
+    async def read_all(
+        self,
+        *,
+        after: int,
+        filter: EventFilter | None = None,  # noqa: A002
+        limit: int | None = None,
+        as_of: int | datetime | None = None,
+    ) -> AsyncIterator[Recorded]:
+        """The log in order up to the present head; see `EventStore.read_all`."""
+        up_to = await self.head_pos() if as_of is None else await self._position(as_of)
+        source = _Pages(self)
+        async for event in read_through(source, after=after, up_to=up_to, filter=filter, limit=limit):
+            yield event
+
+    def subscribe(
+        self,
+        *,
+        after: int,
+        filter: EventFilter | None = None,  # noqa: A002
+        max_lag: int | None = None,
+    ) -> AsyncIterator[Recorded | CaughtUp]:
+        """The log in order, without end; see `EventStore.subscribe`."""
+        return follow(_Pages(self), self._bell, after=after, filter=filter, max_lag=max_lag)
+
+    async def _position(self, as_of: int | datetime) -> int:
+        if isinstance(as_of, datetime):
+            moment = microseconds(as_of)
+            return await self._readers.run(lambda connection: position_at(connection, moment))
+        head = await self.head_pos()
+        if not 0 <= as_of <= head:
+            raise NotInLog(f"position {as_of} lies outside the log, which ends at {head}")
+        return as_of
+
+    # Proving.
+
+    async def head(self) -> Checkpoint:
+        """The last published checkpoint, with its signature."""
+        if self._writer is not None:
+            return self._head
+        return await self._readers.run(lambda connection: read_checkpoint(connection, self.verifier))
+
+    async def prove(self, pos: int) -> InclusionProof:
+        """Proof that the event at `pos` stands in the log of `head()`; see `EventStore.prove`."""
+        checkpoint = await self.head()
+        if not 1 <= pos <= checkpoint.pos:
+            raise NotInLog(f"position {pos} lies outside the log, which ends at {checkpoint.pos}")
+        return await self._readers.run(lambda connection: _prove(connection, pos, checkpoint))
+
+    async def receipt(self, pos: int) -> Receipt:
+        """One event with its proof, for somebody outside."""
+        proof = await self.prove(pos)
+        async for event in self.read_all(after=pos - 1, as_of=pos):
+            return receipt_of(event, proof, self.verifier.text())
+        raise NotInLog(f"position {pos} is missing from the log", next_step="run `sep verify`")
+
+    # The end.
+
+    async def close(self) -> None:
+        """Commits what is queued, then lets go of everything. Raises `StoreFailed` when the disk does not answer."""
+        if self._closing:
+            return
+        self._closing = True
+        try:
+            if self._writer is not None:
+                await self._stop(self._writer)
+        finally:
+            self._bell.close()
+            self._readers.close()
+            for room in self._room:
+                if not room.done():
+                    room.set_result(None)
+            if self._lock is not None:
+                self._lock.release()
+
+    async def _stop(self, writer: Writer) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+            writer.listen(self._report, self._report_stop)
+        self._stopped = loop.create_future()
+        writer.stop()
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._stopped
+        except TimeoutError as error:
+            raise StoreFailed(
+                "the disk did not answer while the store was closed; what was acknowledged is durable",
+                next_step="check the disk",
+            ) from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class _Pages:
+    """The pages of one reader, whose size follows what it reads."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._size = PageSize()
+
+    async def page(self, after: int, up_to: int | None = None) -> Sequence[Recorded]:
+        return await self._store._page(self._size, after, up_to)
+
+    async def head_pos(self) -> int:
+        return await self._store.head_pos()
+
+
+def _read_identity(connection: apsw.Connection, path: Path) -> tuple[Checkpoint, int, PublicKey]:
+    check_identity(connection, path)
+    verifier = read_verifier(connection)
+    return read_checkpoint(connection, verifier), read_head(connection, path).epoch, verifier
+
+
+def _prove(connection: apsw.Connection, pos: int, checkpoint: Checkpoint) -> InclusionProof:
+    index, size = pos - 1, checkpoint.pos
+    subtrees = read_subtrees(connection, size // SUBTREE_WIDTH)
+    tail = read_tail(connection, size)
+    start = index - index % SUBTREE_WIDTH
+    block = read_leaves(connection, start, start + SUBTREE_WIDTH) if start + SUBTREE_WIDTH <= size else b""
+    path = inclusion_proof_from_subtrees(index, subtrees, block, tail)
+    offset = (index - start) * HASH_BYTES
+    leaf = (block or tail)[offset : offset + HASH_BYTES]
+    return InclusionProof(pos, leaf, tuple(path), checkpoint)

@@ -1,0 +1,371 @@
+"""The thread that owns the writing connection: takes what is queued, commits it as one batch, reports back."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from queue import Empty, SimpleQueue
+from typing import Final, cast
+from uuid import UUID
+
+import apsw
+from sep_hooks.errors import SepError
+from sep_hooks.store import AppendResult, Checkpoint, CommitUnknown, Fenced, StoreFailed
+
+from sep_core.adapters.store_sqlite.connection import SqliteOptions, open_writer, unavailable, use_wal
+from sep_core.adapters.store_sqlite.folder import DataFolder
+from sep_core.adapters.store_sqlite.log_file import (
+    bump_epoch,
+    create_log,
+    is_empty,
+    open_log,
+    read_tail,
+)
+from sep_core.events.appender import (
+    Batch,
+    DraftedAppend,
+    KnownEvent,
+    LogHead,
+    Sequencer,
+    StreamHead,
+    known_event,
+)
+from sep_core.events.envelope import microseconds
+from sep_core.events.pending import QueuedAppend
+from sep_core.events.signing import LogKey
+from sep_core.telemetry.crashpoints import crash_point
+
+MOST_EVENTS: Final = 512
+MOST_BYTES: Final = 1024 * 1024
+_MOST_PARAMETERS: Final = 500
+# One statement for several rows: SQLite lets other threads run during a statement, and every return from it waits for
+# the interpreter. Wider statements gain nothing and cost the planner.
+_ROWS_PER_STATEMENT: Final = 8
+
+_EVENTS: Final = "INSERT INTO events VALUES "
+_IDS: Final = "INSERT INTO event_ids VALUES "
+_STREAMS: Final = "INSERT INTO streams (stream, version, last_hash) VALUES "
+_STREAMS_GO_ON: Final = (
+    " ON CONFLICT (stream) DO UPDATE SET version = excluded.version, last_hash = excluded.last_hash"
+    " WHERE streams.version < excluded.version"
+)
+_MOVE_HEAD: Final = (
+    "UPDATE log_head SET pos = ?, peaks = ?, last_rec = ?"
+    " WHERE one = 1 AND store_id = ? AND epoch = ? AND pos = ?"
+)
+
+type Answers = list[tuple[QueuedAppend, AppendResult | SepError]]
+type Report = Callable[[Answers, Checkpoint | None], None]
+
+
+class Writer:
+    """One thread, one connection, one batch at a time. Any error while writing stops it for good.
+
+    `report` is called on the writer's thread, once per batch, after its commit.
+    """
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        options: SqliteOptions,
+        *,
+        now: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._folder = folder
+        self._options = options
+        self._now = now
+        self._new_id = new_id
+        self._queue: SimpleQueue[QueuedAppend | None] = SimpleQueue()
+        self._opened = threading.Event()
+        self._open_error: BaseException | None = None
+        self._report: Report | None = None
+        self._stopped: Callable[[], None] | None = None
+        self.failure: SepError | None = None
+        self.key: LogKey
+        self.checkpoint: Checkpoint
+        self.epoch: int
+        self._thread = threading.Thread(target=self._run, name="sep-log-writer", daemon=True)
+
+    def open(self) -> None:
+        """Starts the thread; returns when the log is open for writing, under a new epoch."""
+        self._thread.start()
+        self._opened.wait()
+        if self._open_error is not None:
+            self._thread.join()
+            raise self._open_error
+
+    def listen(self, report: Report, stopped: Callable[[], None]) -> None:
+        """Says where answers go; called before the first `put`."""
+        self._report, self._stopped = report, stopped
+
+    def put(self, item: QueuedAppend) -> None:
+        """Queues an append."""
+        self._queue.put(item)
+
+    def stop(self) -> None:
+        """Ends the thread after what is queued."""
+        self._queue.put(None)
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Waits for the end of the thread."""
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    # On the thread.
+
+    def _run(self) -> None:
+        connection: apsw.Connection | None = None
+        try:
+            connection = self._open()
+        except apsw.Error as error:
+            self._open_error = unavailable(self._folder.log, error)
+        except BaseException as error:
+            self._open_error = error
+        finally:
+            self._opened.set()
+        try:
+            if connection is not None and self._open_error is None:
+                self._serve(connection)
+        finally:
+            if connection is not None:
+                self._close(connection)
+            if self._stopped is not None:
+                self._stopped()
+
+    def _open(self) -> apsw.Connection:
+        seed = self._folder.read_log_key()
+        connection = open_writer(self._folder.log, self._options)
+        try:
+            if is_empty(connection):
+                use_wal(connection)
+                create_log(connection, self._new_id(), seed, microseconds(self._now()))
+            head, self.checkpoint, self.key = open_log(connection, self._folder.log, seed)
+            use_wal(connection)
+            head = bump_epoch(connection, head)
+            self.epoch = head.epoch
+            self._sequencer = Sequencer(head, read_tail(connection, head.pos), self.key)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _serve(self, connection: apsw.Connection) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            items, stop = self._take(first)
+            if self.failure is not None:
+                self._answer([(item, self.failure) for item in items], None)
+            else:
+                self._commit_or_fail(connection, items)
+            if stop:
+                return
+
+    def _take(self, first: QueuedAppend) -> tuple[list[QueuedAppend], bool]:
+        """Everything that is queued now, up to the size of a batch; no lingering for more."""
+        items = [first]
+        events, size = first.append.event_count, first.append.size_bytes
+        get = self._queue.get_nowait
+        while events < MOST_EVENTS and size < MOST_BYTES:
+            try:
+                item = get()
+            except Empty:
+                break
+            if item is None:
+                return items, True
+            items.append(item)
+            events += item.append.event_count
+            size += item.append.size_bytes
+        return items, False
+
+    def _commit_or_fail(self, connection: apsw.Connection, items: list[QueuedAppend]) -> None:
+        committing = False
+
+        def at_commit() -> None:
+            nonlocal committing
+            committing = True
+
+        try:
+            batch = self._commit(connection, [item.append for item in items], at_commit)
+        except BaseException as error:
+            self.failure = _failure(error)
+            outcome: SepError = self.failure
+            if committing:
+                outcome = CommitUnknown(
+                    f"the store failed while committing ({error}): these events may or may not be recorded",
+                    next_step="restart SEP; it reads what was recorded before it does anything else",
+                )
+            self._roll_back(connection)
+            self._answer([(item, outcome) for item in items], None)
+            return
+        self._answer(list(zip(items, batch.outcomes, strict=True)), batch.checkpoint)
+
+    def _commit(
+        self, connection: apsw.Connection, appends: Sequence[DraftedAppend], at_commit: Callable[[], None]
+    ) -> Batch:
+        sequencer = self._sequencer
+        unknown = sequencer.unknown_streams(appends)
+        if unknown:
+            sequencer.learn(_stream_heads(connection, unknown))
+        now = microseconds(self._now())
+        batch = sequencer.plan(appends, now=now, known=None)
+        if batch is not None and batch.events:
+            try:
+                self._write(connection, batch)
+            except apsw.ConstraintError:
+                # An id of the batch stands in the log: somebody repeats an append. Look all of them up.
+                self._roll_back(connection)
+                batch = None
+        if batch is None:
+            batch = sequencer.plan(appends, now=now, known=_known_ids(connection, appends))
+            assert batch is not None
+            if batch.events:
+                self._write(connection, batch)
+        if batch.events:
+            crash_point("store.before_commit")
+            at_commit()
+            connection.execute("COMMIT")
+            crash_point("store.after_commit")
+            sequencer.adopt(batch)
+        return batch
+
+    def _write(self, connection: apsw.Connection, batch: Batch) -> None:
+        before, after, checkpoint = batch.before, batch.after, batch.checkpoint
+        assert after is not None
+        assert checkpoint is not None
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
+            _MOVE_HEAD,
+            (
+                after.pos,
+                after.peaks,
+                after.last_recorded,
+                before.store_id.bytes,
+                before.epoch,
+                before.pos,
+            ),
+        )
+        if connection.changes() != 1:
+            raise self._displaced(connection, before)
+        _insert(connection, _EVENTS, batch.events)
+        _insert(connection, _IDS, [(row[3], row[0]) for row in batch.events])
+        _insert(
+            connection,
+            _STREAMS,
+            [(stream, head.version, head.last_hash) for stream, head in batch.streams.items()],
+            _STREAMS_GO_ON,
+        )
+        if batch.subtrees:
+            _insert(
+                connection,
+                "INSERT INTO merkle_nodes VALUES ",
+                [(8, batch.first_subtree + offset, root) for offset, root in enumerate(batch.subtrees)],
+            )
+        connection.execute(
+            "INSERT INTO log_checkpoints VALUES (?, ?, ?, ?)",
+            (checkpoint.pos, checkpoint.root, checkpoint.note, self.key.key_id),
+        )
+
+    def _displaced(self, connection: apsw.Connection, before: LogHead) -> SepError:
+        store_id, epoch, pos = connection.execute("SELECT store_id, epoch, pos FROM log_head").fetchall()[0]
+        if store_id == before.store_id.bytes and cast(int, epoch) > before.epoch:
+            return Fenced(
+                f"another engine took the log over (epoch {epoch}, this one has {before.epoch}); nothing was written",
+                next_step="let the other engine work; restart this one only as a reader",
+            )
+        return StoreFailed(
+            f"the log stands at position {pos} of epoch {epoch}, this engine left it at {before.pos};"
+            " nothing was written",
+            next_step="run `sep verify`",
+        )
+
+    def _answer(self, answers: Answers, checkpoint: Checkpoint | None) -> None:
+        if self._report is not None:
+            self._report(answers, checkpoint)
+
+    @staticmethod
+    def _roll_back(connection: apsw.Connection) -> None:
+        with contextlib.suppress(apsw.Error):  # the file heals itself from its log when it is opened again
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    @staticmethod
+    def _close(connection: apsw.Connection) -> None:
+        with contextlib.suppress(apsw.Error):  # what was acknowledged is durable already; closing only tidies
+            connection.close()
+
+
+def _failure(error: BaseException) -> SepError:
+    if isinstance(error, SepError):
+        return error
+    if isinstance(error, apsw.FullError):
+        reason, step = "no space is left on the disk", "free space, then restart SEP"
+    elif isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        reason, step = f"the log file is damaged ({error})", "run `sep verify`, then restore a backup"
+    elif isinstance(error, apsw.BusyError):
+        reason, step = "another program holds the log file", "close it, then restart SEP"
+    else:
+        reason, step = f"{type(error).__name__}: {error}", "check the disk, then restart SEP"
+    failed = StoreFailed(f"the store stopped, nothing more is recorded: {reason}", next_step=step)
+    failed.__cause__ = error
+    return failed
+
+
+def _insert(
+    connection: apsw.Connection, verb: str, rows: Sequence[tuple[object, ...]], suffix: str = ""
+) -> None:
+    count = len(rows)
+    width = len(rows[0])
+    full = count - count % _ROWS_PER_STATEMENT
+    if full:
+        statement = _statement(verb, width, _ROWS_PER_STATEMENT, suffix)
+        for start in range(0, full, _ROWS_PER_STATEMENT):
+            values = [value for row in rows[start : start + _ROWS_PER_STATEMENT] for value in row]
+            connection.execute(statement, values)  # type: ignore[arg-type]
+    if full < count:
+        statement = _statement(verb, width, 1, suffix)
+        connection.executemany(statement, rows[full:])  # type: ignore[arg-type]
+
+
+_statements: dict[tuple[str, int], str] = {}
+
+
+def _statement(verb: str, width: int, rows: int, suffix: str) -> str:
+    statement = _statements.get((verb, rows))
+    if statement is None:
+        row = "(" + ", ".join("?" * width) + ")"
+        statement = _statements[verb, rows] = verb + ", ".join([row] * rows) + suffix
+    return statement
+
+
+def _stream_heads(connection: apsw.Connection, streams: Sequence[str]) -> dict[str, StreamHead]:
+    heads = dict.fromkeys(streams, StreamHead(0, None))
+    for chunk in _chunks(streams):
+        query = f"SELECT stream, version, last_hash FROM streams WHERE stream IN ({_marks(chunk)})"  # noqa: S608
+        for stream, version, last_hash in connection.execute(query, chunk).fetchall():
+            heads[cast(str, stream)] = StreamHead(cast(int, version), cast(bytes, last_hash))
+    return heads
+
+
+def _known_ids(connection: apsw.Connection, appends: Iterable[DraftedAppend]) -> dict[bytes, KnownEvent]:
+    ids = [item.id for append in appends for write in append.writes for item in write.drafts]
+    known: dict[bytes, KnownEvent] = {}
+    for chunk in _chunks(ids):
+        query = (
+            "SELECT event_ids.id, record FROM event_ids JOIN events USING (pos)"  # noqa: S608
+            f" WHERE event_ids.id IN ({_marks(chunk)})"
+        )
+        for event_id, record in connection.execute(query, chunk).fetchall():
+            known[cast(bytes, event_id)] = known_event(cast(bytes, record))
+    return known
+
+
+def _chunks[T](values: Sequence[T]) -> Iterable[Sequence[T]]:
+    for start in range(0, len(values), _MOST_PARAMETERS):
+        yield values[start : start + _MOST_PARAMETERS]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

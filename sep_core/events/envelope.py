@@ -1,0 +1,163 @@
+"""One event of the log as bytes: encoded once, then stored, hashed and never rewritten.
+
+The keys of a record, in the order in which they stand: body, cause, corr, epoch, id, meta, occ, pos, prev, rec,
+store, stream, sv, type, v, ver. Everything but epoch, pos, prev, rec and ver is known before a place in the log is
+assigned, so a `Draft` holds the text around those five.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, cast
+from uuid import UUID
+
+import orjson
+from sep_hooks.store import InvalidEvent, LogBroken, NewEvent, Recorded
+from sep_hooks.types.json import Json
+
+from sep_core.events.codec import LARGEST_INTEGER, LARGEST_RECORD_BYTES, encode
+
+RECORD_VERSION: Final = 1
+KEYS: Final = (
+    *("body", "cause", "corr", "epoch", "id", "meta", "occ", "pos"),
+    *("prev", "rec", "store", "stream", "sv", "type", "v", "ver"),
+)
+
+_STREAM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,254}")
+_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,127}")
+_EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_ROOM_FOR_PLACE_BYTES: Final = 256  # epoch, pos, prev, rec, ver and their keys at their widest
+_MOST_KNOWN_NAMES: Final = 65536
+_known_names: set[str] = set()
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """An event that is encoded but for its place in the log."""
+
+    id: bytes
+    type: str
+    schema_version: int
+    correlation: bytes | None
+    cause: bytes | None
+    body: bytes
+    head: bytes
+    middle: bytes
+    tail: bytes
+    size_bytes: int
+
+
+def draft(event: NewEvent, *, stream: str, store: bytes) -> Draft:
+    """Encodes an event for a stream of a store. Raises `InvalidEvent`."""
+    if stream not in _known_names:
+        check_stream(stream)
+    kind = event.type
+    if not _TYPE.fullmatch(kind):
+        raise InvalidEvent(f"the event type {kind!r} is not of the form [A-Za-z][A-Za-z0-9_.]*")
+    schema_version = event.schema_version
+    if type(schema_version) is not int or not 1 <= schema_version <= LARGEST_INTEGER:
+        raise InvalidEvent(f"the schema version {schema_version!r} of {kind} is not a positive integer")
+    body = encode(event.body, outer_depth=1)
+    meta = encode(event.meta, outer_depth=1) if event.meta else b"{}"
+    if body[:1] != b"{" or meta[:1] != b"{":
+        raise InvalidEvent(f"body and meta of {kind} must be JSON objects")
+    cause, correlation, occurred = event.causation_id, event.correlation_id, event.occurred_at
+    head = b'{"body":%b,"cause":%b,"corr":%b,"epoch":' % (body, _uuid(cause), _uuid(correlation))
+    middle = b',"id":"%b","meta":%b,"occ":%b,"pos":' % (
+        str(event.id).encode(),
+        meta,
+        b"null" if occurred is None else b'"%b"' % time_text(microseconds(occurred)),
+    )
+    tail = b'","store":"%b","stream":"%b","sv":%d,"type":"%b","v":1,"ver":' % (
+        store,
+        stream.encode(),
+        schema_version,
+        kind.encode(),
+    )
+    size_bytes = len(head) + len(middle) + len(tail) + _ROOM_FOR_PLACE_BYTES
+    if size_bytes > LARGEST_RECORD_BYTES:
+        raise InvalidEvent(f"an event of type {kind} takes {size_bytes} bytes, more than 256 KiB")
+    return Draft(
+        event.id.bytes,
+        kind,
+        schema_version,
+        None if correlation is None else correlation.bytes,
+        None if cause is None else cause.bytes,
+        body,
+        head,
+        middle,
+        tail,
+        size_bytes,
+    )
+
+
+def place(
+    draft: Draft, *, epoch: bytes, pos: int, previous: bytes | None, recorded: bytes, version: int
+) -> bytes:
+    """The record of a draft at its place; `previous` is the leaf hash of the stream's last event."""
+    return b'%b%b%b%d,"prev":%b,"rec":"%b%b%d}' % (
+        draft.head,
+        epoch,
+        draft.middle,
+        pos,
+        b"null" if previous is None else b'"0x%b"' % previous.hex().encode(),
+        recorded,
+        draft.tail,
+        version,
+    )
+
+
+def recorded(record: bytes) -> Recorded:
+    """A stored record, decoded. Raises `LogBroken` when it is not one."""
+    return page_of([record])[0]
+
+
+def page_of(records: Sequence[bytes]) -> list[Recorded]:
+    """Stored records, decoded in order. Raises `LogBroken` when one is not a JSON object."""
+    loads = orjson.loads
+    try:
+        page = [Recorded(record, loads(record)) for record in records]
+    except orjson.JSONDecodeError as error:
+        raise LogBroken(f"a record of the log is not JSON: {error}", pos=0) from error
+    if not all(type(event.envelope) is dict for event in page):
+        raise LogBroken("a record of the log is not a JSON object", pos=0)
+    return page
+
+
+def body_bytes(envelope: Json) -> bytes:
+    """The canonical body inside a decoded record, to compare with a draft's."""
+    return encode(cast(dict[str, Json], envelope)["body"], outer_depth=1)
+
+
+def check_stream(stream: str) -> None:
+    """Raises `InvalidEvent` for a name that no stream can have."""
+    if type(stream) is not str or not _STREAM.fullmatch(stream):
+        raise InvalidEvent(f"the stream name {stream!r} is not of the form [A-Za-z0-9][A-Za-z0-9._:/@+-]*")
+    if len(_known_names) < _MOST_KNOWN_NAMES:
+        _known_names.add(stream)
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 in UTC. Raises `InvalidEvent` for a moment without a time zone."""
+    if moment.tzinfo is None:
+        raise InvalidEvent(f"the moment {moment.isoformat()} has no time zone; moments are in UTC")
+    return (moment - _EPOCH_START) // _MICROSECOND
+
+
+def time_text(moment_microseconds: int) -> bytes:
+    """`YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
+    moment = _EPOCH_START + timedelta(microseconds=moment_microseconds)
+    return b"%bZ" % moment.replace(tzinfo=None).isoformat(timespec="microseconds").encode()
+
+
+def time_of_text(text: str) -> int:
+    """Microseconds since 1970 of a time that a record holds. Raises `ValueError` for another form."""
+    if len(text) != 27 or text[-1] != "Z":
+        raise ValueError(f"{text!r} is not of the form YYYY-MM-DDTHH:MM:SS.ffffffZ")
+    return (datetime.fromisoformat(text) - _EPOCH_START) // _MICROSECOND
+
+
+def _uuid(value: UUID | None) -> bytes:
+    return b"null" if value is None else b'"%b"' % str(value).encode()
