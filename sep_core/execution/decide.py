@@ -1,0 +1,376 @@
+"""What a lane makes of a command: facts for its stream, or a refusal that guards an invariant.
+
+Facts of intents and of the ledger that follow from the same command are decided by those rooms, in the same append.
+"""
+
+import hashlib
+
+from sep_hooks.types import Amount, BlockRef, ChainRef
+
+from sep_core.events.decided import Decided
+from sep_core.events.facts import (
+    AccountFrozen,
+    AccountOpened,
+    ChainReorged,
+    NonceConsumedExternally,
+    NonceReserved,
+    TransactionBroadcast,
+    TransactionDoubted,
+    TransactionFinal,
+    TransactionIncluded,
+    TransactionPlanned,
+    TransactionReorged,
+    TransactionSigned,
+)
+from sep_core.events.registry import Fact
+from sep_core.events.streams import account_stream, chain_stream
+from sep_core.execution.commands import (
+    AdoptSigned,
+    ExecutionCommand,
+    LaneKey,
+    OpenAccount,
+    RecordBroadcast,
+    RecordChainReorg,
+    RecordDoubt,
+    RecordFinal,
+    RecordNonceConsumed,
+    RecordPaperFill,
+    RecordReceipt,
+    RecordReorg,
+    RecordSigned,
+    SignedStep,
+)
+from sep_core.execution.doubt import doubt_of
+from sep_core.execution.errors import (
+    ContradictsFinality,
+    FinalWithoutReceipt,
+    LaneFrozen,
+    LaneUnknown,
+    NonceBound,
+    NonceGap,
+    PayloadMismatch,
+    SecondPayload,
+    UnknownEffect,
+)
+from sep_core.execution.identity import chain_fact_id
+from sep_core.execution.lane import LaneState, NonceEntry
+from sep_core.execution.status import EntryStatus
+
+
+def decide(lane: LaneState | None, command: ExecutionCommand) -> tuple[Decided, ...]:
+    """The facts that a command adds to the lane's stream; none where it says nothing new.
+
+    Raises a `LaneError` where taking it in would break an invariant.
+    """
+    match command:
+        case RecordPaperFill():
+            return ()
+        case RecordChainReorg():
+            return _chain_reorg(command)
+        case OpenAccount():
+            return () if lane is not None else _opened(command)
+    if lane is None:
+        raise LaneUnknown(
+            f"the account {command.lane.address} on {command.lane.chain} was never opened; nothing was recorded",
+            next_step="let the engine read the account's nonce and balances first",
+        )
+    match command:
+        case RecordSigned():
+            return _signed(lane, command)
+        case AdoptSigned():
+            return _adopted(lane, command)
+        case RecordBroadcast():
+            return _broadcast(lane, command)
+        case RecordDoubt():
+            return _doubted(lane, command.nonce, command.hash, command.reason)
+        case RecordReceipt():
+            return _receipt(lane, command)
+        case RecordReorg():
+            return _reorged(lane, command)
+        case RecordFinal():
+            return _final(lane, command)
+        case RecordNonceConsumed():
+            return _consumed(lane, command)
+
+
+def calldata_digest(data: bytes) -> str:
+    """How a plan and a log name calldata without holding it."""
+    return "0x" + hashlib.sha256(data).hexdigest()
+
+
+def _in(key: LaneKey, *facts: Fact) -> tuple[Decided, ...]:
+    stream = account_stream(key.chain, key.address)
+    return tuple(Decided(stream, fact) for fact in facts)
+
+
+def _once(key: LaneKey, fact: Fact, block_hash: str, transaction_hash: str, occurrence: int) -> Decided:
+    identity = chain_fact_id(
+        key.chain, fact, block_hash=block_hash, transaction_hash=transaction_hash, occurrence=occurrence
+    )
+    return Decided(account_stream(key.chain, key.address), fact, identity)
+
+
+def _opened(command: OpenAccount) -> tuple[Decided, ...]:
+    key = command.lane
+    return _in(
+        key,
+        AccountOpened(
+            command.name, key.chain, key.address, command.next_nonce, command.block, command.balances
+        ),
+    )
+
+
+def _signed(lane: LaneState, command: RecordSigned) -> tuple[Decided, ...]:
+    if command.steps and all(_repeats(lane, one) for one in command.steps):
+        return ()
+    if lane.frozen is not None:
+        raise LaneFrozen(
+            f"account {lane.name} is frozen: {lane.frozen}; what was just signed was not recorded and not sent",
+            next_step="look at the account on its chain, then see `sep reconcile`",
+        )
+    _check_bound(lane, command)
+    facts: list[Fact] = []
+    for expected, one in enumerate(command.steps, start=lane.next_nonce):
+        _check_nonce(lane, one.transaction.nonce, one.signed.hash, expected)
+        _check_payload(lane.key.chain, one)
+        facts += _facts_of(command, one)
+    return _in(lane.key, *facts)
+
+
+def _repeats(lane: LaneState, one: SignedStep) -> bool:
+    entry = lane.entries.get(one.transaction.nonce)
+    return entry is not None and entry.hash == one.signed.hash
+
+
+def _check_bound(lane: LaneState, command: RecordSigned) -> None:
+    for entry in lane.of_intent(command.intent_id):
+        if not entry.status.finished:
+            raise NonceBound(
+                f"intent {command.intent_id} is bound to nonce {entry.nonce} ({entry.status}) until that is final;"
+                " a second nonce could execute it twice",
+                next_step=f"see `sep reconcile {command.intent_id}`",
+            )
+        if entry.status is EntryStatus.FINAL and any(one.step.id == entry.step_id for one in command.steps):
+            raise NonceBound(
+                f"step {entry.step_id} of intent {command.intent_id} took effect at nonce {entry.nonce} already",
+                next_step=f"see `sep explain {command.intent_id}`",
+            )
+
+
+def _check_nonce(lane: LaneState, nonce: int, transaction_hash: str, expected: int) -> None:
+    if nonce < lane.next_nonce:
+        raise SecondPayload(
+            f"nonce {nonce} of account {lane.name} carries another transaction already;"
+            f" {transaction_hash} was not recorded and not sent",
+            next_step="see `sep reconcile`",
+        )
+    if nonce != expected:
+        raise NonceGap(
+            f"nonce {nonce} was signed for account {lane.name}, the next is {expected};"
+            f" {transaction_hash} was not recorded and not sent",
+            next_step="see `sep reconcile`",
+        )
+
+
+def _check_payload(chain: ChainRef, one: SignedStep) -> None:
+    transaction, call = one.transaction, one.step.call
+    carries = (transaction.to, transaction.data, transaction.value) == (call.to, call.data, call.value)
+    if not carries or one.step.chain != chain or chain != f"eip155:{transaction.chain_id}":
+        raise PayloadMismatch(
+            f"the transaction {one.signed.hash} does not carry step {one.step.id}; it was not recorded and not sent",
+            next_step="report this: signing and planning disagree",
+        )
+
+
+def _facts_of(command: RecordSigned, one: SignedStep) -> tuple[Fact, ...]:
+    step, transaction, order = one.step, one.transaction, one.step.order
+    limit_in = order.amount_in if order is not None else step.allowance
+    return (
+        TransactionPlanned(
+            command.intent_id,
+            step.id,
+            step.call.to,
+            calldata_digest(step.call.data),
+            limit_in if limit_in is not None else transaction.value,
+            order.amount_out if order is not None else Amount(0),
+            order.deadline if order is not None else None,
+        ),
+        NonceReserved(transaction.nonce, command.intent_id, step.id),
+        TransactionSigned(
+            transaction.nonce,
+            command.intent_id,
+            step.id,
+            one.signed.hash,
+            one.sealed,
+            transaction.gas_limit,
+            _wei(transaction.max_fee_per_gas),
+            _wei(transaction.max_priority_fee_per_gas),
+            command.plan_digest,
+        ),
+    )
+
+
+def _adopted(lane: LaneState, command: AdoptSigned) -> tuple[Decided, ...]:
+    nonce, transaction = command.transaction.nonce, command.transaction
+    entry = lane.entries.get(nonce)
+    if entry is not None and entry.hash == command.signed.hash:
+        return ()
+    _check_nonce(lane, nonce, command.signed.hash, lane.next_nonce)
+    return _in(
+        lane.key,
+        NonceReserved(nonce, command.intent_id, command.step_id),
+        TransactionSigned(
+            nonce,
+            command.intent_id,
+            command.step_id,
+            command.signed.hash,
+            command.sealed,
+            transaction.gas_limit,
+            _wei(transaction.max_fee_per_gas),
+            _wei(transaction.max_priority_fee_per_gas),
+            command.plan_digest,
+            recovered=True,
+        ),
+    )
+
+
+def _broadcast(lane: LaneState, command: RecordBroadcast) -> tuple[Decided, ...]:
+    entry = _ours(lane, command.nonce, command.hash)
+    if entry is None or entry.status.finished or entry.status is EntryStatus.INCLUDED:
+        return ()
+    answers = tuple((answer.endpoint, answer.kind) for answer in command.answers)
+    first = entry.status is EntryStatus.SIGNED
+    told = _in(lane.key, TransactionBroadcast(command.nonce, command.hash, command.answers))
+    repeated = not first and answers == entry.answers
+    doubt = doubt_of(command.answers)
+    doubted = () if doubt is None else _doubted(lane, command.nonce, command.hash, doubt)
+    return doubted if repeated else told + doubted
+
+
+def _doubted(lane: LaneState, nonce: int, transaction_hash: str, reason: str) -> tuple[Decided, ...]:
+    entry = _ours(lane, nonce, transaction_hash)
+    settled = entry is None or entry.status.finished or entry.status is EntryStatus.INCLUDED
+    if entry is None or settled or reason in entry.reasons:
+        return ()
+    return _in(lane.key, TransactionDoubted(nonce, transaction_hash, str(reason)))
+
+
+def _receipt(lane: LaneState, command: RecordReceipt) -> tuple[Decided, ...]:
+    receipt = command.receipt
+    entry = _ours(lane, command.nonce, receipt.transaction_hash)
+    if entry is None:
+        return ()
+    if entry.status.finished:
+        if entry.status is EntryStatus.CONSUMED or entry.block != receipt.block:
+            raise _contradiction(lane, entry, f"a receipt in block {receipt.block.number}")
+        return ()
+    if entry.block == receipt.block:
+        return ()
+    decided = _lost(lane, entry, entry.block) if entry.block is not None else ()
+    occurrence = entry.reorgs_of(receipt.block.hash)
+    included = TransactionIncluded(
+        command.nonce,
+        receipt.transaction_hash,
+        receipt.block,
+        receipt.ok,
+        receipt.gas_used,
+        _wei(receipt.effective_gas_price),
+        command.transfers,
+        command.passes,
+        occurrence,
+    )
+    return (
+        *decided,
+        _once(lane.key, included, receipt.block.hash, receipt.transaction_hash, occurrence),
+    )
+
+
+def _reorged(lane: LaneState, command: RecordReorg) -> tuple[Decided, ...]:
+    entry = _ours(lane, command.nonce, command.hash)
+    if entry is None or entry.block != command.block:
+        return ()
+    if entry.status.finished:
+        raise _contradiction(lane, entry, f"a reorganisation of block {command.block.number}")
+    return _lost(lane, entry, command.block)
+
+
+def _lost(lane: LaneState, entry: NonceEntry, block: BlockRef) -> tuple[Decided, ...]:
+    fact = TransactionReorged(entry.nonce, entry.hash, block)
+    return (_once(lane.key, fact, block.hash, entry.hash, entry.reorgs_of(block.hash)),)
+
+
+def _final(lane: LaneState, command: RecordFinal) -> tuple[Decided, ...]:
+    entry = _ours(lane, command.nonce, command.hash)
+    if entry is None:
+        return ()
+    if entry.status.finished:
+        if entry.block != command.block:
+            raise _contradiction(lane, entry, f"finality of block {command.block.number}")
+        return ()
+    if entry.status is not EntryStatus.INCLUDED or entry.block != command.block:
+        raise FinalWithoutReceipt(
+            f"block {command.block.number} was called final for nonce {entry.nonce} of {lane.name},"
+            f" where no receipt stands; the nonce stays {entry.status}",
+            next_step="record the receipt first",
+        )
+    fact = TransactionFinal(entry.nonce, entry.hash, command.block, entry.ok, command.rule)
+    return (_once(lane.key, fact, command.block.hash, entry.hash, entry.reorgs_of(command.block.hash)),)
+
+
+def _consumed(lane: LaneState, command: RecordNonceConsumed) -> tuple[Decided, ...]:
+    entry = lane.entries.get(command.nonce)
+    if entry is None and command.nonce != lane.next_nonce:
+        if command.nonce < lane.next_nonce:
+            return ()
+        raise NonceGap(
+            f"nonce {command.nonce} of {lane.name} was used outside this log, the next is {lane.next_nonce}",
+            next_step="record the lowest nonce first",
+        )
+    if entry is not None and entry.status is EntryStatus.CONSUMED:
+        return ()
+    if entry is not None and entry.block is not None:
+        raise _contradiction(lane, entry, "a claim that a foreign transaction used the nonce")
+    decided = _in(lane.key, NonceConsumedExternally(command.nonce, command.evidence))
+    if lane.frozen is None:
+        reason = f"nonce {command.nonce} was used by a transaction that is not ours ({command.evidence})"
+        decided += _in(lane.key, AccountFrozen(reason))
+    return decided
+
+
+def _chain_reorg(command: RecordChainReorg) -> tuple[Decided, ...]:
+    if not command.removed:
+        return ()
+    fact = ChainReorged(command.chain, tuple(block.ref for block in command.removed), command.head.ref)
+    return (Decided(chain_stream(command.chain), fact),)
+
+
+def _ours(lane: LaneState, nonce: int, transaction_hash: str) -> NonceEntry | None:
+    """The entry that an observation is about; None where it finished so long ago that only the log has it."""
+    entry = lane.entries.get(nonce)
+    if entry is None:
+        if nonce < lane.next_nonce and any(kept > nonce for kept in lane.entries):
+            return None
+        raise UnknownEffect(
+            f"nonce {nonce} of account {lane.name} was never reserved here; nothing was recorded",
+            next_step="see `sep reconcile`",
+        )
+    if entry.hash != transaction_hash:
+        raise UnknownEffect(
+            f"{transaction_hash} was never signed here at nonce {nonce} of account {lane.name};"
+            f" {entry.hash} was; nothing was recorded",
+            next_step="see `sep reconcile`",
+        )
+    return entry
+
+
+def _contradiction(lane: LaneState, entry: NonceEntry, claim: str) -> ContradictsFinality:
+    where = f" in block {entry.block.number}" if entry.block is not None else ""
+    return ContradictsFinality(
+        f"nonce {entry.nonce} of account {lane.name} is {entry.status}{where}, yet there is {claim};"
+        " nothing was recorded",
+        next_step="compare the chain's endpoints with `sep doctor`",
+    )
+
+
+def _wei(value: int) -> Amount:
+    return Amount(value)

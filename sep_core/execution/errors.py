@@ -1,0 +1,63 @@
+"""What the nonce lane refuses; each refusal guards an invariant and leaves lane and chain as they were."""
+
+from sep_hooks.errors import Permanent
+
+
+class LaneError(Permanent):
+    """An observation or a signature that the lane cannot take in; nothing was recorded."""
+
+    code = "lane_error"
+
+
+class LaneUnknown(LaneError):
+    """The account was never opened in this log."""
+
+    code = "lane_unknown"
+
+
+class LaneFrozen(LaneError):
+    """Nothing may be signed for the account until an operator has looked."""
+
+    code = "lane_frozen"
+
+
+class SecondPayload(LaneError):
+    """Another payload belongs to this nonce already: one nonce carries one step."""
+
+    code = "second_payload"
+
+
+class NonceGap(LaneError):
+    """A signature does not stand at the lane's next nonce."""
+
+    code = "nonce_gap"
+
+
+class NonceBound(LaneError):
+    """The intent is bound to a nonce that is not final, or its step took effect already."""
+
+    code = "nonce_bound"
+
+
+class PayloadMismatch(LaneError):
+    """A transaction does not carry the step that it is said to carry."""
+
+    code = "payload_mismatch"
+
+
+class UnknownEffect(LaneError):
+    """An observation names a nonce or a hash that this lane never signed."""
+
+    code = "unknown_effect"
+
+
+class FinalWithoutReceipt(LaneError):
+    """Finality was reported for a block in which the lane holds no receipt."""
+
+    code = "final_without_receipt"
+
+
+class ContradictsFinality(LaneError):
+    """An observation contradicts what is final."""
+
+    code = "contradicts_finality"
