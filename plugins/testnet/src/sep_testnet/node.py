@@ -68,7 +68,7 @@ class Node:
     def __init__(self, process: subprocess.Popen[bytes], options: NodeOptions, folder: Path) -> None:
         self._process = process
         self._folder = folder
-        self._watchdog = Watchdog(process.pid)
+        self._watchdog = Watchdog(process.pid, folder)
         self.options = options
         try:
             self.port, banner = _await_listening(process, options, self.log_path)
@@ -186,5 +186,6 @@ def _start_failure(options: NodeOptions, banner: str) -> TestnetError:
             f"port {options.port} of 127.0.0.1 is in use by another program",
             next_step="choose another port, or --port 0 for any free one",
         )
-    words = banner.strip().splitlines()
-    return TestnetError(f"the test node ended at its start: {words[-1] if words else 'it said nothing'}")
+    lines = banner.strip().splitlines() or ["it said nothing"]
+    told = next((line for line in lines if line.lower().startswith("error")), lines[-1])
+    return TestnetError(f"the test node ended at its start: {told}")

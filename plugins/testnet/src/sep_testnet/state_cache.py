@@ -17,6 +17,9 @@ from .fetch import Progress, quiet
 from .node import GENESIS_TIMESTAMP, Node, NodeOptions, running_node
 
 BASE_FEE_WEI = 1_000_000_000
+_STATE = "state.json"
+_CHECKSUM = "state.sha256"
+_DEPLOYMENT = "deployment.json"
 _DEPLOY_SOURCES = ("deploy.py", "deployment.py", "encoding.py", "node.py", "state_cache.py", "transactor.py")
 
 
@@ -46,21 +49,41 @@ def state_key(artifacts: Artifacts, chain_id: int) -> str:
 def ensure_state(artifacts: Artifacts, chain_id: int, progress: Progress = quiet) -> DeployedState:
     """Give a chain's deployed state, made where the cache lacks it."""
     folder = cache_folder() / "states" / f"{chain_id}-{state_key(artifacts, chain_id)[:32]}"
-    if not folder.is_dir():
+    cached = _read_state(folder)
+    if cached is None:
         progress(f"deploying the contracts on chain {chain_id}, once")
+        shutil.rmtree(folder, ignore_errors=True)
         with filled_at_once(folder) as staging:
-            dump = staging / "state.json"
-            options = replace(deploy_options(chain_id), dump_state=dump)
-            with running_node(artifacts.anvil, options) as node:
-                deployment = deploy(node, artifacts)
-            if not dump.is_file():
-                raise TestnetError(f"the test node wrote no state of chain {chain_id}")
-            (staging / "deployment.json").write_text(deployment.to_json())
+            _make_state(artifacts, chain_id, staging)
+        cached = _read_state(folder)
+    if cached is None:
+        raise TestnetError(f"the state of chain {chain_id} in {folder} changed while it was made")
+    return cached
+
+
+def _make_state(artifacts: Artifacts, chain_id: int, folder: Path) -> None:
+    dump = folder / _STATE
+    options = replace(deploy_options(chain_id), dump_state=dump)
+    with running_node(artifacts.anvil, options) as node:
+        deployment = deploy(node, artifacts)
+    if not dump.is_file():
+        raise TestnetError(f"the test node wrote no state of chain {chain_id}")
+    (folder / _CHECKSUM).write_text(_checksum(dump))
+    (folder / _DEPLOYMENT).write_text(deployment.to_json())
+
+
+def _read_state(folder: Path) -> DeployedState | None:
+    """Give a cached state; none when it is absent or damaged, for then it is made anew."""
     try:
-        deployment = Deployment.from_json((folder / "deployment.json").read_text())
-    except (OSError, ValueError) as error:
-        raise _broken(folder) from error
-    return DeployedState(folder / "state.json", deployment)
+        if (folder / _CHECKSUM).read_text() != _checksum(folder / _STATE):
+            return None
+        return DeployedState(folder / _STATE, Deployment.from_json((folder / _DEPLOYMENT).read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @contextmanager
@@ -69,19 +92,14 @@ def deployed_node(
 ) -> Iterator[tuple[Node, Deployment]]:
     """Run a node on which the contracts stand; its next block follows the deployment's last by a second."""
     cached = ensure_state(artifacts, options.chain_id, progress)
-    try:
-        node = Node.start(artifacts.anvil, replace(options, load_state=cached.state))
-    except TestnetError as error:
-        if "state" not in error.message.lower():
-            raise
-        raise _broken(cached.state.parent) from error
-    try:
+    with running_node(artifacts.anvil, replace(options, load_state=cached.state)) as node:
         if _head_hash(node) != cached.deployment.head_hash:
-            raise _broken(cached.state.parent)
+            raise TestnetError(
+                f"the cached state {cached.state} is not that of chain {options.chain_id}'s deployment",
+                next_step=f"delete {cached.state.parent}; the next start makes it anew",
+            )
         settle_clock(node)
         yield node, cached.deployment
-    finally:
-        node.stop()
 
 
 def settle_clock(node: Node) -> None:
@@ -94,12 +112,3 @@ def settle_clock(node: Node) -> None:
 
 def _head_hash(node: Node) -> str:
     return str(node.rpc.record("eth_getBlockByNumber", "latest", False)["hash"])
-
-
-def _broken(folder: Path) -> TestnetError:
-    """A state that does not load is thrown away: the next start makes it anew."""
-    shutil.rmtree(folder, ignore_errors=True)
-    return TestnetError(
-        f"the cached chain state {folder} was damaged and has been removed",
-        next_step="start again: it is made anew",
-    )

@@ -77,7 +77,7 @@ class Testnet:
         return read_contract(self.rpc, to, signature, returns, *arguments)
 
     def receipt(self, transaction_hash: str) -> Receipt:
-        """Wait for a receipt."""
+        """Wait for a receipt, whatever its status."""
         return await_receipt(self.rpc, transaction_hash)
 
     def balance_of(self, token: str, owner: str) -> int:
@@ -132,7 +132,10 @@ class Testnet:
         return self.rpc.record("eth_getBlockByNumber", tag, False)
 
     def reorg(self, depth: int, transactions: Sequence[tuple[str, int]] = ()) -> None:
-        """Replace the last `depth` blocks by empty ones, with raw transactions at the given offsets."""
+        """Replace the last `depth` blocks by empty ones, with raw transactions at the given offsets.
+
+        It reaches no deeper than the deployment's last block: older states are not kept.
+        """
         self.rpc.call("anvil_reorg", depth, [[raw, offset] for raw, offset in transactions])
 
     def drop(self, transaction_hash: str) -> None:

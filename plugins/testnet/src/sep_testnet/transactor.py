@@ -9,7 +9,7 @@ from .rpc import Json, NodeRpc
 RECEIPT_TIMEOUT_SECONDS = 10.0
 _POLL_SECONDS = 0.001
 _GAS_LIMIT = 9_000_000
-_MAX_FEE_WEI = 1_000_000_000_000
+_MAX_FEE_WEI = 200_000_000_000
 _TIP_WEI = 1_000_000_000
 
 type Receipt = dict[str, Json]

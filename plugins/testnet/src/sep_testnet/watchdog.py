@@ -2,19 +2,26 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 # Reads until the pipe from the parent closes: the kernel closes it even on SIGKILL.
-_SCRIPT = (
-    "import os,sys\npid=int(sys.argv[1])\nsys.stdin.read()\ntry:\n os.kill(pid,9)\nexcept OSError:\n pass"
-)
+_SCRIPT = """
+import os, shutil, sys
+sys.stdin.read()
+try:
+    os.kill(int(sys.argv[1]), 9)
+except OSError:
+    pass
+shutil.rmtree(sys.argv[2], ignore_errors=True)
+"""
 
 
 class Watchdog:
-    """Guards one process id; must be dismissed before that process has been waited for by anyone else."""
+    """Guards one process id and the folder that goes with it, until it is dismissed."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, folder: Path) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter on a fixed script
-            [sys.executable, "-I", "-S", "-c", _SCRIPT, str(pid)],
+            [sys.executable, "-I", "-S", "-c", _SCRIPT, str(pid), str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
