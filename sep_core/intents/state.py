@@ -1,0 +1,79 @@
+"""Where one intent stands, folded from its stream."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sep_hooks.types import (
+    AssetId,
+    Charge,
+    Fill,
+    Intent,
+    IntentId,
+    IntentStatus,
+    Plan,
+    PriceBook,
+    StepKind,
+    Verdict,
+)
+from sep_hooks.types.amount import Amount
+
+type Source = Literal["api", "strategy", "command_line"]
+"""By which door an intent came in."""
+
+BEFORE_EXECUTION = frozenset(
+    {IntentStatus.RECEIVED, IntentStatus.ACCEPTED, IntentStatus.PLANNED, IntentStatus.RISK_APPROVED}
+)
+"""Where nothing has been signed under the present plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntentState:
+    """All that decisions about an intent need. `version` counts the facts of its stream.
+
+    REJECTED, EXPIRED and CANCELLED mean that nothing was exchanged: `fills` is empty there.
+    """
+
+    intent: Intent
+    source: Source
+    received_at: datetime
+    status: IntentStatus = IntentStatus.RECEIVED
+    version: int = 1
+    accepted_at: datetime | None = None
+    deadline: datetime | None = None
+    priority: int = 0
+    plan: Plan | None = None
+    prices: PriceBook | None = None
+    attempt: int = 0
+    verdicts: tuple[Verdict, ...] = ()
+    money: tuple[tuple[AssetId, Amount], ...] = ()
+    charges: tuple[Charge, ...] = ()
+    mode: Literal["paper", "testnet"] | None = None
+    steps: tuple[str, ...] = ()
+    transaction_hashes: tuple[str, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    doubted_steps: frozenset[str] = frozenset()
+    cancel_requested: bool = False
+    code: str = ""
+    reason: str = ""
+    spent: Amount = Amount(0)
+    received: Amount = Amount(0)
+    gas_cost: Amount = Amount(0)
+
+    @property
+    def id(self) -> IntentId:
+        """The platform's id."""
+        return self.intent.id
+
+    @property
+    def open(self) -> bool:
+        """Whether anything can still happen."""
+        return not self.status.terminal
+
+    @property
+    def filled(self) -> bool:
+        """Whether every swap of the plan has its final fill."""
+        if self.plan is None:
+            return False
+        done = {fill.step_id for fill in self.fills}
+        return all(step.id in done for step in self.plan.steps if step.kind is StepKind.SWAP)
