@@ -1,1 +1,100 @@
-"""The entry of the command line."""
+"""The entry of the command line. Typing a verb imports that verb alone; nothing heavy is imported before."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import cast
+
+import click
+
+VERBS = {
+    "demo": "see the main job work: offline, on a simulated chain, nothing to configure",
+    "init": "make a folder with a configuration to start from",
+    "check": "check a configuration: every mistake, with its place",
+    "run": "run the engine",
+    "serve": "run the engine and its HTTP interface",
+    "submit": "submit an intent from a file",
+    "cancel": "ask for the end of an intent",
+    "status": "show where intents and money are",
+    "explain": "show why an intent went as it did",
+    "events": "show the log",
+    "verify": "check the log: hashes, chains, tree, signatures",
+    "reconcile": "show the evidence held and missing for what is in doubt",
+    "doctor": "look at everything that an engine needs",
+    "plugin": "list, describe and check plugins",
+}
+
+
+class Verbs(click.Group):
+    """Verbs of our own by name, verbs of plugins by their manifests; each imported when it is typed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Our verbs in the order of a first day, then the plugins'."""
+        return [*VERBS, *_plugin_verbs()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb, imported now; None for a word that nobody declares."""
+        if cmd_name in VERBS:
+            module = import_module(f"sep_core.cli.{cmd_name}")
+            return cast(click.Command, getattr(module, cmd_name))
+        if cmd_name in _plugin_verbs():
+            return _plugin_command(cmd_name)
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists verbs without importing any."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([*VERBS.items(), *_plugin_verbs().items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="sep-core", prog_name="sep", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def sep(debug: bool) -> None:
+    """SEP, the Strategy Execution Platform: declare an outcome, get it executed once, with proof."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a verb and ends the process with its exit code; an error is a message, never a traceback."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = sep.main(args=words, prog_name="sep", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except BaseException as error:
+        from sep_core.cli.failure import report
+
+        sys.exit(report(error, debug="--debug" in words, as_json="--json" in words))
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _plugin_verbs() -> dict[str, str]:
+    from sep_core.plugins.verbs import declared_verbs
+
+    return dict(declared_verbs())
+
+
+def _plugin_command(name: str) -> click.Command:
+    from sep_core.plugins.verbs import run_verb
+
+    @click.command(
+        name=name,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+        add_help_option=False,
+    )
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def plugin_command(arguments: tuple[str, ...]) -> int:
+        return run_verb(name, arguments)
+
+    return plugin_command

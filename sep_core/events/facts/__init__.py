@@ -34,6 +34,13 @@ from sep_core.events.facts.intent import (
 )
 from sep_core.events.facts.kernel import KernelStarted, KernelStopped
 from sep_core.events.facts.ledger import AccountClass, JournalPosted, Posting
+from sep_core.events.facts.plugin import (
+    PluginActivated,
+    PluginFaulted,
+    PluginQuarantined,
+    PluginRejected,
+    PluginReleased,
+)
 from sep_core.events.facts.risk import HoldConverted, HoldPlaced, HoldReleased
 from sep_core.events.facts.strategy import StrategyAdvanced, StrategyStarted, StrategyStopped
 
@@ -65,6 +72,11 @@ __all__ = [
     "NonceConsumedExternally",
     "NonceReserved",
     "PlanWithdrawn",
+    "PluginActivated",
+    "PluginFaulted",
+    "PluginQuarantined",
+    "PluginRejected",
+    "PluginReleased",
     "Posting",
     "RiskApproved",
     "StrategyAdvanced",

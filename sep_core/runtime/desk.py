@@ -1,0 +1,172 @@
+"""The desk: the one place where a command becomes facts.
+
+A decision is synchronous: all that follows from a command in every room is decided against memory, queued as one
+atomic append, and folded into memory before the next command is looked at. Answers and effects wait for the commit.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid5
+
+import anyio
+from sep_hooks.context import Clock
+from sep_hooks.store import (
+    AppendResult,
+    EventStore,
+    Exact,
+    IdConflict,
+    NewEvent,
+    Pending,
+    StoreBusy,
+    StreamWrite,
+    WrongExpectedVersion,
+)
+from sep_hooks.types import IntentId
+
+from sep_core.events.decided import Decided
+from sep_core.events.reading import read_facts
+from sep_core.events.registry import encode_fact, fact_type
+from sep_core.execution import LaneKey
+from sep_core.runtime.commands import KernelCommand
+from sep_core.runtime.world import Touched, World, lane_key
+from sep_core.telemetry.crashpoints import crossing
+
+type Decide = Callable[[World, KernelCommand], Sequence[Decided]]
+type CommitListener = Callable[[Touched], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A decision on its way to the disk. Empty where the command changed nothing."""
+
+    decided: tuple[Decided, ...]
+    pending: Pending | None
+
+    async def durable(self) -> AppendResult | None:
+        """Where the facts stand, once they are durable. Raises what the store raises."""
+        return None if self.pending is None else await self.pending
+
+
+class Desk:
+    """Decides, remembers, and tells after each commit what has changed."""
+
+    def __init__(self, store: EventStore, world: World, decide: Decide, clock: Clock) -> None:
+        self.store = store
+        self.world = world
+        self._decide = decide
+        self._clock = clock
+        self._open: deque[tuple[Commit, Touched]] = deque()
+        self._queued = anyio.Event()
+        self._listeners: list[CommitListener] = []
+        self._refolding = False
+
+    def on_commit(self, listener: CommitListener) -> None:
+        """Calls `listener` after every commit, in order, with what it touched."""
+        self._listeners.append(listener)
+
+    def decide(self, command: KernelCommand) -> Commit:
+        """Decides a command against memory and queues its facts. Raises what rooms refuse; then nothing changed."""
+        if self._refolding:
+            raise StoreBusy(
+                "the log is being read again; nothing was written", next_step="repeat the request"
+            )
+        decided = tuple(self._decide(self.world, command))
+        if not decided:
+            return Commit((), None)
+        pending = self.store.enqueue(self._writes(decided))
+        for one in decided:
+            self.world.apply(one.stream, one.fact)
+        commit = Commit(decided, pending)
+        self._open.append((commit, touched_by(decided)))
+        self._queued.set()
+        return commit
+
+    async def record(self, command: KernelCommand) -> None:
+        """Decides a command and returns when its facts are durable."""
+        await crossing(f"desk.{type(command).__name__}", self.decide(command).durable())
+
+    async def run(self) -> None:
+        """Follows the commits in order and wakes those who wait for them; ends with the store's own failure."""
+        while True:
+            while self._open:
+                commit, touched = self._open.popleft()
+                try:
+                    await _outcome(commit.pending)
+                except (WrongExpectedVersion, IdConflict):
+                    await self._refold()
+                    continue
+                self._tell(touched)
+            self._queued = anyio.Event()
+            if not self._open:
+                await self._queued.wait()
+
+    def _tell(self, touched: Touched) -> None:
+        for listener in self._listeners:
+            listener(touched)
+
+    async def _refold(self) -> None:
+        # What was decided on a world that the log does not confirm is void: wait out the queue, fold again.
+        self._refolding = True
+        for commit, _ in self._open:
+            try:
+                await _outcome(commit.pending)
+            except (WrongExpectedVersion, IdConflict):
+                continue
+        self._open.clear()
+        self.world = await fold(self.store)
+        self._refolding = False
+        self._tell(Touched(frozenset(self.world.intents), frozenset(self.world.lanes)))
+
+    def _writes(self, decided: Sequence[Decided]) -> list[StreamWrite]:
+        by_stream: dict[str, list[Decided]] = {}
+        for one in decided:
+            by_stream.setdefault(one.stream, []).append(one)
+        now = self._clock.now()
+        return [
+            StreamWrite(
+                stream,
+                Exact(self.world.version(stream)),
+                [
+                    NewEvent(
+                        id=one.id or self._event_id(stream, self.world.version(stream) + offset),
+                        type=fact_type(one.fact)[0],
+                        schema_version=fact_type(one.fact)[1],
+                        body=encode_fact(one.fact),
+                        occurred_at=now,
+                    )
+                    for offset, one in enumerate(facts, start=1)
+                ],
+            )
+            for stream, facts in by_stream.items()
+        ]
+
+    def _event_id(self, stream: str, version: int) -> UUID:
+        return uuid5(self.store.store_id, f"{stream}/{version}")
+
+
+async def fold(store: EventStore, *, as_of: int | datetime | None = None) -> World:
+    """The world as the log tells it, now or as of a position or moment."""
+    world = World()
+    async for recorded, fact in read_facts(store, as_of=as_of):
+        world.apply(recorded.stream, fact)
+    return world
+
+
+def touched_by(decided: Sequence[Decided]) -> Touched:
+    """The intents and lanes that facts belong to."""
+    intents: set[IntentId] = set()
+    lanes: set[LaneKey] = set()
+    for one in decided:
+        room, _, rest = one.stream.partition(":")
+        if room == "intent":
+            intents.add(IntentId(UUID(rest)))
+        elif room == "account":
+            lanes.add(lane_key(rest))
+    return Touched(frozenset(intents), frozenset(lanes))
+
+
+async def _outcome(pending: Awaitable[AppendResult] | None) -> None:
+    if pending is not None:
+        await pending

@@ -1,0 +1,250 @@
+"""The edge of an intent: from an author's bytes to a value, with every mistake named by its place."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
+from sep_hooks.errors import InvalidAmount, InvalidAsset, Permanent
+from sep_hooks.types import AMOUNT_PATTERN, Amount, Ratio, parse_amount, parse_ratio
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_NESTING = 64
+RATIO_PATTERN = r"^[0-9]{1,30}(\.[0-9]{1,30})?$"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestProblem:
+    """One mistake: where (JSON pointer), which kind, and in words what was found and what is allowed."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class RequestRefused(Permanent):
+    """A request that cannot be taken; nothing of it was recorded."""
+
+    code = "request_refused"
+
+    def __init__(
+        self,
+        problems: tuple[RequestProblem, ...],
+        *,
+        kind: Literal["malformed", "invalid", "too_large", "conflict"] = "invalid",
+    ) -> None:
+        first = problems[0]
+        place = f"{first.pointer}: " if first.pointer else ""
+        super().__init__(
+            f"{place}{first.message}", next_step="correct it and send it again; nothing was recorded"
+        )
+        self.problems = problems
+        self.kind = kind
+
+
+def _amount(value: object) -> Amount:
+    if not isinstance(value, str):
+        raise ValueError("write the amount as a string of digits in base units")
+    try:
+        return parse_amount(value)
+    except InvalidAmount as error:
+        raise ValueError(error.message) from None
+
+
+def _ratio(value: object) -> Ratio:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise ValueError("write the ratio as a number or a decimal string")
+    text = value if isinstance(value, str) else format(Decimal(value), "f")
+    try:
+        ratio = parse_ratio(text)
+    except InvalidAmount as error:
+        raise ValueError(error.message) from None
+    if ratio < 0 or ratio > 10**9 or -ratio.as_tuple().exponent > 30:  # type: ignore[operator]  # finite: an int
+        raise ValueError("a ratio lies between 0 and 10^9 with at most 30 decimal places")
+    return ratio
+
+
+AmountField = Annotated[
+    Amount, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})
+]
+RatioField = Annotated[
+    Ratio,
+    BeforeValidator(_ratio),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": RATIO_PATTERN},
+                {"type": "number", "minimum": 0, "maximum": 10**9},
+            ]
+        }
+    ),
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SubmittedAsset(_Body):
+    """A token: contract address (checksummed if in mixed case), chain id, and its decimals as a cross-check."""
+
+    address: str = Field(pattern=r"^0x[0-9a-fA-F]{40}$")
+    chain_id: int = Field(ge=1, le=2**53 - 1, strict=True)
+    symbol: str | None = Field(default=None, min_length=1, max_length=32)
+    decimals: int | None = Field(default=None, ge=0, le=77, strict=True)
+
+
+class SubmittedLeg(_Body):
+    """An asset with an amount in base units, or a share of the holding."""
+
+    asset: SubmittedAsset
+    amount: AmountField | None = None
+    percentage: RatioField | None = None
+
+
+class SubmittedConstraints(_Body):
+    """Bounds that every plan must keep."""
+
+    max_slippage: RatioField
+    time_window_ms: int = Field(ge=1, le=2**53 - 1, strict=True)
+    execution_style: Literal["IMMEDIATE", "TWAP", "VWAP", "ADAPTIVE"]
+    venues: list[str] = Field(default_factory=list, max_length=32)
+    chains: list[str] = Field(default_factory=list, max_length=32)
+    assets: list[str] = Field(default_factory=list, max_length=32)
+    max_fee: AmountField | None = None
+
+
+class Submission(_Body):
+    """An intent as an author sends it; `id` is the author's own and unique per strategy for ever."""
+
+    id: UUID
+    strategy_id: UUID
+    type: Literal["ACQUIRE", "DISPOSE", "REBALANCE", "BRIDGE", "LIQUIDATE"]
+    assets: list[SubmittedLeg] = Field(min_length=1, max_length=32)
+    constraints: SubmittedConstraints
+    deadline: AwareDatetime | None = None
+
+
+def parse_submission(body: bytes) -> Submission:
+    """Reads a body once, strictly. Raises `RequestRefused` with every mistake that can be told at this point."""
+    return parse_body(body, Submission)
+
+
+def parse_body[ModelT: BaseModel](body: bytes, model: type[ModelT]) -> ModelT:
+    """Reads JSON into a model: no duplicate keys, no binary floats, bounded size and nesting."""
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestRefused(
+            (
+                RequestProblem(
+                    "", "body_too_large", f"the body has {len(body)} bytes, {MAX_BODY_BYTES} are allowed"
+                ),
+            ),
+            kind="too_large",
+        )
+    return _validated(_decoded(body), model)
+
+
+def _decoded(body: bytes) -> object:
+    if _nesting(body) > MAX_NESTING:
+        raise _malformed("nested_too_deep", f"the body is nested deeper than {MAX_NESTING} levels")
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_unique_keys,
+            parse_float=Decimal,
+            parse_int=_bounded_integer,
+            parse_constant=_no_constant,
+        )
+    except UnicodeDecodeError as error:
+        raise _malformed("not_utf8", f"byte {error.start} is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise _malformed("not_json", f"{error.msg} at {where}") from None
+
+
+def _nesting(body: bytes) -> int:
+    # A bound from above, without parsing: strings may hold brackets, but never close what they did not open.
+    depth = deepest = 0
+    in_text = escaped = False
+    for byte in body:
+        if in_text:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_text = False
+        elif byte == 0x22:
+            in_text = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _malformed("duplicate_key", f"the key {key[:64]!r} stands twice in one object")
+        found[key] = value
+    return found
+
+
+def _bounded_integer(text: str) -> int:
+    if len(text) > 80:
+        raise _malformed("number_too_long", "a number has more than 80 digits")
+    return int(text)
+
+
+def _no_constant(text: str) -> object:
+    raise _malformed("not_json", f"{text} is no JSON number")
+
+
+def _malformed(code: str, message: str) -> RequestRefused:
+    return RequestRefused((RequestProblem("", code, message),), kind="malformed")
+
+
+def _validated[ModelT: BaseModel](value: object, model: type[ModelT]) -> ModelT:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise RequestRefused(
+            tuple(
+                RequestProblem(_pointer(one["loc"]), _code(one["type"]), _message(one["msg"]))
+                for one in error.errors(include_url=False, include_context=False, include_input=False)
+            )
+        ) from None
+
+
+def _pointer(place: tuple[int | str, ...]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
+
+
+def _code(kind: str) -> str:
+    return {"missing": "missing", "extra_forbidden": "unknown_field"}.get(kind, "invalid")
+
+
+def _message(text: str) -> str:
+    return text.removeprefix("Value error, ")
+
+
+def checked_address(text: str, is_checksum_valid: Callable[[str], bool]) -> str:
+    """An address in one case, or with a checksum that holds. Raises `InvalidAsset`."""
+    digits = text[2:]
+    if digits not in (digits.lower(), digits.upper()) and not is_checksum_valid(text):
+        raise InvalidAsset(f"the address {text} fails its checksum: a digit may be wrong")
+    return text

@@ -1,0 +1,341 @@
+"""What people and programs are shown: one model for each answer, the same in the API and on the command line."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from sep_hooks.types import AMOUNT_PATTERN
+
+AmountText = Annotated[
+    str, Field(pattern=AMOUNT_PATTERN), WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})
+]
+QuantityText = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^-?(0|[1-9][0-9]*)$"})]
+RatioText = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"})]
+
+
+class View(BaseModel):
+    """A frozen answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AssetView(View):
+    """An asset; `address` is checksummed, null for what is no token contract."""
+
+    id: str
+    chain_id: int
+    address: str | None
+    symbol: str
+    decimals: int
+
+
+class AmountView(View):
+    """An amount of an asset, in base units and as people write it."""
+
+    asset: AssetView
+    amount: AmountText
+    text: str
+
+
+class IntentAssetView(View):
+    """What the intent is about."""
+
+    asset: AssetView
+    amount: AmountText | None
+    percentage: RatioText | None
+
+
+class ConstraintsView(View):
+    """The author's bounds."""
+
+    max_slippage: RatioText
+    time_window_ms: int
+    execution_style: str
+    venues: list[str]
+    chains: list[str]
+    assets: list[str]
+    max_fee: AmountText | None
+
+
+class FillView(View):
+    """What one step exchanged."""
+
+    step_id: str
+    venue: str
+    spent: AmountView
+    received: AmountView
+    gas_cost: AmountText
+    block_number: int
+    block_hash: str
+    transaction_hash: str | None
+    simulated: bool
+
+
+class IntentView(View):
+    """Where an intent stands. `spent` and `received` are set once it has settled."""
+
+    id: UUID
+    client_id: UUID
+    strategy: str
+    account: str
+    type: str
+    status: str
+    assets: list[IntentAssetView]
+    constraints: ConstraintsView
+    received_at: datetime
+    deadline: datetime | None
+    priority: int
+    attempt: int
+    cancel_requested: bool
+    code: str | None
+    reason: str | None
+    spent: AmountText | None
+    received: AmountText | None
+    gas_cost: AmountText | None
+    transaction_hashes: list[str]
+    fills: list[FillView]
+
+
+class IntentPage(View):
+    """A page of intents, newest first, and where the next one begins."""
+
+    items: list[IntentView]
+    next_cursor: str | None
+
+
+class LegView(View):
+    """One pass through one market."""
+
+    market: str
+    spends: AmountView
+    receives: AmountView
+
+
+class StepView(View):
+    """One planned transaction."""
+
+    id: str
+    kind: str
+    venue: str | None
+    to: str
+    gas_limit: int
+    spender: str | None
+    allowance: AmountText | None
+    legs: list[LegView]
+    status: str | None
+    nonce: int | None
+    transaction_hash: str | None
+
+
+class LeftOutView(View):
+    """What took no part, and why."""
+
+    name: str
+    reason: str
+
+
+class PlanView(View):
+    """The chosen plan: expectations exact for the snapshot, limits that hold on chain, the independent quote."""
+
+    digest: str
+    attempt: int
+    snapshot_digest: str
+    block_number: int
+    block_hash: str
+    block_time: datetime
+    markets: int
+    method: str
+    exact_in: bool
+    spends: AmountView
+    receives: AmountView
+    spend_limit: AmountView
+    receive_limit: AmountView
+    quoted: AmountView
+    marginal_price: RatioText
+    expected_price: RatioText
+    slippage: RatioText
+    slices: int
+    slices_reason: str
+    gas_limit: int
+    max_fee_per_gas: AmountText
+    steps: list[StepView]
+    left_out: list[LeftOutView]
+
+
+class VerdictView(View):
+    """One rule's answer with its numbers."""
+
+    rule: str
+    version: str
+    code: str
+    scope: str
+    metric: str
+    unit: str
+    used: QuantityText
+    held: QuantityText
+    asked: QuantityText
+    limit: QuantityText
+    headroom: QuantityText
+    hard: bool
+    ok: bool
+    detail: str
+
+
+class MomentView(View):
+    """One step of an intent's life, in words."""
+
+    position: int
+    at: datetime
+    what: str
+
+
+class ExplanationView(View):
+    """Why an intent went as it did, where the money is, and what can be done next."""
+
+    intent: IntentView
+    summary: str
+    money: str
+    next_step: str
+    plan: PlanView | None
+    verdicts: list[VerdictView]
+    timeline: list[MomentView]
+
+
+class EventView(View):
+    """One event of the log."""
+
+    position: int
+    stream: str
+    version: int
+    id: UUID
+    type: str
+    schema_version: int
+    recorded_at: datetime
+    occurred_at: datetime | None
+    body: dict[str, object]
+
+
+class EventPage(View):
+    """Events in order; `next_after` continues."""
+
+    items: list[EventView]
+    next_after: int
+    head: int
+
+
+class ReceiptView(View):
+    """An acceptance with its proof: the record's own bytes, the way to the root, the signed checkpoint, the key."""
+
+    intent_id: UUID
+    client_id: UUID
+    status: str
+    store_id: UUID
+    position: int
+    leaf_hash: str
+    duplicate: bool
+    record: str | None = None
+    path: list[str] | None = None
+    checkpoint: str | None = None
+    public_key: str | None = None
+
+
+class DryRunView(View):
+    """What would happen: validation passed, then the plan and the verdicts; nothing was recorded."""
+
+    approved: bool
+    code: str | None
+    reason: str | None
+    plan: PlanView | None
+    verdicts: list[VerdictView]
+
+
+class BalanceView(View):
+    """Holdings of one asset by one strategy: final, with what is held and provisional, and cost and profit."""
+
+    account: str
+    strategy: str
+    asset: AssetView
+    total: QuantityText
+    held: AmountText
+    free: AmountText
+    provisional: QuantityText
+    text: str
+    cost: QuantityText | None
+    realised_profit: QuantityText | None
+    unrealised_profit: QuantityText | None
+    numeraire: str | None
+
+
+class MismatchView(View):
+    """A place where books and chain differ."""
+
+    account: str
+    asset: AssetView
+    ledger: QuantityText
+    chain: QuantityText
+
+
+class PortfolioView(View):
+    """All balances. `mismatches` is null where the chain was not asked."""
+
+    balances: list[BalanceView]
+    mismatches: list[MismatchView] | None
+
+
+class PluginView(View):
+    """A plugin and how far it came."""
+
+    name: str
+    kind: str
+    distribution: str
+    version: str
+    stage: str
+    reason: str | None
+    instances: list[str]
+
+
+class ChainView(View):
+    """A chain as seen now."""
+
+    name: str
+    chain_id: int
+    status: str
+    head: int | None
+    head_hash: str | None
+    head_time: datetime | None
+    final: int | None
+    reason: str | None
+
+
+class VenueView(View):
+    """A venue as seen now."""
+
+    name: str
+    implementation: str
+    chain: str
+    status: str
+    markets: int
+    reason: str | None
+
+
+class ServiceView(View):
+    """One thing that the engine depends on."""
+
+    status: str
+    detail: str
+
+
+class HealthView(View):
+    """For people, never a probe."""
+
+    status: str
+    timestamp: datetime
+    version: str
+    mode: str
+    store_id: UUID
+    position: int
+    epoch: int
+    open_intents: int
+    in_doubt: int
+    services: dict[str, ServiceView]

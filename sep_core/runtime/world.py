@@ -1,0 +1,116 @@
+"""Everything that is known: the fold of the whole log, in memory."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sep_hooks.types import IntentId, address, evm_chain
+
+from sep_core.events.facts import (
+    AccountOpened,
+    ChainReorged,
+    HoldConverted,
+    HoldPlaced,
+    HoldReleased,
+    IntentReceived,
+    JournalPosted,
+    KernelStarted,
+    PluginActivated,
+    PluginFaulted,
+    PluginQuarantined,
+    PluginRejected,
+    StrategyAdvanced,
+    StrategyStarted,
+    StrategyStopped,
+)
+from sep_core.events.registry import Fact
+from sep_core.execution import LaneKey, LaneState, evolve_lane
+from sep_core.intents import IntentState, evolve
+from sep_core.portfolio import Ledger
+from sep_core.risk import RiskBook, evolve_book
+from sep_core.strategies import StrategyLife, evolve_strategy
+
+type PluginFact = PluginActivated | PluginFaulted | PluginQuarantined | PluginRejected
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a batch of facts changed, for those who perform effects."""
+
+    intents: frozenset[IntentId]
+    lanes: frozenset[LaneKey]
+
+
+@dataclass(slots=True)
+class World:
+    """The state of all boxes. It changes by `apply` alone, one fact after another, in the order of the log."""
+
+    intents: dict[IntentId, IntentState] = field(default_factory=dict)
+    by_client: dict[tuple[str, UUID], IntentId] = field(default_factory=dict)
+    lanes: dict[LaneKey, LaneState] = field(default_factory=dict)
+    lane_of_account: dict[str, LaneKey] = field(default_factory=dict)
+    book: RiskBook = field(default_factory=RiskBook)
+    ledger: Ledger = field(default_factory=Ledger)
+    strategies: dict[str, StrategyLife] = field(default_factory=dict)
+    plugins: dict[str, list[PluginFact]] = field(default_factory=dict)
+    reorganisations: list[ChainReorged] = field(default_factory=list)
+    runs: list[KernelStarted] = field(default_factory=list)
+    versions: dict[str, int] = field(default_factory=dict)
+
+    def version(self, stream: str) -> int:
+        """The last version of a stream, 0 where it does not exist."""
+        return self.versions.get(stream, 0)
+
+    def apply(self, stream: str, fact: Fact) -> None:
+        """Takes one fact in."""
+        self.versions[stream] = self.versions.get(stream, 0) + 1
+        room, _, rest = stream.partition(":")
+        match room:
+            case "intent":
+                self._apply_intent(IntentId(UUID(rest)), fact)
+            case "account":
+                self._apply_account(lane_key(rest), fact)
+            case "risk":
+                if isinstance(fact, HoldPlaced | HoldConverted | HoldReleased):
+                    self.book = evolve_book(self.book, fact)
+            case "ledger":
+                if isinstance(fact, JournalPosted):
+                    self.ledger = self.ledger.apply(fact)
+            case "strategy":
+                if isinstance(fact, StrategyStarted | StrategyAdvanced | StrategyStopped):
+                    self.strategies[rest] = evolve_strategy(self.strategies.get(rest), fact)
+            case "plugin":
+                if isinstance(fact, PluginActivated | PluginFaulted | PluginQuarantined | PluginRejected):
+                    self.plugins.setdefault(rest, []).append(fact)
+            case "chain":
+                if isinstance(fact, ChainReorged):
+                    self.reorganisations.append(fact)
+            case "kernel":
+                if isinstance(fact, KernelStarted):
+                    self.runs.append(fact)
+
+    def open_intents(self) -> Iterable[IntentState]:
+        """Intents that have not ended."""
+        return (state for state in self.intents.values() if not state.status.terminal)
+
+    def lane(self, account: str) -> LaneState | None:
+        """The lane of a configured account, None before it was opened."""
+        key = self.lane_of_account.get(account)
+        return None if key is None else self.lanes.get(key)
+
+    def _apply_intent(self, intent_id: IntentId, fact: Fact) -> None:
+        state = evolve(self.intents.get(intent_id), fact)
+        self.intents[intent_id] = state
+        if isinstance(fact, IntentReceived):
+            self.by_client[(fact.intent.strategy, fact.intent.client_id)] = intent_id
+
+    def _apply_account(self, key: LaneKey, fact: Fact) -> None:
+        self.lanes[key] = evolve_lane(self.lanes.get(key), fact)
+        if isinstance(fact, AccountOpened):
+            self.lane_of_account[fact.name] = key
+
+
+def lane_key(stream_rest: str) -> LaneKey:
+    """The lane that `<chain id>:<address>` names."""
+    chain_id, _, text = stream_rest.partition(":")
+    return LaneKey(evm_chain(int(chain_id)), address(text))
