@@ -1,0 +1,43 @@
+use crate::graph::{Arc, Graph};
+use crate::label::Label;
+
+/// Logarithms are rounded; exact amounts decide among all that come this close.
+pub(crate) const MARGIN: f64 = 1e-9;
+
+/// For each asset and number of hops the least that the way to a goal can cost, as a logarithm: the best
+/// marginal prices, fees included. Exact amounts never do better, loops or not.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    by_hops: Vec<Vec<f64>>,
+}
+
+impl Bounds {
+    pub(crate) fn new(graph: &Graph<'_>) -> Self {
+        let mut by_hops = vec![at_goals(graph)];
+        for hops in 0..graph.max_hops {
+            let mut next = by_hops[hops].clone();
+            for (from, least) in (0u32..).zip(next.iter_mut()) {
+                for arc in graph.arcs(from) {
+                    *least = least.min(graph.log_cost(*arc) + by_hops[hops][arc.to as usize]);
+                }
+            }
+            by_hops.push(next);
+        }
+        Self { by_hops }
+    }
+
+    /// The least that any path can cost that continues a label with an arc.
+    pub(crate) fn least(&self, graph: &Graph<'_>, label: &Label, arc: Arc) -> f64 {
+        let rest = graph.max_hops.saturating_sub(label.hops + 1);
+        graph.log_amount(label.amount) + graph.log_cost(arc) + self.by_hops[rest][arc.to as usize]
+    }
+}
+
+/// Nothing at a goal but the worth of its unit, and no end in sight elsewhere.
+pub(crate) fn at_goals(graph: &Graph<'_>) -> Vec<f64> {
+    let mut least = vec![f64::INFINITY; graph.node_count()];
+    for (asset, worth) in &graph.goals {
+        least[*asset as usize] = Graph::log_worth(*worth);
+    }
+    least
+}

@@ -1,0 +1,223 @@
+use std::cmp::Ordering;
+
+use ruint::aliases::U256;
+use sep_amm::{AmmError, FEE_DENOMINATOR};
+
+use crate::bounds::Bounds;
+use crate::graph::{Arc, Graph};
+use crate::label::{Label, Labels, Visited};
+use crate::network::Network;
+use crate::problem::Problem;
+use crate::solution::{Leg, Method, Solution};
+use crate::value::{Ratio, Wide, compare};
+use crate::{RouteError, exhaustive, relaxation, shortest};
+
+/// What every way of searching shares: the graph, the labels so far, and the best that reached a goal.
+#[derive(Debug)]
+pub(crate) struct Search<'a> {
+    pub(crate) graph: Graph<'a>,
+    pub(crate) labels: Labels,
+    pub(crate) best: Option<usize>,
+    pub(crate) quotes: u64,
+}
+
+/// Finds the best single path of a problem.
+pub(crate) fn solve(network: &Network, problem: &Problem) -> Result<Solution, RouteError> {
+    let graph = Graph::new(network, problem)
+        .map_err(|asset| RouteError::NoRoute(format!("no market trades {asset}")))?;
+    let mut search = Search {
+        graph,
+        labels: Labels::default(),
+        best: None,
+        quotes: 0,
+    };
+    let method = match shortest::potentials(&search.graph) {
+        Some(potentials) if shortest::run(&mut search, problem.amount(), &potentials).is_ok() => {
+            Method::Dijkstra
+        }
+        _ => {
+            let bounds = Bounds::new(&search.graph);
+            if relaxation::run(&mut search, problem.amount(), &bounds).is_err() {
+                exhaustive::run(&mut search, problem.amount(), &bounds);
+            }
+            Method::Relaxation
+        }
+    };
+    search.solution(network, problem, method)
+}
+
+/// A market could not take an amount that was the best at its asset; a lesser one might pass.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocked;
+
+impl Search<'_> {
+    /// The label at which every path begins.
+    pub(crate) fn begin(&mut self, amount: U256) -> usize {
+        let node = self.graph.start;
+        self.labels.push(Label {
+            node,
+            amount,
+            hops: 0,
+            from: None,
+            visited: Visited::default(),
+        })
+    }
+
+    /// The label beyond an arc; it joins the labels and, at a goal, the competition.
+    pub(crate) fn advance(&mut self, from: usize, arc: Arc) -> Result<usize, AmmError> {
+        let before = *self.labels.get(from);
+        self.quotes += 1;
+        let amount = match self.graph.walk(arc, before.amount) {
+            Ok(amount) => amount,
+            Err(error) => {
+                self.graph.leave_out(arc, &error);
+                return Err(error);
+            }
+        };
+        let at = self.labels.push(Label {
+            node: arc.to,
+            amount,
+            hops: before.hops + 1,
+            from: Some((from, arc)),
+            visited: before.visited.with(arc.to),
+        });
+        self.arrive(at);
+        Ok(at)
+    }
+
+    /// Whether an asset would be visited twice by going there.
+    pub(crate) fn is_loop(&self, label: &Label, to: u32) -> bool {
+        to == self.graph.start || label.visited.contains(to)
+    }
+
+    /// The cost of the best path so far, as a logarithm.
+    pub(crate) fn best_cost(&self) -> f64 {
+        self.best.map_or(f64::INFINITY, |best| {
+            let label = self.labels.get(best);
+            self.graph.log_amount(label.amount)
+                + self.graph.goal(label.node).map_or(0.0, Graph::log_worth)
+        })
+    }
+
+    fn arrive(&mut self, at: usize) {
+        let label = self.labels.get(at);
+        let Some(value) = self.graph.goal(label.node) else {
+            return;
+        };
+        let is_better = self.best.is_none_or(|best| {
+            let incumbent = self.labels.get(best);
+            let incumbent_value = self.graph.goal(incumbent.node).unwrap_or(value);
+            let order = compare((label.amount, value), (incumbent.amount, incumbent_value));
+            let order = if self.graph.exact_in() {
+                order.reverse()
+            } else {
+                order
+            };
+            order
+                .then_with(|| label.hops.cmp(&incumbent.hops))
+                .then_with(|| self.labels.compare_names(&self.graph, at, best))
+                == Ordering::Less
+        });
+        if is_better {
+            self.best = Some(at);
+        }
+    }
+
+    fn solution(
+        mut self,
+        network: &Network,
+        problem: &Problem,
+        method: Method,
+    ) -> Result<Solution, RouteError> {
+        let Some(best) = self.best else {
+            return Err(self.no_route(problem));
+        };
+        let mut path = self.labels.path(best);
+        if !self.graph.exact_in() {
+            path.reverse();
+        }
+        let (mut marginal, mut after_fees) = (Ratio::ONE, Ratio::ONE);
+        let mut legs = Vec::with_capacity(path.len());
+        for (arc, before, beyond) in path {
+            let market = self.graph.market(arc);
+            let zero_for_one = Graph::zero_for_one(arc);
+            let (amount_in, amount_out) = if self.graph.exact_in() {
+                (before, beyond)
+            } else {
+                (beyond, before)
+            };
+            let names = market
+                .assets
+                .map(|asset| network.asset_name(asset).to_owned());
+            let (asset_in, asset_out) = in_order(names, zero_for_one);
+            let (numerator, denominator) = market.state.marginal(zero_for_one);
+            marginal = marginal.times(&numerator, &denominator);
+            let kept = Wide::from(FEE_DENOMINATOR - market.state.fee_ppm());
+            after_fees = after_fees.times(
+                &(numerator * kept),
+                &(denominator * Wide::from(FEE_DENOMINATOR)),
+            );
+            self.graph.left_out.remove(market.id());
+            legs.push(Leg {
+                market: market.id().to_owned(),
+                asset_in,
+                asset_out,
+                amount_in,
+                amount_out,
+                gas: market.gas,
+            });
+        }
+        let (Some(first), Some(last)) = (legs.first(), legs.last()) else {
+            return Err(self.no_route(problem));
+        };
+        Ok(Solution {
+            amount_in: first.amount_in,
+            amount_out: last.amount_out,
+            funding: first.asset_in.clone(),
+            method,
+            iterations: self.quotes,
+            marginal,
+            marginal_after_fees: after_fees,
+            left_out: self
+                .graph
+                .left_out
+                .into_iter()
+                .map(|(market, why)| (market.to_owned(), why))
+                .collect(),
+            legs,
+        })
+    }
+
+    fn no_route(&self, problem: &Problem) -> RouteError {
+        let reasons: Vec<String> = self
+            .graph
+            .left_out
+            .iter()
+            .take(3)
+            .map(|(market, why)| format!("{market}: {why}"))
+            .collect();
+        let more = self.graph.left_out.len().saturating_sub(reasons.len());
+        let mut text = format!(
+            "no path of at most {} markets leads from {} to {}",
+            problem.max_hops(),
+            problem.funding().join(" or "),
+            problem.want()
+        );
+        if !reasons.is_empty() {
+            text = format!("{text}; left out were {}", reasons.join("; "));
+        }
+        if more > 0 {
+            text = format!("{text}; and {more} more");
+        }
+        RouteError::NoRoute(text)
+    }
+}
+
+fn in_order(names: [String; 2], zero_for_one: bool) -> (String, String) {
+    let [first, second] = names;
+    if zero_for_one {
+        (first, second)
+    } else {
+        (second, first)
+    }
+}
