@@ -1,0 +1,34 @@
+"""The table `[venues.<name>]` with `use = "uniswap-v2"`."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from sep_hooks.config import PluginConfig
+from sep_hooks.errors import InvalidAsset
+from sep_hooks.types import Address, address
+
+
+def _address(text: str) -> Address:
+    try:
+        return address(text)
+    except InvalidAsset as error:
+        raise ValueError(error.message) from error
+
+
+type AddressText = Annotated[str, AfterValidator(_address)]
+
+FEE_PPM = 3000
+
+
+class UniswapV2Config(PluginConfig):
+    """Contracts are known on mainnet and needed elsewhere.
+
+    Markets are the `pools`, and the factory's pair of each pair of token addresses in `pairs`. Forks that charge
+    another fee than Uniswap say so in `fee_ppm`, in millionths.
+    """
+
+    factory: AddressText | None = None
+    router: AddressText | None = None
+    pools: tuple[AddressText, ...] = ()
+    pairs: tuple[tuple[AddressText, AddressText], ...] = ()
+    fee_ppm: int = Field(FEE_PPM, ge=0, lt=1_000_000)

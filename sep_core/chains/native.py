@@ -1,0 +1,53 @@
+"""The room's only door to the native core: hashing, the ABI, and logs by declared signatures."""
+
+from collections.abc import Sequence
+
+from sep_hooks.types import AbiValue, ChainLog, DecodedLog
+from sep_native import decode as native
+from sep_native.decode import keccak256
+
+__all__ = ["NativeAbi", "VenueLogs", "keccak256"]
+
+
+class NativeAbi:
+    """Implements `sep_hooks.context.Abi`."""
+
+    def encode_call(self, signature: str, arguments: Sequence[AbiValue]) -> bytes:
+        """Selector and encoded arguments."""
+        return native.encode_call(signature, arguments)
+
+    def encode(self, types: str, values: Sequence[AbiValue]) -> bytes:
+        """Values of a tuple of types."""
+        return native.encode(types, values)
+
+    def decode(self, types: str, data: bytes) -> tuple[AbiValue, ...]:
+        """The values of a tuple of types. Raises `Permanent` for malformed data."""
+        return native.decode(types, data)
+
+    def decode_call(self, signature: str, data: bytes) -> tuple[AbiValue, ...]:
+        """The arguments of a call with this signature. Raises `Permanent` for other data."""
+        return native.decode_call(signature, data)
+
+
+class VenueLogs:
+    """Decodes logs by a venue's declared signatures, compiled once; wrong ones are refused here, at load.
+
+    `malformed` counts logs that carry a declared event's topic and contradict it.
+    """
+
+    def __init__(self, signatures: Sequence[str]) -> None:
+        self._decoder = native.EventDecoder(list(signatures))
+        self.malformed = 0
+
+    def decode(self, logs: Sequence[ChainLog]) -> Sequence[DecodedLog]:
+        """The logs that match a signature, in order."""
+        batch = self._decoder.decode(
+            [(bytes.fromhex(log.address[2:]), list(log.topics), log.data) for log in logs]
+        )
+        decoded: list[DecodedLog] = []
+        for log, row in zip(logs, batch, strict=True):
+            if row.kind == "decoded":
+                decoded.append(DecodedLog(row.event, row.arguments, log))
+            elif row.kind == "malformed":
+                self.malformed += 1
+        return decoded

@@ -1,0 +1,40 @@
+"""A venue as the board sees it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from sep_hooks.config import PluginConfig
+from sep_hooks.types import BlockRef, ChainLog, ChainRef, DecodedLog, MarketState, evm_chain
+from sep_hooks.venue import VenueAdapter
+
+
+class LogDecoder(Protocol):
+    """Decodes a venue's logs by its declared signatures; logs of other events are left out."""
+
+    def decode(self, logs: Sequence[ChainLog]) -> Sequence[DecodedLog]:
+        """The decoded logs, in order."""
+        ...
+
+
+@runtime_checkable
+class WidensStates(Protocol):
+    """A venue that loads its states in part and can load more of them."""
+
+    async def widen(self, states: Sequence[MarketState], at: BlockRef) -> Sequence[MarketState]:
+        """The same markets at this block, loaded further."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BoardVenue:
+    """One instance of a venue and the decoder of its signatures."""
+
+    instance: str
+    adapter: VenueAdapter[PluginConfig]
+    decoder: LogDecoder
+
+    @property
+    def chain(self) -> ChainRef:
+        """The chain that it stands on."""
+        return evm_chain(self.adapter.context.chain_id)
