@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sep_hooks.types import (
     Address,
@@ -64,10 +65,14 @@ class RecordSigned:
 
 @dataclass(frozen=True, slots=True)
 class RecordPaperFill:
-    """The simulation's own amounts, in place of a transaction."""
+    """Amounts in place of a transaction: the simulation's own, or the plan's exact prediction.
+
+    `prediction` is the source where the balance exists on paper only, so that the chain cannot simulate it.
+    """
 
     intent_id: IntentId
     fills: tuple[Fill, ...]
+    source: Literal["simulation", "prediction"] = "simulation"
 
 
 @dataclass(frozen=True, slots=True)

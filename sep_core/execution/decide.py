@@ -4,8 +4,9 @@ Facts of intents and of the ledger that follow from the same command are decided
 """
 
 import hashlib
+from collections.abc import Collection
 
-from sep_hooks.types import Amount, BlockRef, ChainRef
+from sep_hooks.types import Amount, BlockRef, ChainRef, IntentId
 
 from sep_core.events.decided import Decided
 from sep_core.events.facts import (
@@ -121,16 +122,23 @@ def _opened(command: OpenAccount) -> tuple[Decided, ...]:
 
 
 def _signed(lane: LaneState, command: RecordSigned) -> tuple[Decided, ...]:
-    if command.steps and all(_repeats(lane, one) for one in command.steps):
+    # Steps that recovery adopted from the signer stand in the lane already; the others follow on them.
+    fresh = [one for one in command.steps if not _repeats(lane, one)]
+    if not fresh:
         return ()
     if lane.frozen is not None:
         raise LaneFrozen(
             f"account {lane.name} is frozen: {lane.frozen}; what was just signed was not recorded and not sent",
             next_step="look at the account on its chain, then see `sep reconcile`",
         )
-    _check_bound(lane, command)
+    check_unbound(
+        lane,
+        command.intent_id,
+        [one.step.id for one in fresh],
+        of_this_plan=[one.signed.hash for one in command.steps],
+    )
     facts: list[Fact] = []
-    for expected, one in enumerate(command.steps, start=lane.next_nonce):
+    for expected, one in enumerate(fresh, start=lane.next_nonce):
         _check_nonce(lane, one.transaction.nonce, one.signed.hash, expected)
         _check_payload(lane.key.chain, one)
         facts += _facts_of(command, one)
@@ -142,18 +150,25 @@ def _repeats(lane: LaneState, one: SignedStep) -> bool:
     return entry is not None and entry.hash == one.signed.hash
 
 
-def _check_bound(lane: LaneState, command: RecordSigned) -> None:
-    for entry in lane.of_intent(command.intent_id):
-        if not entry.status.finished:
+def check_unbound(
+    lane: LaneState, intent_id: IntentId, steps: Collection[str], *, of_this_plan: Collection[str] = ()
+) -> None:
+    """Whether steps of an intent may take new nonces: none of its others is open, none of them took effect.
+
+    `of_this_plan` are hashes that belong to the same plan and stand in the lane. Raises `NonceBound`. It is asked
+    before signing too: what is signed and then refused here would be adopted from the signer later.
+    """
+    for entry in lane.of_intent(intent_id):
+        if entry.status is EntryStatus.FINAL and entry.step_id in steps:
             raise NonceBound(
-                f"intent {command.intent_id} is bound to nonce {entry.nonce} ({entry.status}) until that is final;"
-                " a second nonce could execute it twice",
-                next_step=f"see `sep reconcile {command.intent_id}`",
+                f"step {entry.step_id} of intent {intent_id} took effect at nonce {entry.nonce} already",
+                next_step=f"see `sep explain {intent_id}`",
             )
-        if entry.status is EntryStatus.FINAL and any(one.step.id == entry.step_id for one in command.steps):
+        if not entry.status.finished and entry.hash not in of_this_plan:
             raise NonceBound(
-                f"step {entry.step_id} of intent {command.intent_id} took effect at nonce {entry.nonce} already",
-                next_step=f"see `sep explain {command.intent_id}`",
+                f"intent {intent_id} is bound to nonce {entry.nonce} ({entry.status}) until that is final;"
+                " a second nonce could execute it twice",
+                next_step=f"see `sep reconcile {intent_id}`",
             )
 
 
@@ -216,6 +231,12 @@ def _adopted(lane: LaneState, command: AdoptSigned) -> tuple[Decided, ...]:
     if entry is not None and entry.hash == command.signed.hash:
         return ()
     _check_nonce(lane, nonce, command.signed.hash, lane.next_nonce)
+    siblings = [
+        one.hash
+        for one in lane.of_intent(command.intent_id)
+        if one.plan_digest == command.plan_digest and one.step_id != command.step_id
+    ]
+    check_unbound(lane, command.intent_id, [command.step_id], of_this_plan=siblings)
     return _in(
         lane.key,
         NonceReserved(nonce, command.intent_id, command.step_id),

@@ -1,6 +1,7 @@
 """Facts of one account's nonce lane; stream `account:<chain id>:<address>`."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from sep_hooks.types import (
     Address,
@@ -25,6 +26,15 @@ class Transfer:
     recipient: Address
     amount: Amount
     ordinal: int
+
+
+def net_flow(transfers: Iterable[Transfer], asset: AssetId, owner: Address) -> int:
+    """What `owner` gained of an asset by these transfers, negative where it was spent."""
+    return sum(
+        transfer.amount * ((transfer.recipient == owner) - (transfer.sender == owner))
+        for transfer in transfers
+        if transfer.asset == asset
+    )
 
 
 @fact("AccountOpened")

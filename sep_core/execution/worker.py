@@ -1,0 +1,261 @@
+"""The worker of one nonce lane: watches, sends, prepares, in this order, whenever something happens."""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+from sep_hooks.context import Clock, Log
+from sep_hooks.types import ChainUpdate, Json
+
+from sep_core.execution.asking import ChainSilent, ask
+from sep_core.execution.commands import AdoptSigned
+from sep_core.execution.errors import LaneError
+from sep_core.execution.lane import MAX_IN_FLIGHT, LaneState
+from sep_core.execution.ports import (
+    ExecutionChain,
+    LaneDesk,
+    LogReader,
+    OneWitness,
+    Pause,
+    PrepareRequest,
+    StalePlan,
+    Witnesses,
+)
+from sep_core.execution.prepare import PartlySigned, Preparation, SignerSilent, SigningDesk
+from sep_core.execution.sending import Sending
+from sep_core.execution.watch import Sight, Watch
+from sep_core.telemetry.crashpoints import crossing
+
+LONGEST_WAIT_SECONDS = 30.0
+MOST_WORK_IN_A_ROW = 16
+DEFAULT_QUORUM = 2
+
+
+class LaneWorker:
+    """One lane, one loop. Start, restart and take-over are the same: adopt, look, send, go on.
+
+    No new work is prepared while anything of the lane is in doubt. Paper mode has no `signing`.
+    """
+
+    def __init__(
+        self,
+        chain: ExecutionChain,
+        reader: LogReader,
+        desk: LaneDesk,
+        signing: SigningDesk | None,
+        clock: Clock,
+        log: Log,
+        *,
+        pause: Pause = anyio.sleep,
+        witnesses: Witnesses | None = None,
+        quorum: int = DEFAULT_QUORUM,
+    ) -> None:
+        self._chain = chain
+        self._desk = desk
+        self._signing = signing
+        self._log = log
+        self._pause = pause
+        self._sending = Sending(chain, desk, signing.vault, clock) if signing is not None else None
+        self._watch = Watch(chain, reader, desk, self._sending, witnesses or OneWitness(), quorum)
+        self._preparation = Preparation(chain, reader, desk, signing)
+        self._wake = anyio.Event()
+        self._removed: set[str] = set()
+        self._adopted = signing is None
+        self._blocked = ""
+        self._silent = False
+
+    @property
+    def blocked(self) -> str:
+        """Why no new work is prepared, empty where it is."""
+        return self._blocked
+
+    def chain_update(self, update: ChainUpdate) -> None:
+        """The chain moved on."""
+        self._removed.update(block.hash for block in update.removed)
+        self._removed.difference_update(one.block.hash for one in update.added)
+        self._wake.set()
+
+    def work_available(self) -> None:
+        """A plan was approved for this lane, or something was recorded that it should look at."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Works until cancelled. Raises what the desk's store raises, and what the signer breaks with."""
+        while True:
+            self._wake = anyio.Event()
+            await self.turn()
+            await self._rest()
+
+    async def turn(self) -> None:
+        """Does all that can be done now."""
+        try:
+            await self._recovered()
+            sight = await self._look()
+            await self._send(sight)
+            if self._adopted:
+                await self._work(sight)
+            self._tell_answered()
+        except (ChainSilent, SignerSilent) as error:
+            self._tell_silent(error.message)
+        except LaneError as error:
+            self._tell_refused(error)
+
+    async def recover(self) -> None:
+        """Takes over what the signer remembers and the log does not, and finishes plans that were half signed."""
+        lane = self._desk.lane()
+        if lane is None or self._signing is None:
+            return
+        remembered = await ask("execution.recover.list_signed", self._signing.signer.list_signed())
+        for entry in sorted(remembered, key=lambda one: one.request.transaction.nonce):
+            request, lane = entry.request, self._desk.lane() or lane
+            if request.transaction.nonce < lane.next_nonce and not _unknown(lane, entry.signed.hash):
+                continue
+            if request.transaction.nonce < min(lane.entries, default=lane.next_nonce):
+                continue  # finished so long ago that only the log has it
+            adopt = AdoptSigned(
+                lane.key,
+                request.intent_id,
+                request.step_id,
+                request.plan_digest,
+                request.transaction,
+                entry.signed,
+                self._signing.vault.seal(entry.signed.raw),
+            )
+            await crossing("execution.recover.record", self._desk.record(adopt))
+        for intent_id in {one.intent_id for one in lane.unfinished if one.recovered and one.intent_id}:
+            half_signed = self._desk.approved(intent_id)
+            if half_signed is not None:
+                await self._prepare(half_signed)
+
+    async def _recovered(self) -> None:
+        if self._adopted:
+            return
+        try:
+            await self.recover()
+            self._adopted = True
+        except LaneError as error:
+            # Signer and log contradict each other: what is open is still watched, nothing new is signed.
+            self._tell_refused(error)
+
+    async def _look(self) -> Sight | None:
+        lane = self._desk.lane()
+        if lane is None:
+            return None
+        if self._signing is None:
+            return None
+        sight = await self._watch.look(lane, frozenset(self._removed))
+        self._removed.clear()
+        return sight
+
+    async def _send(self, sight: Sight | None) -> None:
+        lane = self._desk.lane()
+        if self._sending is None or lane is None:
+            return
+        for entry in lane.unfinished:
+            free = sight is None or entry.nonce >= sight.latest_nonce
+            if free and self._sending.due(entry):
+                await self._sending.send(entry, sight.head if sight else None)
+        self._sending.forget(frozenset(entry.nonce for entry in lane.unfinished))
+
+    async def _work(self, sight: Sight | None) -> None:
+        self._blocked = ""
+        for _ in range(MOST_WORK_IN_A_ROW):
+            lane, request = self._desk.lane(), self._desk.next_work()
+            if lane is None or request is None:
+                return
+            self._blocked = _obstacle(lane, sight, request)
+            if self._blocked:
+                return
+            await self._prepare(request)
+            if not self._adopted:
+                self._wake.set()
+                return
+            await self._send(sight)
+
+    async def _prepare(self, request: PrepareRequest) -> None:
+        lane = self._desk.lane()
+        if lane is None:
+            return
+        # From the first signature to its record the signer may know more than the log.
+        self._adopted = self._signing is None
+        try:
+            outcome = await self._preparation.prepare(request, lane)
+        except PartlySigned as partly:
+            await crossing("execution.withdraw.partly", self._desk.withdraw(partly.stale))
+            return
+        if isinstance(outcome, StalePlan):
+            await crossing("execution.withdraw.stale", self._desk.withdraw(outcome))
+        else:
+            await crossing("execution.record.prepared", self._desk.record(outcome))
+        self._adopted = True
+
+    async def _rest(self) -> None:
+        lane = self._desk.lane()
+        wait = None
+        if self._sending is not None and lane is not None:
+            wait = self._sending.next_in_seconds(lane.unfinished)
+        if self._silent:
+            wait = 1.0
+        await _first_of(self._wake.wait, lambda: self._pause(min(wait or 1e9, LONGEST_WAIT_SECONDS)))
+
+    @property
+    def _name(self) -> str:
+        lane = self._desk.lane()
+        return lane.name if lane is not None else ""
+
+    def _tell_silent(self, reason: str) -> None:
+        self._blocked = reason
+        if not self._silent:
+            self._log.warning("lane.silent", account=self._name, reason=reason, **self._open())
+        self._silent = True
+
+    def _tell_refused(self, error: LaneError) -> None:
+        # Nothing was recorded; the next look may see better.
+        if self._blocked != error.message:
+            self._log.warning("lane.refused", account=self._name, code=error.code, reason=str(error))
+        self._blocked = error.message
+
+    def _tell_answered(self) -> None:
+        if self._silent:
+            self._log.info("lane.answered", account=self._name, **self._open())
+        self._silent = False
+
+    def _open(self) -> dict[str, Json]:
+        lane = self._desk.lane()
+        return {"open_nonces": len(lane.unfinished) if lane is not None else 0}
+
+
+def _unknown(lane: LaneState, transaction_hash: str) -> bool:
+    return lane.carrying(transaction_hash) is None
+
+
+def _obstacle(lane: LaneState, sight: Sight | None, request: PrepareRequest) -> str:
+    """Why the plan may not be signed now; empty where it may."""
+    if lane.frozen is not None:
+        return f"account {lane.name} is frozen: {lane.frozen}"
+    if lane.in_doubt:
+        nonces = ", ".join(str(entry.nonce) for entry in lane.in_doubt)
+        return f"nonce {nonces} of account {lane.name} is in doubt; nothing new is signed until evidence ends that"
+    if len(lane.unfinished) + len(request.plan.steps) > MAX_IN_FLIGHT:
+        return (
+            f"{len(lane.unfinished)} nonces of account {lane.name} are open, at most {MAX_IN_FLIGHT} may be"
+        )
+    if any(not entry.status.finished for entry in lane.of_intent(request.intent_id)):
+        return f"intent {request.intent_id} is bound to a nonce of account {lane.name} that is not final"
+    if sight is not None and sight.latest_nonce > lane.next_nonce:
+        return (
+            f"account {lane.name} stands at nonce {sight.latest_nonce} on chain and at {lane.next_nonce} here:"
+            " it is used outside; nothing is signed until that is final or gone"
+        )
+    return ""
+
+
+async def _first_of(*waits: Callable[[], Awaitable[None]]) -> None:
+    """Returns when the first of the waits does; the others are cancelled."""
+    async with anyio.create_task_group() as group:
+
+        async def one(wait: Callable[[], Awaitable[None]]) -> None:
+            await wait()
+            group.cancel_scope.cancel()
+
+        for wait in waits:
+            group.start_soon(one, wait)
