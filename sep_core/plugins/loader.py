@@ -13,6 +13,7 @@ from sep_hooks.errors import PluginError
 from stevedore.named import NamedExtensionManager
 
 from sep_core.plugins.discovery import FoundPlugin
+from sep_core.plugins.failure import described
 from sep_core.plugins.reference import Stage
 
 
@@ -79,14 +80,3 @@ class VettedManager(NamedExtensionManager[Any]):
     def _failed(self, _manager: object, _entry: EntryPoint, error: BaseException) -> None:
         assert isinstance(error, PluginImportFailed)
         self.failures.append(error)
-
-
-def described(error: BaseException) -> str:
-    """An exception in one line of at most 500 characters; survives exceptions that cannot print themselves."""
-    try:
-        text = str(error)
-    except BaseException:
-        text = "(its text cannot be read)"
-    name = type(error).__name__
-    line = " ".join(f"{name}: {text}".split()) if text else name
-    return line.encode("utf-8", "replace").decode()[:500]

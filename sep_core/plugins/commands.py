@@ -1,0 +1,86 @@
+"""Verbs that plugins add to the command line: declared in manifests, imported when typed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sep_hooks.capabilities import PluginKind
+from sep_hooks.errors import PluginError
+
+from sep_core.plugins.discovery import Discovery, FoundPlugin
+from sep_core.plugins.reference import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb that is ready to run."""
+
+    name: str
+    help: str
+    run: Callable[[Sequence[str]], int]
+
+
+def declared_verbs(discovery: Discovery) -> Mapping[str, FoundPlugin]:
+    """The verbs that installed plugins declare. One that two declare belongs to neither."""
+    found: dict[str, list[FoundPlugin]] = {}
+    for plugin in discovery.plugins:
+        if plugin.rejection is None and plugin.manifest is not None:
+            for verb in plugin.manifest.verbs:
+                found.setdefault(verb, []).append(plugin)
+    return {verb: owners[0] for verb, owners in sorted(found.items()) if len(owners) == 1}
+
+
+def load_verb(discovery: Discovery, name: str) -> Verb:
+    """Imports the one plugin that declares a verb, and takes the verb from it; needs no configuration.
+
+    Raises `PluginError` for a verb that nobody declares or registers, and for a plugin that cannot be imported.
+    """
+    from sep_core.plugins.dispatch import new_manager, register
+    from sep_core.plugins.policy import Policy
+    from sep_core.plugins.registry import Registry
+
+    plugin = declared_verbs(discovery).get(name)
+    if plugin is None:
+        owners = [one.dist.name for one in discovery.plugins if one.manifest and name in one.manifest.verbs]
+        raise PluginError(
+            f"the verb {name!r} is declared by {' and '.join(owners) or 'no installed plugin'}",
+            plugin=name,
+            stage=Stage.DISCOVERED.label,
+            next_step="uninstall all but one of them" if owners else "run `sep --help`",
+        )
+    module = Registry(discovery, Policy()).load_module(plugin)
+    manager = new_manager()
+    wrong = register(manager, module)
+    if wrong:
+        raise _broken(plugin, wrong)
+    verbs = _Verbs()
+    for implementation in manager.hook.sep_register_commands.get_hookimpls():
+        try:
+            implementation.function(*([verbs] if implementation.argnames else []))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise _broken(plugin, f"sep_register_commands raised {type(error).__name__}: {error}") from error
+    verb = verbs.taken.get(name)
+    if verb is None:
+        raise _broken(plugin, f"declares the verb {name!r} and does not register it")
+    return verb
+
+
+class _Verbs:
+    """Implements `CommandRegistry`."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, Verb] = {}
+
+    def command(self, name: str, help: str, run: Callable[[Sequence[str]], int]) -> None:
+        """Takes a verb."""
+        self.taken[name] = Verb(name, help, run)
+
+
+def _broken(plugin: FoundPlugin, reason: str) -> PluginError:
+    return PluginError(
+        f"{PluginKind.HOOKS} {plugin.name} of {plugin.dist.name} {plugin.dist.version}: {reason}",
+        plugin=plugin.name,
+        stage=Stage.CHECKED.label,
+        next_step=f"run `sep plugin check {plugin.dist.name}`",
+    )

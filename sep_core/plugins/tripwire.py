@@ -1,0 +1,67 @@
+"""Notices who ends the process from inside, before it ends.
+
+`os._exit`, `os.abort` and signals to oneself leave no time for anything else, so these functions first write into
+the holding slot which plugin called them. The kernel's own calls, those of crash tests included, are told apart by
+the stack.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, ModuleType
+from typing import Any, Final
+
+from sep_core.plugins.holding import Holding
+
+_KERNEL: Final = "sep_core"
+_BUILT_IN_PLUGINS: Final = "sep_core.adapters"
+_OUTSIDE: Final = ("sep_core.plugins.",)
+
+
+@contextmanager
+def tripwire(holding: Holding) -> Iterator[None]:
+    """Watches the ways by which code can end its own process, while the context lasts."""
+    watched: list[tuple[ModuleType, str, Callable[..., Any]]] = []
+
+    def watch(module: ModuleType, name: str, ends: Callable[..., bool]) -> None:
+        original = getattr(module, name)
+
+        def watching(*arguments: Any, **named: Any) -> Any:
+            if holding.hold is not None and ends(*arguments, **named) and _by_plugin(sys._getframe(1)):
+                text = ", ".join(str(one) for one in arguments)
+                holding.ending(f"{module.__name__}.{name}({text})")
+            return original(*arguments, **named)
+
+        watching.__name__ = name
+        watched.append((module, name, original))
+        setattr(module, name, watching)
+
+    own = os.getpid()
+    watch(os, "_exit", lambda *_, **__: True)
+    watch(os, "abort", lambda *_, **__: True)
+    watch(os, "kill", lambda pid, *_: pid in (own, 0))
+    watch(signal, "raise_signal", lambda *_: True)
+    try:
+        yield
+    finally:
+        for module, name, original in reversed(watched):
+            setattr(module, name, original)
+
+
+def _by_plugin(frame: FrameType | None) -> bool:
+    """Whether the innermost code that is either kernel or plugin is a plugin's.
+
+    The guard and its driver stand outside of every plugin call; reached first, nothing of the kernel lies between.
+    """
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith(_OUTSIDE):
+            return True
+        if module.startswith(_BUILT_IN_PLUGINS):
+            return True
+        if module == _KERNEL or module.startswith(_KERNEL + "."):
+            return False
+        frame = frame.f_back
+    return False
