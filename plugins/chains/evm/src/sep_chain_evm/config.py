@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 from sep_hooks.config import PluginConfig
 
 from .networks import BLOCK_TIME_SECONDS, MAINNET, MINIMUM_TIP, WRAPPED_NATIVE
@@ -16,6 +16,8 @@ def _several(value: object) -> object:
 
 class EthereumConfig(PluginConfig):
     """Endpoints may hold keys and are secrets. `wrapped_native` is known for mainnet and Sepolia."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # an endpoint may hold a key
 
     rpc: Annotated[tuple[SecretStr, ...], BeforeValidator(_several), Field(min_length=1)]
     chain_id: int = Field(MAINNET, ge=1)
