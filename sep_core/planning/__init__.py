@@ -1,0 +1,29 @@
+"""How an intent becomes a plan."""
+
+from sep_core.planning.planner import Planner
+from sep_core.planning.ports import (
+    DirectVenueGuard,
+    Holdings,
+    Markets,
+    MarketSnapshot,
+    PlanningChain,
+    TransferReader,
+    VenueGuard,
+)
+from sep_core.planning.request import Planned, PlanRefused, PlanRequest
+from sep_core.planning.venues import Venues
+
+__all__ = [
+    "DirectVenueGuard",
+    "Holdings",
+    "MarketSnapshot",
+    "Markets",
+    "PlanRefused",
+    "PlanRequest",
+    "Planned",
+    "Planner",
+    "PlanningChain",
+    "TransferReader",
+    "VenueGuard",
+    "Venues",
+]

@@ -1,0 +1,48 @@
+"""Prices from a snapshot: marginal rates along the best path, and the book that risk is measured in."""
+
+import hashlib
+from collections.abc import Iterable
+
+from sep_hooks.errors import SepError
+from sep_hooks.types import Amount, AssetId, Price, PriceBook
+
+from sep_core.events.codec import encode
+from sep_core.events.registry import value_codec
+from sep_core.planning.native import Network, Problem
+
+MOST_HOPS = 4
+_encode_prices, _ = value_codec(tuple[Price, ...])
+
+
+def value_of(network: Network, asset: AssetId, amount: int, in_asset: AssetId) -> Amount | None:
+    """What an amount is worth in another asset at the marginal price of its best path, rounded up; None
+    where nothing leads there.
+    """
+    if asset == in_asset or amount == 0:
+        return Amount(amount)
+    try:
+        solution = network.solve(Problem(in_asset, amount, True, [asset], max_hops=MOST_HOPS))
+    except SepError:
+        return None
+    numerator, denominator = solution.marginal
+    return Amount(-(-amount * numerator // denominator))
+
+
+def price_book(
+    network: Network,
+    numeraire: AssetId,
+    amounts: Iterable[tuple[AssetId, int]],
+    stand_ins: dict[AssetId, AssetId],
+) -> PriceBook:
+    """Prices of the given amounts; what cannot be priced is absent.
+
+    `stand_ins` names assets that trade under another id at one to one: the chain's own coin and its wrapper.
+    """
+    prices: dict[AssetId, Price] = {}
+    for asset, amount in amounts:
+        value = value_of(network, stand_ins.get(asset, asset), amount, numeraire)
+        if value is not None and amount > 0 and asset != numeraire:
+            prices[asset] = Price(asset, Amount(amount), value)
+    listed = tuple(prices[asset] for asset in sorted(prices))
+    body = encode({"numeraire": numeraire, "prices": _encode_prices(listed)})
+    return PriceBook(numeraire, listed, "0x" + hashlib.sha256(body).hexdigest())

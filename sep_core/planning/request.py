@@ -1,0 +1,46 @@
+"""What the planner is asked, and what it answers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sep_hooks.types import Address, AssetId, Intent, Plan, PriceBook
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """An accepted intent to be planned. `funding` is what the account may spend, the first what it sells into.
+
+    `deadline` is the intent's effective one; `attempt` counts its plans from 1 and names the steps.
+    """
+
+    intent: Intent
+    account: Address
+    account_name: str
+    funding: tuple[AssetId, ...]
+    deadline: datetime
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The best plan that was found, with the prices that risk is measured in (None without a numéraire)."""
+
+    plan: Plan
+    prices: PriceBook | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRefused:
+    """No plan. `retryable`: the next block may bring one; nothing was sent either way."""
+
+    code: str
+    reason: str
+    retryable: bool = False
+
+
+class NoPlan(Exception):
+    """Carries a refusal to the planner's door."""
+
+    def __init__(self, code: str, reason: str, *, retryable: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = PlanRefused(code, reason, retryable)

@@ -1,0 +1,60 @@
+"""How much an intent is about, and in which direction."""
+
+from dataclasses import dataclass
+
+from sep_hooks.types import (
+    Amount,
+    AssetId,
+    ExecutionStyle,
+    IntentType,
+    floor_fraction,
+    ratio_parts,
+)
+
+from sep_core.planning.ports import Holdings
+from sep_core.planning.request import NoPlan, PlanRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The exact side of a trade: what comes out (ACQUIRE) or what goes in (DISPOSE), and what pays or is got."""
+
+    asset: AssetId
+    amount: Amount
+    exact_in: bool
+    others: tuple[AssetId, ...]
+
+
+def size_of(request: PlanRequest, holdings: Holdings) -> Size:
+    """The amount in base units. Raises `NoPlan` for what no single plan can do."""
+    intent = request.intent
+    if intent.type not in (IntentType.ACQUIRE, IntentType.DISPOSE) or len(intent.assets) != 1:
+        raise NoPlan(
+            "unsupported_intent", "only ACQUIRE and DISPOSE of one asset can be planned; nothing was sent"
+        )
+    if intent.constraints.execution_style in (ExecutionStyle.TWAP, ExecutionStyle.VWAP):
+        raise NoPlan(
+            "slicing_not_available",
+            f"{intent.constraints.execution_style} spreads an intent over time, which is not available;"
+            " use IMMEDIATE or ADAPTIVE; nothing was sent",
+        )
+    (wanted,) = intent.assets
+    asset = wanted.asset.id
+    others = tuple(dict.fromkeys(other for other in request.funding if other != asset))
+    if not others:
+        raise NoPlan(
+            "no_funding",
+            f"account {request.account_name} has no funding asset besides {wanted.asset.symbol};"
+            " name one under `funding`; nothing was sent",
+        )
+    amount = wanted.amount
+    if amount is None:
+        amount = holdings.holding(intent.account, intent.strategy, asset)
+    if wanted.percentage is not None:
+        amount = floor_fraction(amount, *ratio_parts(wanted.percentage))
+    if amount <= 0:
+        raise NoPlan(
+            "nothing_to_do", f"the intent comes to 0 base units of {wanted.asset.symbol}; nothing was sent"
+        )
+    exact_in = intent.type is IntentType.DISPOSE
+    return Size(asset, amount, exact_in, others[:1] if exact_in else others)
