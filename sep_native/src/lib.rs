@@ -2,19 +2,36 @@
 
 use pyo3::prelude::*;
 
+mod amm;
+mod convert;
+mod decode;
+mod errors;
 mod log;
+mod route;
 mod sign;
+mod sim;
 
 /// One flat extension module, re-exported by the noun modules of `sep_native`.
 #[pymodule(gil_used = false)]
 mod _native {
+    #[pymodule_export]
+    use crate::amm::{ConcentratedLiquidity, ConstantProduct, Quote, sqrt_price_at_tick, tick_at_sqrt_price};
+    #[pymodule_export]
+    use crate::decode::{
+        DecodedLog, EventDecoder, LogBatch, LogIterator, checksum_address, decode, decode_call, decode_result,
+        encode, encode_call, is_checksum_valid, keccak256, selector,
+    };
     #[pymodule_export]
     use crate::log::{
         Tree, inclusion_proof, inclusion_proof_from_subtrees, leaf_hash, subtree_root, tree_root,
         verify_inclusion,
     };
     #[pymodule_export]
+    use crate::route::{Leg, Network, Problem, Solution};
+    #[pymodule_export]
     use crate::sign::{
         Keystore, RecoveredTransaction, SignedTransaction, Transaction1559, recover_transaction,
     };
+    #[pymodule_export]
+    use crate::sim::{SimChain, SimRpcError, default_genesis};
 }

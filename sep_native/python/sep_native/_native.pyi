@@ -8,8 +8,11 @@ __all__ = [
     "Keystore",
     "RecoveredTransaction",
     "SignedTransaction",
+    "SimChain",
+    "SimRpcError",
     "Transaction1559",
     "Tree",
+    "default_genesis",
     "inclusion_proof",
     "inclusion_proof_from_subtrees",
     "leaf_hash",
@@ -107,3 +110,24 @@ class Keystore:
     @property
     def address(self) -> str: ...
     def sign_transaction(self, transaction: Transaction1559) -> SignedTransaction: ...
+
+# sim
+
+@final
+class SimRpcError(Exception):
+    def __new__(cls, code: int, message: str, data: str | None = None) -> SimRpcError: ...
+    @property
+    def code(self) -> int: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def data(self) -> str | None: ...
+
+@final
+class SimChain:
+    def __new__(cls, genesis_json: str) -> SimChain: ...
+    def rpc(self, method: str, params_json: str = "[]") -> bytes: ...
+    def rpc_batch(self, body: bytes) -> bytes: ...
+    def copy(self) -> SimChain: ...
+
+def default_genesis(seed: int) -> str: ...
