@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import sys
 import tarfile
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[LockedPack
     return locked(content), path
 
 
+def answer_with(tarball: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a package manager first that answers every request with this tarball."""
+    npm = folder / "bin" / "npm"
+    npm.parent.mkdir()
+    npm.write_text(f"#!{sys.executable}\nimport shutil\nshutil.copy({str(tarball)!r}, 'package.tgz')\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(npm.parent), prepend=":")
+
+
 def test_only_listed_files_are_taken_out(package: tuple[LockedPackage, Path], tmp_path: Path) -> None:
     entry, path = package
     unpack(entry, path, tmp_path / "out")
@@ -75,11 +85,7 @@ def test_the_package_manager_s_bytes_are_verified_too(
     entry, _ = package
     other = tmp_path / "other.tgz"
     tarball(other, {"build/Thing.json": b'{"bytecode": "0xbad"}'})
-    npm = tmp_path / "bin" / "npm"
-    npm.parent.mkdir()
-    npm.write_text(f'#!/bin/sh\ncp "{other}" ./some-package-1.0.0.tgz\n')
-    npm.chmod(0o755)
-    monkeypatch.setenv("PATH", str(npm.parent), prepend=":")
+    answer_with(other, tmp_path, monkeypatch)
     with pytest.raises(ArtifactRefused):
         ensure_packages([entry])
     assert not package_folder(entry).exists()
@@ -99,11 +105,7 @@ def test_a_cache_that_cannot_be_written_is_named(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SEP_TESTNET_CACHE", str(tmp_path / "file"))
-    npm = tmp_path / "bin" / "npm"
-    npm.parent.mkdir()
-    npm.write_text(f'#!/bin/sh\ncp "{package[1]}" ./some-package-1.0.0.tgz\n')
-    npm.chmod(0o755)
-    monkeypatch.setenv("PATH", str(npm.parent), prepend=":")
+    answer_with(package[1], tmp_path, monkeypatch)
     with pytest.raises(TestnetUnavailable, match="SEP_TESTNET_CACHE"):
         ensure_packages([package[0]])
 

@@ -10,6 +10,8 @@ from .deployment import TOKEN_DECIMALS, Deployment
 
 KEYSTORE_PATH = "keys/main.json"
 PASSWORD_PATH = "secrets/main"  # noqa: S105 - a path
+API_HOST = "127.0.0.1"
+API_PORT = 8765
 STRATEGY_ID = "c7b6a5e4-3d2c-1b0a-9f8e-7d6c5b4a3e2d"
 EXAMPLE_INTENT_ID = "a3a2e9a8-1b3c-4d5e-8f6a-7b8c9d0e1f2a"
 MAX_NOTIONAL_USDC = 50_000 * 10**6
@@ -72,6 +74,7 @@ def configuration(chains: Sequence[BoxChain], address: str) -> str:
         "# Written by `sep testnet up` for the local chains of this folder. Everything on them is play money.",
         'mode = "testnet"',
         _table("store", path="sep-data"),
+        _table("api", host=API_HOST, port=API_PORT),
         _table("plugins", enabled=list(_PLUGINS)),
     ]
     for position, chain in enumerate(chains):

@@ -8,7 +8,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from .cache import cache_folder, filled_at_once
@@ -17,6 +17,15 @@ from .lock import LockedPackage
 
 FETCH_TIMEOUT_SECONDS = 180
 _PARALLEL_FETCHES = 4
+# Its own waits between attempts add up to minutes where there is no network.
+_NPM_OPTIONS = (
+    "--ignore-scripts",
+    "--loglevel=error",
+    "--prefer-offline",
+    "--fetch-retries=2",
+    "--fetch-retry-mintimeout=500",
+    "--fetch-retry-maxtimeout=4000",
+)
 
 type Progress = Callable[[str], None]
 
@@ -32,8 +41,13 @@ def ensure_packages(packages: Sequence[LockedPackage], progress: Progress = quie
         return
     progress(f"fetching {len(missing)} packages for the testnet, once, into {cache_folder()}")
     with ThreadPoolExecutor(_PARALLEL_FETCHES) as pool:
-        for package in pool.map(_fetch, missing):
-            progress(f"  {package.specifier}: verified")
+        fetches = [pool.submit(_fetch, package) for package in missing]
+        try:
+            for fetch in as_completed(fetches):
+                progress(f"  {fetch.result().specifier}: verified")
+        finally:
+            # After a failure the rest is not begun.
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def package_folder(package: LockedPackage) -> Path:
@@ -94,7 +108,7 @@ def _pack(package: LockedPackage, scratch: Path) -> Path:
             f"{package.specifier} is not in the cache {cache_folder()} and npm is not installed",
             next_step="install Node's npm, or copy the cache from a machine that has it",
         )
-    command = [npm, "pack", package.specifier, "--ignore-scripts", "--silent", "--pack-destination", "."]
+    command = [npm, "pack", package.specifier, "--pack-destination", ".", *_NPM_OPTIONS]
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command on locked names
             command, cwd=scratch, capture_output=True, text=True, timeout=FETCH_TIMEOUT_SECONDS, check=False

@@ -12,7 +12,7 @@ from types import FrameType
 from .artifacts import load_artifacts
 from .blocks import hold_base_fee, make_blocks, mine_block
 from .box import BoxChain, held_box
-from .box_files import BoxKey, box_files, new_key
+from .box_files import API_HOST, API_PORT, BoxKey, box_files, new_key
 from .chains import CHAIN_NAMES, check_chain_plugin
 from .encoding import encode_call
 from .node import NodeOptions
@@ -21,7 +21,6 @@ from .testnet import Testnet
 
 FUNDED_WEI = 10 * 10**18
 FUNDED_USDC = 100_000 * 10**6
-API_URL = "http://127.0.0.1:8080"
 
 type Say = Callable[[str], None]
 
@@ -57,12 +56,12 @@ def run_up(options: UpOptions, say: Say) -> None:
             BoxChain(CHAIN_NAMES[testnet.chain_id], testnet.url, testnet.node.pid, testnet.deployment)
             for testnet in testnets
         ]
-        moved = box.fill(box_files(chains, key), chains)
-        if moved is not None:
-            say(f"moved the earlier box into {moved}")
         if not stop.event.is_set():
+            moved = box.fill(box_files(chains, key), chains)
+            if moved is not None:
+                say(f"moved the earlier box into {moved}")
             _announce(options.folder, chains, key, say)
-        make_blocks([testnet.node for testnet in testnets], stop.event)
+            make_blocks([testnet.node for testnet in testnets], stop.event)
     say("stopped; nothing is left running")
 
 
@@ -89,7 +88,7 @@ def _announce(folder: Path, chains: list[BoxChain], key: BoxKey, say: Say) -> No
     say("next, in another terminal:")
     say(f"  sep serve --config {config}")
     say(
-        f'  curl -sS {API_URL}/intents/submit -H "Authorization: Bearer $(cat {token})"'
+        f'  curl -sS http://{API_HOST}:{API_PORT}/intents/submit -H "Authorization: Bearer $(cat {token})"'
         f" -H 'Content-Type: application/json' --data {body}"
     )
     say(f"  sep verify --config {config}")
