@@ -1,32 +1,55 @@
 """The room's only door to the native core: hashing, the ABI, and logs by declared signatures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from sep_hooks.errors import Permanent
 from sep_hooks.types import AbiValue, ChainLog, DecodedLog
-from sep_native import decode as native
 from sep_native.decode import keccak256
+
+from sep_native import decode as native
 
 __all__ = ["NativeAbi", "VenueLogs", "keccak256"]
 
 
 class NativeAbi:
-    """Implements `sep_hooks.context.Abi`."""
+    """Implements `sep_hooks.context.Abi`. Raises `Permanent` for what does not fit its types."""
 
     def encode_call(self, signature: str, arguments: Sequence[AbiValue]) -> bytes:
         """Selector and encoded arguments."""
-        return native.encode_call(signature, arguments)
+        with _refusals():
+            return native.encode_call(signature, arguments)
 
     def encode(self, types: str, values: Sequence[AbiValue]) -> bytes:
         """Values of a tuple of types."""
-        return native.encode(types, values)
+        with _refusals():
+            return native.encode(_members(types), values)
 
     def decode(self, types: str, data: bytes) -> tuple[AbiValue, ...]:
-        """The values of a tuple of types. Raises `Permanent` for malformed data."""
-        return native.decode(types, data)
+        """The values of a tuple of types."""
+        with _refusals():
+            return native.decode(_members(types), data)
 
     def decode_call(self, signature: str, data: bytes) -> tuple[AbiValue, ...]:
-        """The arguments of a call with this signature. Raises `Permanent` for other data."""
-        return native.decode_call(signature, data)
+        """The arguments of a call with this signature."""
+        with _refusals():
+            return native.decode_call(signature, data)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise Permanent(str(error)) from error
+
+
+def _members(types: str) -> str:
+    """`(address,uint256[])` without its own brackets, as the native core takes it."""
+    text = types.strip()
+    if not (text.startswith("(") and text.endswith(")")):
+        raise Permanent(f"{types!r} is no tuple of types")
+    return text[1:-1]
 
 
 class VenueLogs:

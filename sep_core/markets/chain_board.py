@@ -173,7 +173,7 @@ class ChainBoard:
             for name in (self._venues if late_seconds else ())
         ]
         return Snapshot(
-            ref=SnapshotRef(network.digest(), view.block.ref, view.block.timestamp, len(states)),
+            ref=SnapshotRef(network.digest().hex(), view.block.ref, view.block.timestamp, len(states)),
             block=view.block,
             network=network,
             networks=networks,

@@ -102,7 +102,8 @@ def drive(
         try:
             need = machine.send(answer)
         except StopIteration as stop:
-            return stop.value
+            result: Step | None = stop.value
+            return result
         if restless and chain.random.random() < 0.3:
             chain.step()
         answer = chain.answer(need)
