@@ -14,7 +14,7 @@ CANCELLATIONS_BEFORE_ABANDON: Final = 16
 class Driven[T](Awaitable[T]):
     """Awaits a coroutine inside the current task; each step of it runs with the slot held.
 
-    `cancelled`: a cancellation came from outside. `longest_seconds`: the longest stretch without an await.
+    `cancelled` is the last cancellation from outside, `longest_seconds` the longest stretch without an await.
     """
 
     __slots__ = ("_call", "_coroutine", "_holding", "_plugin", "cancelled", "longest_seconds")
@@ -26,7 +26,7 @@ class Driven[T](Awaitable[T]):
         self._plugin = plugin
         self._call = call
         self._holding = holding
-        self.cancelled = False
+        self.cancelled: CancelledError | None = None
         self.longest_seconds = 0.0
 
     def __await__(self) -> Generator[Any, Any, T]:
@@ -48,7 +48,7 @@ class Driven[T](Awaitable[T]):
             try:
                 value = yield awaited
             except CancelledError as error:
-                self.cancelled = True
+                self.cancelled = error
                 cancellations += 1
                 if cancellations > CANCELLATIONS_BEFORE_ABANDON:
                     self._abandon()

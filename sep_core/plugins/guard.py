@@ -1,6 +1,5 @@
 """Every call into a plugin goes through the guard: bounded, contained, checked, counted and reported."""
 
-import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -93,11 +92,9 @@ class Guard:
             self._served(plugin, standing)
             raise
         except BaseException as raised:
-            if driven is not None and driven.cancelled and not scope.cancel_called:
+            if driven is not None and driven.cancelled is not None and not scope.cancel_called:
                 standing.probing = False
-                if isinstance(raised, asyncio.CancelledError):
-                    raise
-                raise asyncio.CancelledError from raised
+                raise driven.cancelled from (None if raised is driven.cancelled else raised)
             error = described(raised)
             if scope.cancel_called:
                 raise self._strike(
