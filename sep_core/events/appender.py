@@ -6,7 +6,7 @@ chained in memory and a batch is adopted only after its commit.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sep_hooks.errors import SepError
@@ -33,10 +33,10 @@ HASH_BYTES: Final = 32
 SUBTREE_WIDTH: Final = 256
 SUBTREE_BYTES: Final = SUBTREE_WIDTH * HASH_BYTES
 _MOST_CACHED_STREAMS: Final = 200_000
+_EXPECTATIONS: Final = frozenset({Exact, NoStream, Exists, AnyVersion})
 
 
-@dataclass(frozen=True, slots=True)
-class StreamHead:
+class StreamHead(NamedTuple):
     """Where a stream stands; version 0 means that it does not exist."""
 
     version: int
@@ -66,8 +66,7 @@ class KnownEvent:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DraftedWrite:
+class DraftedWrite(NamedTuple):
     """The encoded events for one stream, and where the stream must stand."""
 
     stream: str
@@ -75,8 +74,7 @@ class DraftedWrite:
     drafts: tuple[Draft, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DraftedAppend:
+class DraftedAppend(NamedTuple):
     """One atomic append, encoded but for its place."""
 
     writes: tuple[DraftedWrite, ...]
@@ -97,7 +95,7 @@ class Batch:
     outcomes: list[AppendResult | SepError] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     streams: dict[str, StreamHead] = field(default_factory=dict)
-    ids: dict[bytes, KnownEvent] = field(default_factory=dict)
+    ids: dict[bytes, tuple[int, str, Draft]] = field(default_factory=dict)
     subtrees: list[bytes] = field(default_factory=list)
     """Roots of the 256-wide subtrees that became full, in order."""
     first_subtree: int = 0
@@ -210,48 +208,46 @@ class Sequencer:
         repeated = self._repetition(append, batch, known)
         if repeated is not None:
             return repeated
-        guards: list[DraftedWrite | StreamCondition] = [*append.writes, *append.conditions]
-        for guard in guards:
-            actual = self._stream(guard.stream, batch).version
-            if not _holds(guard.expected, actual):
-                if known is None:
-                    raise _IdsNeeded
-                return WrongExpectedVersion(guard.stream, guard.expected, actual)
-        events = batch.events
+        streams, heads = batch.streams, self._streams
+        refused = None
+        for stream, expected, _ in append.writes:
+            refused = refused or _refusal(stream, expected, (streams.get(stream) or heads[stream])[0])
+        for condition in append.conditions:
+            actual = (streams.get(condition.stream) or heads[condition.stream])[0]
+            refused = refused or _refusal(condition.stream, condition.expected, actual)
+        if refused is not None:
+            if known is None:
+                raise _IdsNeeded
+            return refused
+        events, ids, epoch = batch.events, batch.ids, self._epoch_text
         first_pos = pos = self.head.pos + len(events) + 1
-        for write in append.writes:
-            stream = write.stream
-            head = self._stream(stream, batch)
-            version, previous = head.version, head.last_hash
-            for item in write.drafts:
+        for stream, _, drafts in append.writes:
+            version, previous = streams.get(stream) or heads[stream]
+            for item in drafts:
                 version += 1
                 record = place(
-                    item,
-                    epoch=self._epoch_text,
-                    pos=pos,
-                    previous=previous,
-                    recorded=recorded_text,
-                    version=version,
+                    item, epoch=epoch, pos=pos, previous=previous, recorded=recorded_text, version=version
                 )
                 previous = leaf_hash(record)
+                event_id, kind, schema_version, correlation, cause, _, _, _, _, _ = item
                 events.append(
                     (
                         pos,
                         stream,
                         version,
-                        item.id,
-                        item.type,
-                        item.schema_version,
+                        event_id,
+                        kind,
+                        schema_version,
                         recorded_at,
-                        item.correlation,
-                        item.cause,
+                        correlation,
+                        cause,
                         record,
                         previous,
                     )
                 )
-                batch.ids[item.id] = KnownEvent(pos, stream, item.type, item.schema_version, item.body)
+                ids[event_id] = (pos, stream, item)
                 pos += 1
-            batch.streams[stream] = StreamHead(version, previous)
+            streams[stream] = StreamHead(version, previous)
         return AppendResult(first_pos, pos - 1)
 
     def _repetition(
@@ -260,15 +256,15 @@ class Sequencer:
         """The answer to an append of which at least one id stands in the log or earlier in the batch."""
         places: list[int] = []
         fresh: Draft | None = None
-        for write in append.writes:
-            for item in write.drafts:
-                found = batch.ids.get(item.id)
+        for stream, _, drafts in append.writes:
+            for item in drafts:
+                found = _known_in(batch, item.id)
                 if found is None and known is not None:
                     found = known.get(item.id)
                 if found is None:
                     fresh = item
                     continue
-                difference = _difference(found, write.stream, item)
+                difference = _difference(found, stream, item)
                 if difference:
                     return IdConflict(UUID(bytes=item.id), found.pos, difference)
                 places.append(found.pos)
@@ -279,9 +275,6 @@ class Sequencer:
                 raise _IdsNeeded
             return IdConflict(UUID(bytes=fresh.id), min(places), "set of events beside it")
         return AppendResult(min(places), max(places), duplicate=True)
-
-    def _stream(self, stream: str, batch: Batch) -> StreamHead:
-        return batch.streams.get(stream) or self._streams[stream]
 
     def _seal(self, batch: Batch, recorded_at: int) -> None:
         leaves = b"".join([row[10] for row in batch.events])
@@ -316,20 +309,32 @@ def _difference(found: KnownEvent, stream: str, item: Draft) -> str:
     return "" if found.body == item.body else "body"
 
 
-def _holds(expected: Expected, actual: int) -> bool:
-    match expected:
-        case Exact(version):
-            return actual == version
-        case NoStream():
-            return actual == 0
-        case Exists():
-            return actual > 0
-        case AnyVersion():
-            return True
+def _known_in(batch: Batch, event_id: bytes) -> KnownEvent | None:
+    found = batch.ids.get(event_id)
+    if found is None:
+        return None
+    pos, stream, item = found
+    return KnownEvent(pos, stream, item.type, item.schema_version, item.body)
+
+
+def _refusal(stream: str, expected: Expected, actual: int) -> WrongExpectedVersion | None:
+    kind = type(expected)
+    if kind is AnyVersion:
+        return None
+    if kind is Exact:
+        holds = expected.version == actual  # type: ignore[union-attr]
+    elif kind is NoStream:
+        holds = actual == 0
+    else:
+        holds = actual > 0
+    return None if holds else WrongExpectedVersion(stream, expected, actual)
 
 
 def _check_expected(expected: Expected) -> None:
-    if not isinstance(expected, Exact | NoStream | Exists | AnyVersion):
+    kind = type(expected)
+    if kind not in _EXPECTATIONS:
         raise InvalidEvent(f"{expected!r} is no expectation; use Exact, NoStream, Exists or AnyVersion")
-    if isinstance(expected, Exact) and (type(expected.version) is not int or expected.version < 0):
-        raise InvalidEvent(f"a stream cannot stand at version {expected.version!r}")
+    if kind is Exact:
+        version = expected.version  # type: ignore[union-attr]
+        if type(version) is not int or version < 0:
+            raise InvalidEvent(f"a stream cannot stand at version {version!r}")

@@ -7,10 +7,8 @@ assigned, so a `Draft` holds the text around those five.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, cast
-from uuid import UUID
+from typing import Final, NamedTuple, cast
 
 import orjson
 from sep_hooks.store import InvalidEvent, LogBroken, NewEvent, Recorded
@@ -29,12 +27,12 @@ _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,127}")
 _EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ROOM_FOR_PLACE_BYTES: Final = 256  # epoch, pos, prev, rec, ver and their keys at their widest
-_MOST_KNOWN_NAMES: Final = 65536
-_known_names: set[str] = set()
+_MOST_KNOWN: Final = 65536
+_known_streams: set[str] = set()
+_known_kinds: dict[tuple[str, int], bytes] = {}
 
 
-@dataclass(slots=True, eq=False)
-class Draft:
+class Draft(NamedTuple):
     """An event that is encoded but for its place in the log."""
 
     id: bytes
@@ -51,36 +49,33 @@ class Draft:
 
 def draft(event: NewEvent, *, stream: str, store: bytes) -> Draft:
     """Encodes an event for a stream of a store. Raises `InvalidEvent`."""
-    if stream not in _known_names:
+    if stream not in _known_streams:
         check_stream(stream)
-    kind = event.type
-    if not _TYPE.fullmatch(kind):
-        raise InvalidEvent(f"the event type {kind!r} is not of the form [A-Za-z][A-Za-z0-9_.]*")
-    schema_version = event.schema_version
-    if type(schema_version) is not int or not 1 <= schema_version <= LARGEST_INTEGER:
-        raise InvalidEvent(f"the schema version {schema_version!r} of {kind} is not a positive integer")
+    event_id, kind, schema_version = event.id, event.type, event.schema_version
+    kind_text = _known_kinds.get((kind, schema_version))
+    if kind_text is None:
+        kind_text = _kind_text(kind, schema_version)
     body = encode(event.body, outer_depth=1)
     meta = encode(event.meta, outer_depth=1) if event.meta else b"{}"
     if body[:1] != b"{" or meta[:1] != b"{":
         raise InvalidEvent(f"body and meta of {kind} must be JSON objects")
     cause, correlation, occurred = event.causation_id, event.correlation_id, event.occurred_at
-    head = b'{"body":%b,"cause":%b,"corr":%b,"epoch":' % (body, _uuid(cause), _uuid(correlation))
+    head = b'{"body":%b,"cause":%b,"corr":%b,"epoch":' % (
+        body,
+        b"null" if cause is None else b'"%b"' % str(cause).encode(),
+        b"null" if correlation is None else b'"%b"' % str(correlation).encode(),
+    )
     middle = b',"id":"%b","meta":%b,"occ":%b,"pos":' % (
-        str(event.id).encode(),
+        str(event_id).encode(),
         meta,
         b"null" if occurred is None else b'"%b"' % time_text(microseconds(occurred)),
     )
-    tail = b'","store":"%b","stream":"%b","sv":%d,"type":"%b","v":1,"ver":' % (
-        store,
-        stream.encode(),
-        schema_version,
-        kind.encode(),
-    )
+    tail = b'","store":"%b","stream":"%b","sv":%b,"v":1,"ver":' % (store, stream.encode(), kind_text)
     size_bytes = len(head) + len(middle) + len(tail) + _ROOM_FOR_PLACE_BYTES
     if size_bytes > LARGEST_RECORD_BYTES:
         raise InvalidEvent(f"an event of type {kind} takes {size_bytes} bytes, more than 256 KiB")
     return Draft(
-        event.id.bytes,
+        event_id.bytes,
         kind,
         schema_version,
         None if correlation is None else correlation.bytes,
@@ -97,14 +92,17 @@ def place(
     draft: Draft, *, epoch: bytes, pos: int, previous: bytes | None, recorded: bytes, version: int
 ) -> bytes:
     """The record of a draft at its place; `previous` is the leaf hash of the stream's last event."""
-    return b'%b%b%b%d,"prev":%b,"rec":"%b%b%d}' % (
-        draft.head,
+    _, _, _, _, _, _, head, middle, tail, _ = draft
+    if previous is None:
+        return b'%b%b%b%d,"prev":null,"rec":"%b%b%d}' % (head, epoch, middle, pos, recorded, tail, version)
+    return b'%b%b%b%d,"prev":"0x%b","rec":"%b%b%d}' % (
+        head,
         epoch,
-        draft.middle,
+        middle,
         pos,
-        b"null" if previous is None else b'"0x%b"' % previous.hex().encode(),
+        previous.hex().encode(),
         recorded,
-        draft.tail,
+        tail,
         version,
     )
 
@@ -135,8 +133,9 @@ def check_stream(stream: str) -> None:
     """Raises `InvalidEvent` for a name that no stream can have."""
     if type(stream) is not str or not _STREAM.fullmatch(stream):
         raise InvalidEvent(f"the stream name {stream!r} is not of the form [A-Za-z0-9][A-Za-z0-9._:/@+-]*")
-    if len(_known_names) < _MOST_KNOWN_NAMES:
-        _known_names.add(stream)
+    if len(_known_streams) >= _MOST_KNOWN:
+        _known_streams.clear()
+    _known_streams.add(stream)
 
 
 def microseconds(moment: datetime) -> int:
@@ -159,5 +158,13 @@ def time_of_text(text: str) -> int:
     return (datetime.fromisoformat(text) - _EPOCH_START) // _MICROSECOND
 
 
-def _uuid(value: UUID | None) -> bytes:
-    return b"null" if value is None else b'"%b"' % str(value).encode()
+def _kind_text(kind: str, schema_version: int) -> bytes:
+    """Schema version and type as a record says them, checked once for each pair."""
+    if type(kind) is not str or not _TYPE.fullmatch(kind):
+        raise InvalidEvent(f"the event type {kind!r} is not of the form [A-Za-z][A-Za-z0-9_.]*")
+    if type(schema_version) is not int or not 1 <= schema_version <= LARGEST_INTEGER:
+        raise InvalidEvent(f"the schema version {schema_version!r} of {kind} is not a positive integer")
+    text = b'%d,"type":"%b"' % (schema_version, kind.encode())
+    if len(_known_kinds) < _MOST_KNOWN:
+        _known_kinds[kind, schema_version] = text
+    return text

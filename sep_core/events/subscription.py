@@ -1,7 +1,7 @@
 """Reading a log by position: nothing is lost, nothing repeated, whatever wakes the reader."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from sep_hooks.store import CaughtUp, EventFilter, LogBroken, NotInLog, Recorded, SlowConsumer, StoreClosed
@@ -68,20 +68,23 @@ async def read_through(
     source: PageSource,
     *,
     after: int,
-    up_to: int,
+    up_to: Callable[[], Awaitable[int]],
     filter: EventFilter | None,  # noqa: A002
     limit: int | None,
-) -> AsyncIterator[Recorded]:
+) -> AsyncGenerator[Recorded]:
     """The events behind `after` up to a position. Raises `LogBroken` when one is missing or out of order."""
     last, left = after, limit
     if left is not None and left <= 0:
         return
-    while last < up_to:
-        page = await source.page(last, up_to)
+    end = await up_to()
+    while last < end:
+        page = await source.page(last, end)
         if not page:
             raise LogBroken(f"position {last + 1} is missing from the log", pos=last + 1)
         for event in page:
-            last = follow_on(last, event)
+            if event.envelope.get("pos") != last + 1:
+                follow_on(last, event)
+            last += 1
             if filter is None or filter.admits(event):
                 yield event
                 if left is not None:
@@ -98,7 +101,7 @@ async def follow(
     filter: EventFilter | None,  # noqa: A002
     max_lag: int | None,
     poll_seconds: float = POLL_SECONDS,
-) -> AsyncIterator[Recorded | CaughtUp]:
+) -> AsyncGenerator[Recorded | CaughtUp]:
     """The log behind `after`, without end. Holds one page at most; the consumer sets the pace."""
     head = await source.head_pos()
     if after > head:
@@ -128,7 +131,7 @@ async def follow(
 
 def follow_on(last: int, event: Recorded) -> int:
     """The position of an event that must follow `last`. Raises `LogBroken`."""
-    pos = event.pos
-    if pos != last + 1:
+    pos = event.envelope.get("pos")
+    if type(pos) is not int or pos != last + 1:
         raise LogBroken(f"position {last + 1} should follow, the log gave {pos}", pos=last + 1)
     return pos

@@ -1,7 +1,7 @@
 """The event store: one log, appended atomically, read by dense position, provable offline."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Protocol, cast
@@ -384,7 +384,7 @@ class EventStore(ABC):
         from_version: int = 1,
         to_version: int | None = None,
         as_of: int | datetime | None = None,
-    ) -> AsyncIterator[Recorded]:
+    ) -> AsyncGenerator[Recorded]:
         """One stream in order, as it stood at a position or moment."""
 
     @abstractmethod
@@ -395,7 +395,7 @@ class EventStore(ABC):
         filter: EventFilter | None = None,  # noqa: A002
         limit: int | None = None,
         as_of: int | datetime | None = None,
-    ) -> AsyncIterator[Recorded]:
+    ) -> AsyncGenerator[Recorded]:
         """The log in order, from the position behind `after` to the head at the start of the call."""
 
     @abstractmethod
@@ -405,7 +405,7 @@ class EventStore(ABC):
         after: int,
         filter: EventFilter | None = None,  # noqa: A002
         max_lag: int | None = None,
-    ) -> AsyncIterator[Recorded | CaughtUp]:
+    ) -> AsyncGenerator[Recorded | CaughtUp]:
         """The log in order, without end; `CaughtUp` marks each arrival at the head.
 
         The consumer sets the pace. With `max_lag`, one that falls further behind the head after it was live

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -261,7 +261,7 @@ class SqliteStore(EventStore):
         from_version: int = 1,
         to_version: int | None = None,
         as_of: int | datetime | None = None,
-    ) -> AsyncIterator[Recorded]:
+    ) -> AsyncGenerator[Recorded]:
         """One stream in order; see `EventStore.read_stream`."""
         check_stream(stream)
         size = PageSize()
@@ -284,19 +284,17 @@ class SqliteStore(EventStore):
                 last += 1
                 yield event
 
-    async def read_all(
+    def read_all(
         self,
         *,
         after: int,
         filter: EventFilter | None = None,  # noqa: A002
         limit: int | None = None,
         as_of: int | datetime | None = None,
-    ) -> AsyncIterator[Recorded]:
+    ) -> AsyncGenerator[Recorded]:
         """The log in order up to the present head; see `EventStore.read_all`."""
-        up_to = await self.head_pos() if as_of is None else await self._position(as_of)
-        source = _Pages(self)
-        async for event in read_through(source, after=after, up_to=up_to, filter=filter, limit=limit):
-            yield event
+        up_to = self.head_pos if as_of is None else partial(self._position, as_of)
+        return read_through(_Pages(self), after=after, up_to=up_to, filter=filter, limit=limit)
 
     def subscribe(
         self,
@@ -304,7 +302,7 @@ class SqliteStore(EventStore):
         after: int,
         filter: EventFilter | None = None,  # noqa: A002
         max_lag: int | None = None,
-    ) -> AsyncIterator[Recorded | CaughtUp]:
+    ) -> AsyncGenerator[Recorded | CaughtUp]:
         """The log in order, without end; see `EventStore.subscribe`."""
         return follow(_Pages(self), self._bell, after=after, filter=filter, max_lag=max_lag)
 

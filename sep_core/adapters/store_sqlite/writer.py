@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import Final, cast
@@ -37,6 +38,7 @@ from sep_core.telemetry.crashpoints import crash_point
 
 MOST_EVENTS: Final = 512
 MOST_BYTES: Final = 1024 * 1024
+_MOST_AFTER_REST: Final = 64
 _MOST_PARAMETERS: Final = 500
 # One statement for several rows: SQLite lets other threads run during a statement, and every return from it waits for
 # the interpreter. Wider statements gain nothing and cost the planner.
@@ -54,8 +56,20 @@ _MOVE_HEAD: Final = (
     " WHERE one = 1 AND store_id = ? AND epoch = ? AND pos = ?"
 )
 
+_NODES: Final = "INSERT INTO merkle_nodes VALUES "
+_CHECKPOINT: Final = "INSERT INTO log_checkpoints VALUES (?, ?, ?, ?)"
+
 type Answers = list[tuple[QueuedAppend, AppendResult | SepError]]
 type Report = Callable[[Answers, Checkpoint | None], None]
+
+
+@dataclass(slots=True)
+class _Work:
+    """Appends on their way through the thread: planned, or failed."""
+
+    items: list[QueuedAppend]
+    batch: Batch | None = None
+    failed: SepError | None = None
 
 
 class Writer:
@@ -151,24 +165,35 @@ class Writer:
         return connection
 
     def _serve(self, connection: apsw.Connection) -> None:
+        due: _Work | None = None
         while True:
-            first = self._queue.get()
-            if first is None:
-                return
-            items, stop = self._take(first)
-            if self.failure is not None:
-                self._answer([(item, self.failure) for item in items], None)
-            else:
-                self._commit_or_fail(connection, items)
+            items, stop = self._take_after_rest() if due is None else self._take_queued()
+            # The next batch is planned before the answers to the last one wake anybody: planning needs the
+            # interpreter, writing does not, so what the answers set off runs beside the writing.
+            work = self._plan(connection, items)
+            self._answer(due)
+            due = self._commit(connection, work)
             if stop:
+                self._answer(due)
                 return
 
-    def _take(self, first: QueuedAppend) -> tuple[list[QueuedAppend], bool]:
-        """Everything that is queued now, up to the size of a batch; no lingering for more."""
-        items = [first]
-        events, size = first.append.event_count, first.append.size_bytes
+    def _take_after_rest(self) -> tuple[list[QueuedAppend], bool]:
+        """Waits. Takes half of a crowd: two groups, of which one decides while the other is written, never rest again;
+        one group would wait for itself."""
+        first = self._queue.get()
+        if first is None:
+            return [], True
+        return self._take([first], min(MOST_EVENTS, max(_MOST_AFTER_REST, self._queue.qsize() // 2 + 1)))
+
+    def _take_queued(self) -> tuple[list[QueuedAppend], bool]:
+        """Takes what is queued now, if anything; no lingering for more."""
+        return self._take([], MOST_EVENTS)
+
+    def _take(self, items: list[QueuedAppend], most: int) -> tuple[list[QueuedAppend], bool]:
+        events = sum([item.append.event_count for item in items])
+        size = sum([item.append.size_bytes for item in items])
         get = self._queue.get_nowait
-        while events < MOST_EVENTS and size < MOST_BYTES:
+        while events < most and size < MOST_BYTES:
             try:
                 item = get()
             except Empty:
@@ -180,72 +205,88 @@ class Writer:
             size += item.append.size_bytes
         return items, False
 
-    def _commit_or_fail(self, connection: apsw.Connection, items: list[QueuedAppend]) -> None:
-        committing = False
-
-        def at_commit() -> None:
-            nonlocal committing
-            committing = True
-
+    def _plan(self, connection: apsw.Connection, items: list[QueuedAppend]) -> "_Work | None":
+        if not items:
+            return None
+        if self.failure is not None:
+            return _Work(items, failed=self.failure)
         try:
-            batch = self._commit(connection, [item.append for item in items], at_commit)
+            return _Work(items, self._planned(connection, items, known=None))
         except BaseException as error:
-            self.failure = _failure(error)
-            outcome: SepError = self.failure
-            if committing:
-                outcome = CommitUnknown(
-                    f"the store failed while committing ({error}): these events may or may not be recorded",
-                    next_step="restart SEP; it reads what was recorded before it does anything else",
-                )
-            self._roll_back(connection)
-            self._answer([(item, outcome) for item in items], None)
-            return
-        self._answer(list(zip(items, batch.outcomes, strict=True)), batch.checkpoint)
+            return self._fail(connection, items, error)
 
-    def _commit(
-        self, connection: apsw.Connection, appends: Sequence[DraftedAppend], at_commit: Callable[[], None]
+    def _planned(
+        self,
+        connection: apsw.Connection,
+        items: Sequence[QueuedAppend],
+        *,
+        known: dict[bytes, KnownEvent] | None,
     ) -> Batch:
+        appends = [item.append for item in items]
         sequencer = self._sequencer
         unknown = sequencer.unknown_streams(appends)
         if unknown:
             sequencer.learn(_stream_heads(connection, unknown))
         now = microseconds(self._now())
-        batch = sequencer.plan(appends, now=now, known=None)
-        if batch is not None and batch.events:
+        batch = sequencer.plan(appends, now=now, known=known)
+        if batch is None:
+            batch = sequencer.plan(appends, now=now, known=_known_ids(connection, appends))
+        assert batch is not None
+        return batch
+
+    def _commit(self, connection: apsw.Connection, work: "_Work | None") -> "_Work | None":
+        """Writes a planned batch. Afterwards it is durable, or the store has failed."""
+        if work is None or work.batch is None:
+            return work
+        committing = False
+        try:
             try:
-                self._write(connection, batch)
+                self._write(connection, work.batch)
             except apsw.ConstraintError:
                 # An id of the batch stands in the log: somebody repeats an append. Look all of them up.
                 self._roll_back(connection)
-                batch = None
-        if batch is None:
-            batch = sequencer.plan(appends, now=now, known=_known_ids(connection, appends))
-            assert batch is not None
-            if batch.events:
-                self._write(connection, batch)
-        if batch.events:
-            crash_point("store.before_commit")
-            at_commit()
-            connection.execute("COMMIT")
-            crash_point("store.after_commit")
-            sequencer.adopt(batch)
-        return batch
+                appends = [item.append for item in work.items]
+                work.batch = self._planned(connection, work.items, known=_known_ids(connection, appends))
+                self._write(connection, work.batch)
+            if work.batch.events:
+                crash_point("store.before_commit")
+                committing = True
+                connection.execute("COMMIT")
+                crash_point("store.after_commit")
+                self._sequencer.adopt(work.batch)
+        except BaseException as error:
+            return self._fail(connection, work.items, error, committing=committing)
+        return work
+
+    def _fail(
+        self,
+        connection: apsw.Connection,
+        items: list[QueuedAppend],
+        error: BaseException,
+        *,
+        committing: bool = False,
+    ) -> "_Work":
+        self.failure = _failure(error)
+        outcome: SepError = self.failure
+        if committing:
+            outcome = CommitUnknown(
+                f"the store failed while committing ({error}): these events may or may not be recorded",
+                next_step="restart SEP; it reads what was recorded before it does anything else",
+            )
+            outcome.__cause__ = error
+        self._roll_back(connection)
+        return _Work(items, failed=outcome)
 
     def _write(self, connection: apsw.Connection, batch: Batch) -> None:
+        if not batch.events:
+            return
         before, after, checkpoint = batch.before, batch.after, batch.checkpoint
         assert after is not None
         assert checkpoint is not None
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(
             _MOVE_HEAD,
-            (
-                after.pos,
-                after.peaks,
-                after.last_recorded,
-                before.store_id.bytes,
-                before.epoch,
-                before.pos,
-            ),
+            (after.pos, after.peaks, after.last_recorded, before.store_id.bytes, before.epoch, before.pos),
         )
         if connection.changes() != 1:
             raise self._displaced(connection, before)
@@ -260,13 +301,10 @@ class Writer:
         if batch.subtrees:
             _insert(
                 connection,
-                "INSERT INTO merkle_nodes VALUES ",
+                _NODES,
                 [(8, batch.first_subtree + offset, root) for offset, root in enumerate(batch.subtrees)],
             )
-        connection.execute(
-            "INSERT INTO log_checkpoints VALUES (?, ?, ?, ?)",
-            (checkpoint.pos, checkpoint.root, checkpoint.note, self.key.key_id),
-        )
+        connection.execute(_CHECKPOINT, (checkpoint.pos, checkpoint.root, checkpoint.note, self.key.key_id))
 
     def _displaced(self, connection: apsw.Connection, before: LogHead) -> SepError:
         store_id, epoch, pos = connection.execute("SELECT store_id, epoch, pos FROM log_head").fetchall()[0]
@@ -281,9 +319,14 @@ class Writer:
             next_step="run `sep verify`",
         )
 
-    def _answer(self, answers: Answers, checkpoint: Checkpoint | None) -> None:
-        if self._report is not None:
-            self._report(answers, checkpoint)
+    def _answer(self, work: "_Work | None") -> None:
+        if work is None or self._report is None:
+            return
+        if work.failed is not None:
+            failed = work.failed
+            self._report([(item, failed) for item in work.items], None)
+        elif work.batch is not None:
+            self._report(list(zip(work.items, work.batch.outcomes, strict=True)), work.batch.checkpoint)
 
     @staticmethod
     def _roll_back(connection: apsw.Connection) -> None:

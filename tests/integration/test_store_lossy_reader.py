@@ -1,0 +1,110 @@
+"""A planted bug: positions taken before the commit, and a reader that tails by `pos > last`. The suite must see it."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+from sep_hooks.store import (
+    AppendResult,
+    CaughtUp,
+    Checkpoint,
+    EventFilter,
+    EventStore,
+    InclusionProof,
+    Pending,
+    Recorded,
+    StreamCondition,
+    StreamWrite,
+)
+from sep_hooks.testing.store import check_dense_order, check_subscription
+
+pytestmark = pytest.mark.anyio
+
+
+class TwoWriters(EventStore):
+    """Two writers with a shared counter: a low position may become visible after a higher one."""
+
+    store_id = UUID(int=1)  # type: ignore[assignment]
+    epoch = 1  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        self._positions = itertools.count(1)
+        self._visible: dict[int, Recorded] = {}
+        self._versions: dict[str, int] = {}
+
+    def enqueue(
+        self, writes: Sequence[StreamWrite], *, conditions: Sequence[StreamCondition] = ()
+    ) -> Pending:
+        raise AssertionError("not part of this check")
+
+    async def append(
+        self, writes: Sequence[StreamWrite], *, conditions: Sequence[StreamCondition] = ()
+    ) -> AppendResult:
+        ((write,), new) = writes, writes[0].events[0]
+        pos = next(self._positions)
+        version = self._versions[write.stream] = self._versions.get(write.stream, 0) + 1
+        for _ in range(pos % 2 * 5):  # the writer of odd positions has the slower disk
+            await asyncio.sleep(0)
+        envelope = {"pos": pos, "stream": write.stream, "ver": version, "id": str(new.id), "body": new.body}
+        self._visible[pos] = Recorded(b"%d" % pos, envelope)
+        return AppendResult(pos, pos)
+
+    async def subscribe(
+        self,
+        *,
+        after: int,
+        filter: EventFilter | None = None,  # noqa: A002
+        max_lag: int | None = None,
+    ) -> AsyncGenerator[Recorded | CaughtUp]:
+        last = after
+        while True:
+            for pos in sorted(pos for pos in self._visible if pos > last):
+                last = pos
+                yield self._visible[pos]
+            yield CaughtUp(last)
+            await asyncio.sleep(0)
+
+    async def read_stream(
+        self,
+        stream: str,
+        *,
+        from_version: int = 1,
+        to_version: int | None = None,
+        as_of: int | datetime | None = None,
+    ) -> AsyncGenerator[Recorded]:
+        for pos in sorted(self._visible):
+            if self._visible[pos].stream == stream:
+                yield self._visible[pos]
+
+    async def read_all(
+        self,
+        *,
+        after: int,
+        filter: EventFilter | None = None,  # noqa: A002
+        limit: int | None = None,
+        as_of: int | datetime | None = None,
+    ) -> AsyncGenerator[Recorded]:
+        for pos in sorted(pos for pos in self._visible if pos > after):
+            yield self._visible[pos]
+
+    async def head(self) -> Checkpoint:
+        return Checkpoint(self.store_id, 1, max(self._visible, default=0), b"", "")
+
+    async def prove(self, pos: int) -> InclusionProof:
+        raise AssertionError("not part of this check")
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_the_suite_catches_a_reader_that_loses_events() -> None:
+    with pytest.raises(AssertionError, match="lost or repeated"):
+        await check_subscription(TwoWriters())
+
+
+async def test_the_suite_catches_a_store_without_conflicts() -> None:
+    with pytest.raises(AssertionError):
+        await check_dense_order(TwoWriters(), producers=16)
