@@ -1,0 +1,111 @@
+"""What is known and what is not of an intent's transactions: the report behind `sep reconcile`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sep_hooks.types import IntentId
+
+from sep_core.execution.doubt import DoubtReason
+from sep_core.execution.lane import LaneState, NonceEntry
+from sep_core.execution.status import EntryStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One nonce: the evidence held, the evidence missing, where the money is, and what can be done."""
+
+    account: str
+    nonce: int
+    step_id: str
+    transaction_hash: str
+    status: EntryStatus
+    held: tuple[str, ...]
+    missing: tuple[str, ...]
+    money: str
+    next_step: str
+
+
+def reconcile(lane: LaneState, intent_id: IntentId) -> Sequence[Evidence]:
+    """One entry for each nonce that is remembered of the intent, ascending."""
+    return [_evidence(lane, entry) for entry in lane.of_intent(intent_id)]
+
+
+def doubts(lane: LaneState) -> Sequence[Evidence]:
+    """Every nonce of the lane of which nobody knows the outcome."""
+    return [_evidence(lane, entry) for entry in lane.in_doubt]
+
+
+def _evidence(lane: LaneState, entry: NonceEntry) -> Evidence:
+    return Evidence(
+        lane.name,
+        entry.nonce,
+        entry.step_id,
+        entry.hash,
+        entry.status,
+        tuple(_held(entry)),
+        tuple(_missing(entry)),
+        _money(entry),
+        _next_step(lane, entry),
+    )
+
+
+def _held(entry: NonceEntry) -> Sequence[str]:
+    held = [f"nonce {entry.nonce} is reserved for step {entry.step_id}"] if entry.step_id else []
+    if entry.hash:
+        origin = "adopted from the signer after a crash" if entry.recovered else "signed"
+        held.append(f"{entry.hash} was {origin}")
+    held += [f"{endpoint} answered: {kind}" for endpoint, kind in entry.answers]
+    held += [f"doubt: {_DOUBTS.get(reason, reason)}" for reason in entry.reasons]
+    held += [f"block {block} was reorganised away {count} time(s)" for block, count in entry.reorgs]
+    if entry.block is not None:
+        outcome = "succeeded" if entry.ok else "reverted"
+        held.append(f"a receipt in block {entry.block.number} {entry.block.hash}: it {outcome}")
+    if entry.evidence:
+        held.append(f"final by: {entry.evidence}")
+    return held
+
+
+def _missing(entry: NonceEntry) -> Sequence[str]:
+    if entry.status.finished:
+        return []
+    if entry.block is not None:
+        return [f"finality of block {entry.block.number}"]
+    receipt = f"a receipt of {entry.hash} in a canonical block"
+    proof = f"or a final account nonce above {entry.nonce} and independent endpoints that agree on no receipt"
+    return [receipt, proof]
+
+
+def _money(entry: NonceEntry) -> str:
+    match entry.status:
+        case EntryStatus.FINAL:
+            return "moved, for good; it stands in the ledger"
+        case EntryStatus.REVERTED:
+            return "not moved but for gas, for good"
+        case EntryStatus.INCLUDED:
+            return "moved in a block that is not final yet" if entry.ok else "only gas, not final yet"
+        case EntryStatus.CONSUMED:
+            return "not moved by this step; somebody else used the nonce"
+        case EntryStatus.IN_DOUBT | EntryStatus.REORGED:
+            return "in doubt: it may still move, once; it counts as exposure"
+        case _:
+            return "on its way; it may move, once"
+
+
+def _next_step(lane: LaneState, entry: NonceEntry) -> str:
+    if lane.frozen is not None:
+        return f"the account is frozen ({lane.frozen}): find out who else holds its key"
+    if entry.status.finished:
+        return "nothing"
+    if entry.status.in_doubt:
+        return "leave the engine running: it sends the same bytes again and looks for receipts"
+    return "wait for the chain"
+
+
+_DOUBTS: Mapping[str, str] = {
+    DoubtReason.NO_ANSWER: "no endpoint answered; some node may hold the bytes",
+    DoubtReason.UNCLEAR_ANSWER: "the answers are unclear; some node may hold the bytes",
+    DoubtReason.NONCE_TOO_LOW: "an endpoint says that the nonce is used; the receipt is being looked for",
+    DoubtReason.NONCE_HELD: "an endpoint's pool holds another transaction at this nonce",
+    DoubtReason.STUCK: "no receipt within the time that one should take",
+    DoubtReason.CONSUMED_UNSEEN: "the account's nonce moved past it, and no receipt was found",
+}

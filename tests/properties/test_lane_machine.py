@@ -1,0 +1,526 @@
+"""The nonce lane against a plain model, under reorganisations, flip-flops, duplicates and restarts.
+
+The same machine is run on lanes with planted faults, and must find each of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sep_hooks.types import (
+    Address,
+    AnswerKind,
+    BlockRef,
+    BroadcastAnswer,
+    Call,
+    ChainRef,
+    IntentId,
+    Receipt,
+    SignedTransaction,
+    Step,
+    StepKind,
+    Transaction,
+)
+
+from sep_core.events.decided import Decided
+from sep_core.events.facts import (
+    NonceConsumedExternally,
+    TransactionDoubted,
+    TransactionFinal,
+    TransactionIncluded,
+    TransactionReorged,
+    TransactionSigned,
+)
+from sep_core.events.registry import decode_fact, encode_fact, fact_type
+from sep_core.execution import (
+    AdoptSigned,
+    EntryStatus,
+    ExecutionCommand,
+    LaneKey,
+    LaneState,
+    OpenAccount,
+    RecordBroadcast,
+    RecordDoubt,
+    RecordFinal,
+    RecordNonceConsumed,
+    RecordReceipt,
+    RecordReorg,
+    RecordSigned,
+    SignedStep,
+    decide,
+    evolve_lane,
+)
+from sep_core.execution.errors import (
+    ContradictsFinality,
+    FinalWithoutReceipt,
+    LaneFrozen,
+    NonceBound,
+    NonceGap,
+    SecondPayload,
+    UnknownEffect,
+)
+
+type Decider = Callable[[LaneState | None, ExecutionCommand], Sequence[Decided]]
+
+CHAIN = ChainRef("eip155:1")
+KEY = LaneKey(CHAIN, Address("0x" + "11" * 20))
+NAMES = UUID("11111111-2222-3333-4444-555555555555")
+FIRST_NONCE = 7
+
+
+def step_of(name: str) -> Step:
+    return Step(name, StepKind.SWAP, CHAIN, Call(Address("0x" + "22" * 20), name.encode()), 100_000)
+
+
+def signed_step(step: Step, nonce: int) -> SignedStep:
+    transaction = Transaction(1, nonce, step.call.to, step.call.value, step.call.data, 100_000, 10, 1)
+    raw = f"{nonce}:{step.id}".encode()
+    return SignedStep(step, transaction, SignedTransaction(raw, f"0xhash-{nonce}-{step.id}"), "sealed")
+
+
+@dataclass
+class Block:
+    ref: BlockRef
+    parent: str | None
+    mined: dict[int, bool] = field(default_factory=dict)
+
+
+@dataclass
+class Model:
+    """What a person would write down: who has which nonce, and what the chain says of it."""
+
+    owners: dict[int, tuple[IntentId, str, str]] = field(default_factory=dict)
+    seen: dict[int, tuple[BlockRef, bool]] = field(default_factory=dict)
+    final: dict[int, tuple[BlockRef, bool]] = field(default_factory=dict)
+    doubted: set[int] = field(default_factory=set)
+
+
+class Log:
+    """The log's own rules: an id that repeats with the same body adds nothing, with another it is a conflict."""
+
+    def __init__(self) -> None:
+        self.facts: list[tuple[str, int, Any]] = []
+        self.ids: dict[UUID, object] = {}
+
+    def append(self, decided: Sequence[Decided]) -> None:
+        for one in decided:
+            body = dict(encode_fact(one.fact))
+            identity = one.id or uuid5(NAMES, f"{one.stream}/{len(self.facts)}")
+            known = self.ids.get(identity)
+            if known is not None:
+                assert known == body, f"id conflict on {type(one.fact).__name__}"
+                continue
+            self.ids[identity] = body
+            self.facts.append((*fact_type(one.fact), body))
+
+    def fold(self) -> LaneState:
+        state: LaneState | None = None
+        for name, version, body in self.facts:
+            state = evolve_lane(state, decode_fact(name, version, body))
+        assert state is not None
+        return state
+
+
+class LaneMachine(RuleBasedStateMachine):
+    """A lane fed with true observations, late, repeated and out of order."""
+
+    decider: Decider = staticmethod(decide)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log = Log()
+        self.model = Model()
+        self.state: LaneState | None = None
+        self.intents = 0
+        self.genesis = Block(BlockRef(100, "0xb0"), None)
+        self.blocks = {self.genesis.ref.hash: self.genesis}
+        self.tip = self.genesis
+        self.final = self.genesis
+
+    # what the kernel does with a command
+
+    def tell(self, command: ExecutionCommand) -> list[Decided]:
+        decided = list(type(self).decider(self.state, command))
+        before = self.state
+        for one in decided:
+            self.state = evolve_lane(self.state, one.fact)
+        self.log.append(decided)
+        if before is not None and self.state is not None:
+            self._only_evidence_ends_doubt(before, self.state, decided)
+        return decided
+
+    def _only_evidence_ends_doubt(
+        self, before: LaneState, after: LaneState, decided: Sequence[Decided]
+    ) -> None:
+        """I5."""
+        evidence = {
+            one.fact.nonce
+            for one in decided
+            if isinstance(one.fact, TransactionIncluded | NonceConsumedExternally)
+        }
+        for nonce, entry in before.entries.items():
+            if entry.status.in_doubt and not after.entries[nonce].status.in_doubt:
+                assert nonce in evidence, f"nonce {nonce} left doubt without evidence"
+
+    @property
+    def lane(self) -> LaneState:
+        assert self.state is not None
+        return self.state
+
+    # what the chain does
+
+    def canonical(self) -> list[Block]:
+        chain, at = [], self.tip
+        while True:
+            chain.append(at)
+            if at.parent is None:
+                return chain[::-1]
+            at = self.blocks[at.parent]
+
+    def mined(self) -> dict[int, tuple[Block, bool]]:
+        return {nonce: (block, ok) for block in self.canonical() for nonce, ok in block.mined.items()}
+
+    def receipt(self, nonce: int) -> Receipt:
+        block, ok = self.mined()[nonce]
+        return Receipt(self.model.owners[nonce][2], block.ref, ok, 21_000, 5, ())
+
+    @initialize()
+    def open(self) -> None:
+        command = OpenAccount(KEY, "main", FIRST_NONCE, self.genesis.ref, ())
+        assert self.tell(command)
+        assert self.tell(command) == []
+
+    @rule(count=st.integers(1, 3))
+    def sign(self, count: int) -> None:
+        self.intents += 1
+        intent = IntentId(uuid5(NAMES, str(self.intents)))
+        first = FIRST_NONCE + len(self.model.owners)
+        steps = tuple(
+            signed_step(step_of(f"{self.intents}.{place}"), first + place) for place in range(count)
+        )
+        command = RecordSigned(KEY, intent, "plan", steps)
+        assert len(self.tell(command)) == 3 * count
+        for one in steps:
+            self.model.owners[one.transaction.nonce] = (intent, one.step.id, one.signed.hash)
+        assert self.tell(command) == []
+
+    @precondition(lambda self: self.model.owners)
+    @rule(data=st.data())
+    def sign_a_used_nonce(self, data: st.DataObject) -> None:
+        nonce = data.draw(st.sampled_from(sorted(self.model.owners)))
+        with pytest.raises(SecondPayload):
+            self.tell(
+                RecordSigned(
+                    KEY, IntentId(uuid5(NAMES, "other")), "p", (signed_step(step_of("other"), nonce),)
+                )
+            )
+
+    @rule(gap=st.integers(1, 5))
+    def sign_beyond_the_next(self, gap: int) -> None:
+        nonce = self.lane.next_nonce + gap
+        with pytest.raises(NonceGap):
+            self.tell(
+                RecordSigned(KEY, IntentId(uuid5(NAMES, "gap")), "p", (signed_step(step_of("gap"), nonce),))
+            )
+
+    @precondition(lambda self: any(nonce not in self.model.final for nonce in self.model.owners))
+    @rule(data=st.data())
+    def sign_an_open_intent_again(self, data: st.DataObject) -> None:
+        """A timeout is no reason for a new nonce (I4)."""
+        nonce = data.draw(
+            st.sampled_from([one for one in sorted(self.model.owners) if one not in self.model.final])
+        )
+        intent, _, _ = self.model.owners[nonce]
+        again = signed_step(step_of(f"again-{nonce}"), self.lane.next_nonce)
+        with pytest.raises(NonceBound):
+            self.tell(RecordSigned(KEY, intent, "plan 2", (again,)))
+        adopt = AdoptSigned(KEY, intent, "x", "plan 2", again.transaction, again.signed, "sealed")
+        with pytest.raises(NonceBound):
+            self.tell(adopt)
+
+    @precondition(lambda self: self.model.owners)
+    @rule(data=st.data(), kinds=st.lists(st.sampled_from(list(AnswerKind)), max_size=2))
+    def broadcast(self, data: st.DataObject, kinds: list[AnswerKind]) -> None:
+        nonce = data.draw(st.sampled_from(sorted(self.model.owners)))
+        answers = tuple(BroadcastAnswer(f"e{at}", kind, "text") for at, kind in enumerate(kinds))
+        command = RecordBroadcast(KEY, nonce, self.model.owners[nonce][2], answers)
+        told = self.tell(command)
+        assert self.tell(command) == []
+        if any(isinstance(one.fact, TransactionDoubted) for one in told):
+            self.model.doubted.add(nonce)
+
+    @precondition(lambda self: self.model.owners)
+    @rule(data=st.data(), reason=st.sampled_from(["stuck", "no_answer"]))
+    def doubt(self, data: st.DataObject, reason: str) -> None:
+        nonce = data.draw(st.sampled_from(sorted(self.model.owners)))
+        command = RecordDoubt(KEY, nonce, self.model.owners[nonce][2], reason)
+        if self.tell(command):
+            self.model.doubted.add(nonce)
+        assert self.tell(command) == []
+
+    @precondition(lambda self: self.model.owners)
+    @rule(count=st.integers(0, 3), ok=st.booleans())
+    def mine(self, count: int, ok: bool) -> None:
+        mined = self.mined()
+        waiting = [nonce for nonce in sorted(self.model.owners) if nonce not in mined][:count]
+        block = Block(
+            BlockRef(self.tip.ref.number + 1, f"0xb{len(self.blocks)}"),
+            self.tip.ref.hash,
+            dict.fromkeys(waiting, ok),
+        )
+        self.blocks[block.ref.hash] = block
+        self.tip = block
+
+    @rule(data=st.data())
+    def switch_branch(self, data: st.DataObject) -> None:
+        """Any known block above the final one may become the tip, also one that was left before."""
+        possible = []
+        for block in self.blocks.values():
+            at: Block | None = block
+            while at is not None and at is not self.final:
+                at = self.blocks[at.parent] if at.parent is not None else None
+            if at is self.final:
+                possible.append(block.ref.hash)
+        self.tip = self.blocks[data.draw(st.sampled_from(sorted(possible)))]
+
+    @precondition(lambda self: self.mined())
+    @rule(data=st.data())
+    def see_receipt(self, data: st.DataObject) -> None:
+        nonce = data.draw(st.sampled_from(sorted(self.mined())))
+        receipt = self.receipt(nonce)
+        command = RecordReceipt(KEY, nonce, receipt, (), ())
+        told = self.tell(command)
+        if self.model.seen.get(nonce) != (receipt.block, receipt.ok) and nonce not in self.model.final:
+            assert any(isinstance(one.fact, TransactionIncluded) for one in told)
+            self.model.seen[nonce] = (receipt.block, receipt.ok)
+            self.model.doubted.discard(nonce)
+        else:
+            assert told == []
+        assert self.tell(command) == []
+
+    @precondition(lambda self: self.model.seen)
+    @rule()
+    def see_reorganisation(self) -> None:
+        canonical = {block.ref for block in self.canonical()}
+        for nonce, (block, _) in sorted(self.model.seen.items()):
+            if block in canonical or nonce in self.model.final:
+                continue
+            command = RecordReorg(KEY, nonce, self.model.owners[nonce][2], block)
+            told = self.tell(command)
+            assert [type(one.fact) for one in told] == [TransactionReorged]
+            assert self.tell(command) == []
+            del self.model.seen[nonce]
+
+    @rule(data=st.data())
+    def finalise(self, data: st.DataObject) -> None:
+        chain = self.canonical()
+        above = chain[chain.index(self.final) :]
+        self.final = data.draw(st.sampled_from(above))
+
+    @precondition(lambda self: self.mined())
+    @rule()
+    def see_finality(self) -> None:
+        for nonce, (block, ok) in sorted(self.mined().items()):
+            command = RecordFinal(KEY, nonce, self.model.owners[nonce][2], block.ref, "finalized")
+            if block.ref.number > self.final.ref.number:
+                continue
+            if nonce not in self.model.final and self.model.seen.get(nonce) != (block.ref, ok):
+                with pytest.raises(FinalWithoutReceipt):
+                    self.tell(command)
+                continue
+            told = self.tell(command)
+            assert len(told) == (0 if nonce in self.model.final else 1)
+            self.model.final[nonce] = (block.ref, ok)
+            assert self.tell(command) == []
+
+    @precondition(lambda self: self.model.final)
+    @rule(data=st.data())
+    def contradict_finality(self, data: st.DataObject) -> None:
+        nonce = data.draw(st.sampled_from(sorted(self.model.final)))
+        block, _ = self.model.final[nonce]
+        if nonce not in self.lane.entries:
+            return
+        with pytest.raises(ContradictsFinality):
+            self.tell(RecordReorg(KEY, nonce, self.model.owners[nonce][2], block))
+        with pytest.raises(ContradictsFinality):
+            self.tell(RecordNonceConsumed(KEY, nonce, "nobody"))
+
+    @rule()
+    def see_a_stranger(self) -> None:
+        with pytest.raises(UnknownEffect):
+            self.tell(RecordDoubt(KEY, self.lane.next_nonce, "0xstranger", "stuck"))
+
+    @rule()
+    def restart(self) -> None:
+        assert self.log.fold() == replace(self.lane, planned=None)
+        self.state = self.log.fold()
+
+    @invariant()
+    def agrees_with_model(self) -> None:
+        if self.state is None:
+            return
+        assert self.lane.next_nonce == FIRST_NONCE + len(self.model.owners)
+        for nonce, entry in self.lane.entries.items():
+            assert (entry.intent_id, entry.step_id, entry.hash) == self.model.owners[nonce]
+            if nonce in self.model.final:
+                block, ok = self.model.final[nonce]
+                assert entry.status is (EntryStatus.FINAL if ok else EntryStatus.REVERTED)
+                assert entry.block == block
+            elif nonce in self.model.seen:
+                block, ok = self.model.seen[nonce]
+                assert (entry.status, entry.block, entry.ok) == (EntryStatus.INCLUDED, block, ok)
+            elif nonce in self.model.doubted:
+                assert entry.status is EntryStatus.IN_DOUBT
+            else:
+                assert entry.status in (
+                    EntryStatus.SIGNED,
+                    EntryStatus.SUBMITTED,
+                    EntryStatus.REORGED,
+                )
+        open_nonces = sorted(set(self.model.owners) - set(self.model.final))
+        assert [entry.nonce for entry in self.lane.unfinished] == open_nonces
+
+    @invariant()
+    def one_final_effect_per_step_and_one_step_per_nonce(self) -> None:
+        finals: dict[str, int] = {}
+        payloads: dict[int, set[str]] = {}
+        standing: dict[tuple[int, str], int] = {}
+        for name, version, body in self.log.facts:
+            fact = decode_fact(name, version, body)
+            if isinstance(fact, TransactionFinal):
+                finals[fact.hash] = finals.get(fact.hash, 0) + 1
+            elif isinstance(fact, TransactionSigned):
+                payloads.setdefault(fact.nonce, set()).add(fact.hash)
+            elif isinstance(fact, TransactionIncluded):
+                place = (fact.nonce, fact.block.hash)
+                standing[place] = standing.get(place, 0) + 1
+            elif isinstance(fact, TransactionReorged):
+                standing[(fact.nonce, fact.block.hash)] -= 1
+        assert all(count == 1 for count in finals.values()), "I1, I8"
+        assert all(len(hashes) == 1 for hashes in payloads.values()), "I3"
+        assert all(count in (0, 1) for count in standing.values()), "I8"
+        per_nonce: dict[int, int] = {}
+        for (nonce, _), count in standing.items():
+            per_nonce[nonce] = per_nonce.get(nonce, 0) + count
+        assert all(count in (0, 1) for count in per_nonce.values()), "one block holds it at a time"
+
+
+QUICK = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestLane = LaneMachine.TestCase
+TestLane.settings = QUICK
+
+
+def new_nonce_after_timeout(lane: LaneState | None, command: ExecutionCommand) -> Sequence[Decided]:
+    """Planted: the lane forgets that an open intent is bound to its nonce."""
+    if lane is not None and isinstance(command, RecordSigned | AdoptSigned):
+        other = {
+            nonce: replace(entry, intent_id=None) if entry.intent_id == command.intent_id else entry
+            for nonce, entry in lane.entries.items()
+        }
+        return decide(replace(lane, entries=other), command)
+    return decide(lane, command)
+
+
+def timeout_is_failure(lane: LaneState | None, command: ExecutionCommand) -> Sequence[Decided]:
+    """Planted: a receipt that does not come in time is taken for a failed transaction."""
+    told = decide(lane, command)
+    if isinstance(command, RecordDoubt) and told:
+        block = BlockRef(0, "0x0")
+        return [replace(told[0], fact=TransactionFinal(command.nonce, command.hash, block, False, "timeout"))]
+    return told
+
+
+def nonce_reuse(lane: LaneState | None, command: ExecutionCommand) -> Sequence[Decided]:
+    """Planted: whoever comes last has the nonce."""
+    if lane is not None and isinstance(command, RecordSigned):
+        first = command.steps[0].transaction.nonce
+        kept = {nonce: entry for nonce, entry in lane.entries.items() if nonce < first}
+        return decide(replace(lane, next_nonce=min(first, lane.next_nonce), entries=kept), command)
+    return decide(lane, command)
+
+
+def id_without_occurrence(lane: LaneState | None, command: ExecutionCommand) -> Sequence[Decided]:
+    """Planted: the second time that a block counts, its facts have their old ids."""
+    return [
+        replace(one, id=uuid5(NAMES, f"{type(one.fact).__name__}{_place(one)}")) if one.id else one
+        for one in decide(lane, command)
+    ]
+
+
+def id_without_block(lane: LaneState | None, command: ExecutionCommand) -> Sequence[Decided]:
+    """Planted: a re-inclusion in another block has the id of the first."""
+    return [
+        replace(one, id=uuid5(NAMES, f"{type(one.fact).__name__}{getattr(one.fact, 'hash', '')}"))
+        if one.id
+        else one
+        for one in decide(lane, command)
+    ]
+
+
+def doubt_ended_by_an_answer(lane: LaneState | None, command: ExecutionCommand) -> Sequence[Decided]:
+    """Planted: a reorganised transaction is forgotten at once, and with it that it may come again."""
+    told = decide(lane, command)
+    return [one for one in told if not isinstance(one.fact, TransactionReorged)]
+
+
+def _place(one: Decided) -> str:
+    return f"{getattr(one.fact, 'hash', '')}{getattr(one.fact, 'block', '')}"
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        new_nonce_after_timeout,
+        timeout_is_failure,
+        nonce_reuse,
+        id_without_occurrence,
+        id_without_block,
+        doubt_ended_by_an_answer,
+    ],
+)
+def test_planted_fault_is_found(faulty: Decider) -> None:
+    class Faulty(LaneMachine):
+        decider = staticmethod(faulty)
+
+    with pytest.raises(BaseException) as caught:
+        run_state_machine_as_test(
+            Faulty,
+            settings=settings(
+                QUICK, max_examples=300, derandomize=True, database=None, report_multiple_bugs=False
+            ),
+        )
+    assert not isinstance(caught.value, KeyboardInterrupt)
+
+
+def test_frozen_lane_signs_nothing() -> None:
+    state: LaneState | None = None
+    commands = [
+        OpenAccount(KEY, "main", FIRST_NONCE, BlockRef(1, "0x1"), ()),
+        RecordNonceConsumed(KEY, FIRST_NONCE, "account nonce 8 at final block 5"),
+    ]
+    for command in commands:
+        for one in decide(state, command):
+            state = evolve_lane(state, one.fact)
+    assert state is not None
+    assert state.next_nonce == FIRST_NONCE + 1
+    intent = IntentId(uuid5(NAMES, "1"))
+    with pytest.raises(LaneFrozen):
+        decide(state, RecordSigned(KEY, intent, "p", (signed_step(step_of("1"), FIRST_NONCE + 1),)))
+    assert decide(state, commands[1]) == ()
