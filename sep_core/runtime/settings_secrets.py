@@ -67,9 +67,10 @@ class Secrets:
         path = self._folder / name
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
-        with os.fdopen(descriptor, "rb") as stream:
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "its name holds a zero byte"
+            raise ValueError(f"the file {path} cannot be read: {why}") from None
+        try:
             state = os.fstat(descriptor)
             if not stat.S_ISREG(state.st_mode):
                 raise ValueError(f"{path} is no file")
@@ -78,7 +79,11 @@ class Secrets:
                     f"the file {path} has mode {stat.S_IMODE(state.st_mode):04o}, others can reach it; "
                     f"run `chmod 600 {path}`"
                 )
-            data = stream.read(_LARGEST_SECRET_BYTES + 1)
+            data = os.read(descriptor, _LARGEST_SECRET_BYTES + 1)
+        except OSError as error:
+            raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
+        finally:
+            os.close(descriptor)
         if len(data) > _LARGEST_SECRET_BYTES:
             raise ValueError(f"the file {path} is too large for a secret")
         try:
