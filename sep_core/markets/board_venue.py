@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from sep_hooks.config import PluginConfig
-from sep_hooks.types import BlockRef, ChainLog, ChainRef, DecodedLog, MarketState, evm_chain
-from sep_hooks.venue import VenueAdapter
+from sep_hooks.context import VenueContext
+from sep_hooks.types import BlockRef, ChainLog, ChainRef, DecodedLog, Market, MarketState, evm_chain
 
 
 class LogDecoder(Protocol):
@@ -14,6 +13,24 @@ class LogDecoder(Protocol):
 
     def decode(self, logs: Sequence[ChainLog]) -> Sequence[DecodedLog]:
         """The decoded logs, in order."""
+        ...
+
+
+class ReadsMarkets(Protocol):
+    """What the board asks of a `VenueAdapter`, whatever its configuration."""
+
+    context: VenueContext
+
+    async def markets(self) -> Sequence[Market]:
+        """See `VenueAdapter.markets`."""
+        ...
+
+    async def states(self, markets: Sequence[Market], at: BlockRef) -> Sequence[MarketState]:
+        """See `VenueAdapter.states`."""
+        ...
+
+    def apply(self, state: MarketState, log: DecodedLog, block: BlockRef) -> MarketState:
+        """See `VenueAdapter.apply`."""
         ...
 
 
@@ -31,7 +48,7 @@ class BoardVenue:
     """One instance of a venue and the decoder of its signatures."""
 
     instance: str
-    adapter: VenueAdapter[PluginConfig]
+    adapter: ReadsMarkets
     decoder: LogDecoder
 
     @property
