@@ -34,7 +34,7 @@ class Holding:
 class Ledger:
     """Balances per class, account, asset and strategy, final and provisional apart, with average cost.
 
-    Changed by `evolve_ledger` alone, in constant time for each posting; the same entry twice counts once. After
+    Changed by `apply` alone, in constant time for each posting; the same entry twice counts once. After
     a refused append it is folded afresh from the log.
     """
 
@@ -113,6 +113,11 @@ class Ledger:
     def pending(self, account: str, transaction_hash: str) -> tuple[JournalPosted, ...]:
         """The provisional entries of a transaction, in the order they came."""
         return tuple(self._pending.get((account, transaction_hash), {}).values())
+
+    def apply(self, entry: JournalPosted) -> "Ledger":
+        """Takes one more entry into the books. Raises `LedgerError`, the books then unchanged."""
+        self._post(entry)
+        return self
 
     def _post(self, entry: JournalPosted) -> None:
         _check_zero_sum(entry)
@@ -199,8 +204,7 @@ def evolve_ledger(ledger: Ledger, fact: Fact) -> Ledger:
     """Takes one more entry into the books and returns them. Raises `LedgerError`, the books then unchanged."""
     if not isinstance(fact, JournalPosted):
         raise TypeError(f"{type(fact).__name__} is no fact of the ledger")
-    ledger._post(fact)
-    return ledger
+    return ledger.apply(fact)
 
 
 def fold_ledger(facts: Iterable[Fact]) -> Ledger:

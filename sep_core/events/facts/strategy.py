@@ -18,13 +18,17 @@ class StrategyStarted(Fact):
 
 @fact("StrategyAdvanced")
 class StrategyAdvanced(Fact):
-    """One callback's outcome, in one append with its intents: state (canonical JSON), trigger, inputs' digest."""
+    """One callback's outcome, in one append with its intents: state (canonical JSON), trigger, inputs' digest.
+
+    `position` is that of the last fact of the log that the instance has been called with.
+    """
 
     trigger: str
     ordinal: int
     state: str
     inputs_digest: str
     timers: tuple[tuple[str, datetime], ...]
+    position: int = 0
 
 
 @fact("StrategyStopped")
