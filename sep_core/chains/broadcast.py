@@ -10,6 +10,8 @@ from sep_hooks.types import AnswerKind, BroadcastAnswer
 from . import parse
 from .rpc import EndpointRpc
 
+GRACE_SECONDS = 1.0
+"""How long the other endpoints may still answer once one has accepted."""
 _TEXT_LIMIT = 200
 
 
@@ -34,7 +36,7 @@ class Broadcaster:
         self, request: RpcRequest, timeout_seconds: float
     ) -> Sequence[tuple[str, RpcOutcome]]:
         if isinstance(self._rpc, EndpointRpc):
-            return await self._rpc.each(request, timeout_seconds=timeout_seconds)
+            return await self._rpc.each(request, timeout_seconds=timeout_seconds, grace_seconds=GRACE_SECONDS)
         try:
             return [
                 (self._preset.name, RpcOk(await self._rpc.call(request, timeout_seconds=timeout_seconds)))

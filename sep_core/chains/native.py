@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sep_hooks.errors import Permanent
+from sep_hooks.errors import ConfigurationError, Permanent
 from sep_hooks.types import AbiValue, ChainLog, DecodedLog
 from sep_native.decode import keccak256
 
@@ -59,7 +59,13 @@ class VenueLogs:
     """
 
     def __init__(self, signatures: Sequence[str]) -> None:
-        self._decoder = native.EventDecoder(list(signatures))
+        try:
+            self._decoder = native.EventDecoder(list(signatures))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"a declared signature is no event: {error}",
+                next_step="correct event_signatures of the plugin",
+            ) from error
         self.malformed = 0
 
     def decode(self, logs: Sequence[ChainLog]) -> Sequence[DecodedLog]:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol, runtime_checkable
 
 import aiohttp
@@ -17,6 +17,7 @@ from .errors import WrongChain
 
 BATCH_LIMIT = 50
 CONCURRENT_BATCHES = 4
+SEND_AGAIN = "broadcast the same bytes again and look for the receipt"
 
 
 @runtime_checkable
@@ -24,9 +25,12 @@ class EndpointRpc(Rpc, Protocol):
     """An `Rpc` that can also ask each of its endpoints, by name."""
 
     async def each(
-        self, request: RpcRequest, *, timeout_seconds: float = 10.0
+        self, request: RpcRequest, *, timeout_seconds: float = 10.0, grace_seconds: float | None = None
     ) -> Sequence[tuple[str, RpcOutcome]]:
-        """What every endpoint answers, once each, in the order of the configuration."""
+        """What every endpoint answers, once each, in the order of the configuration.
+
+        With a grace, the others have only that much longer once one endpoint gave a result.
+        """
         ...
 
 
@@ -95,15 +99,26 @@ class HttpRpc:
         return [outcomes[index] for index in range(len(requests))]
 
     async def each(
-        self, request: RpcRequest, *, timeout_seconds: float = 10.0
+        self, request: RpcRequest, *, timeout_seconds: float = 10.0, grace_seconds: float | None = None
     ) -> Sequence[tuple[str, RpcOutcome]]:
         """See `EndpointRpc.each`; endpoints that fail are asked too."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._once(endpoint, request, timeout_seconds))
-                for endpoint in self._endpoints
-            ]
-        return [(endpoint.name, task.result()) for endpoint, task in zip(self._endpoints, tasks, strict=True)]
+        outcomes: dict[int, RpcOutcome] = {}
+        loop = asyncio.get_running_loop()
+
+        async def ask(position: int, endpoint: Endpoint) -> None:
+            outcomes[position] = outcome = await self._once(endpoint, request, timeout_seconds)
+            ends_at = scope.when()
+            if grace_seconds is not None and isinstance(outcome, RpcOk) and ends_at is not None:
+                scope.reschedule(min(ends_at, loop.time() + grace_seconds))
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds) as scope, asyncio.TaskGroup() as group:
+                for position, endpoint in enumerate(self._endpoints):
+                    group.create_task(ask(position, endpoint))
+        return [
+            (endpoint.name, outcomes.get(position) or RpcFailed(_silent(endpoint, request)))
+            for position, endpoint in enumerate(self._endpoints)
+        ]
 
     async def _chunk(self, requests: Sequence[RpcRequest], ends_at: float) -> Sequence[RpcOutcome]:
         async with self._batches:
@@ -155,7 +170,7 @@ class HttpRpc:
             return RpcFailed(
                 Ambiguous(
                     f"{outcome.error.message}; the transaction may have arrived",
-                    next_step="broadcast the same bytes again and look for the receipt",
+                    next_step=SEND_AGAIN,
                 )
             )
         return outcome
@@ -216,6 +231,13 @@ async def open_http_rpc(endpoints: Sequence[str], *, chain_id: int | None = None
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         yield HttpRpc(endpoints, session, chain_id=chain_id)
+
+
+def _silent(endpoint: Endpoint, request: RpcRequest) -> SepError:
+    message = f"{endpoint.name} did not answer in time"
+    if is_send(request.method):
+        return Ambiguous(f"{message}; the transaction may have arrived", next_step=SEND_AGAIN)
+    return RpcUnavailable(message)
 
 
 def _try_elsewhere(error: SepError) -> bool:

@@ -27,6 +27,7 @@ from sep_core.chains.rpc import BATCH_LIMIT, HttpRpc, open_http_rpc
 
 pytestmark = pytest.mark.anyio
 
+type Body = dict[str, Json] | list[dict[str, Json]]
 type Handler = Callable[[web.Request, object], Awaitable[web.StreamResponse]]
 SEND = RpcRequest("eth_sendRawTransaction", ("0x02",))
 READ = RpcRequest("eth_blockNumber")
@@ -51,12 +52,14 @@ class Node:
         default=lambda member: ok(member, "0x1")
     )
     handler: Handler | None = None
-    bodies: list[object] = field(default_factory=list)
+    bodies: list[Body] = field(default_factory=list)
     url: str = ""
 
     @property
     def methods(self) -> list[str]:
-        members = [item for body in self.bodies for item in (body if isinstance(body, list) else [body])]
+        members: list[dict[str, Json]] = []
+        for body in self.bodies:
+            members += body if isinstance(body, list) else [body]
         return [str(member["method"]) for member in members]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -270,6 +273,24 @@ async def test_every_endpoint_answers_a_broadcast_once() -> None:
     assert isinstance(answers[0][1], RpcOk)
     assert isinstance(answers[1][1], RpcFailed)
     assert accepts.methods == refuses.methods == ["eth_sendRawTransaction"]
+
+
+async def test_an_acceptance_leaves_the_others_a_grace() -> None:
+    gate = asyncio.Event()
+
+    async def silent(_request: web.Request, _body: object) -> web.Response:
+        await gate.wait()
+        return web.Response()
+
+    mute, accepts = Node(handler=silent), Node(lambda member: ok(member, "0xhash"))
+    async with serving(mute, accepts), open_http_rpc([mute.url, accepts.url]) as rpc:
+        began = asyncio.get_running_loop().time()
+        (_, late), (_, accepted) = await rpc.each(SEND, timeout_seconds=30, grace_seconds=0.05)
+        assert asyncio.get_running_loop().time() - began < 10
+        assert isinstance(accepted, RpcOk)
+        assert isinstance(late, RpcFailed)
+        assert isinstance(late.error, Ambiguous)
+        gate.set()
 
 
 async def test_an_endpoint_proves_its_chain_with_its_first_answer() -> None:
