@@ -9,7 +9,7 @@ from sep_hooks.store import LogBroken, StoreUnavailable
 
 from sep_core.adapters.store_sqlite.connection import SqliteOptions, check_identity, open_reader, unavailable
 from sep_core.adapters.store_sqlite.folder import DataFolder
-from sep_core.adapters.store_sqlite.log_file import read_head, read_verifier
+from sep_core.adapters.store_sqlite.log_file import read_raw_head, read_verifier
 from sep_core.events.appender import LogHead, StreamHead
 from sep_core.events.signing import PublicKey
 from sep_core.events.verify import Progress, StoredCheckpoint, StoredRow, VerifyReport, verify_log
@@ -63,7 +63,7 @@ class _FileSource:
 
     def head(self) -> LogHead:
         try:
-            return read_head(self._connection, self._path)
+            return read_raw_head(self._connection, self._path)
         except StoreUnavailable as error:
             raise LogBroken(error.message, pos=0) from error
 

@@ -21,6 +21,9 @@ class SqliteOptions:
     synchronous: Literal["FULL", "NORMAL", "OFF"] = "FULL"
     vfs: str | None = None
     busy_timeout_milliseconds: int = 10_000
+    checkpoint_pages: int = 4000
+    """Pages in the write-ahead log before they are copied into the file: hot pages reach it once, not once for each
+    of their versions."""
 
 
 def open_writer(path: Path, options: SqliteOptions) -> apsw.Connection:
@@ -40,7 +43,7 @@ def open_writer(path: Path, options: SqliteOptions) -> apsw.Connection:
         f"fullfsync = {'ON' if sys.platform == 'darwin' else 'OFF'}",
         "temp_store = MEMORY",
         "cache_size = -65536",
-        "wal_autocheckpoint = 4000",  # 16 MB: hot pages reach the file once, not once for each of their versions
+        f"wal_autocheckpoint = {options.checkpoint_pages}",
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     return connection

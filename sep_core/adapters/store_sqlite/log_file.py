@@ -61,13 +61,21 @@ def open_log(connection: apsw.Connection, path: Path, seed: bytes) -> tuple[LogH
 
 
 def read_head(connection: apsw.Connection, path: Path) -> LogHead:
-    """The head of the log."""
+    """The head of the log. Raises `StoreUnavailable` when it cannot be gone on from."""
+    head = read_raw_head(connection, path)
+    if len(head.peaks) != head.pos.bit_count() * HASH_BYTES:
+        raise StoreUnavailable(
+            f"the head of {path} is damaged", next_step="run `sep verify`, then restore a backup"
+        )
+    return head
+
+
+def read_raw_head(connection: apsw.Connection, path: Path) -> LogHead:
+    """The head as it lies on the disk."""
     rows = connection.execute("SELECT store_id, epoch, pos, peaks, last_rec FROM log_head").fetchall()
     if len(rows) != 1:
         raise StoreUnavailable(f"{path} has no head", next_step="restore it from a backup")
     store_id, epoch, pos, peaks, last_recorded = rows[0]
-    if len(cast(bytes, peaks)) != cast(int, pos).bit_count() * HASH_BYTES:
-        raise StoreUnavailable(f"the head of {path} is damaged", next_step="restore it from a backup")
     return LogHead(
         UUID(bytes=cast(bytes, store_id)),
         cast(int, epoch),
