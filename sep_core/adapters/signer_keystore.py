@@ -1,0 +1,271 @@
+"""Signs with an encrypted key file on this machine, under a policy of its own."""
+
+import json
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+from uuid import UUID
+
+import anyio.to_thread
+import apsw
+from pydantic import Field, SecretStr
+from sep_hooks.config import PluginConfig
+from sep_hooks.context import PluginContext
+from sep_hooks.errors import SignerRefused
+from sep_hooks.signer import SignedEntry, Signer, SignRequest
+from sep_hooks.types import Address, Amount, IntentId, SignedTransaction, Transaction, address
+from sep_native.sign import Keystore, Transaction1559
+
+_TRANSFERS = frozenset({bytes.fromhex("a9059cbb"), bytes.fromhex("23b872dd")})
+_APPROVALS = frozenset({bytes.fromhex("095ea7b3"), bytes.fromhex("39509351")})
+_UNLIMITED = 2**255
+_BUSY_TIMEOUT_MS = 5_000
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS signed (
+    chain_id INTEGER NOT NULL, nonce INTEGER NOT NULL, epoch INTEGER NOT NULL, request TEXT NOT NULL,
+    PRIMARY KEY (chain_id, nonce)
+) STRICT;
+CREATE TABLE IF NOT EXISTS highest (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL) STRICT;
+"""
+
+
+class KeystoreConfig(PluginConfig):
+    """`path` is the key file, mode 0600. `chains` are the chain ids that may be signed for.
+
+    `max_value` is the most wei that a call may carry, `max_gas_cost` the most that its gas may cost, both decimal
+    texts. `contracts`, where given, are the only addresses that may be called. `memory` is the file that remembers
+    what was signed, beside the key file by default.
+    """
+
+    path: Path
+    password: SecretStr
+    chains: tuple[int, ...] = Field(min_length=1)
+    max_value: str = Field("0", pattern=r"^(0|[1-9][0-9]{0,77})$")
+    max_gas_cost: str = Field("1000000000000000000", pattern=r"^(0|[1-9][0-9]{0,77})$")
+    contracts: tuple[str, ...] = ()
+    memory: Path | None = None
+
+
+class KeystoreSigner(Signer[KeystoreConfig]):
+    """One payload for each (chain, nonce), remembered durably before its signature is returned.
+
+    Signatures are deterministic, so the memory holds requests alone: what was signed is signed again to be listed.
+    """
+
+    Config: ClassVar[type[PluginConfig]] = KeystoreConfig
+
+    def __init__(self, config: KeystoreConfig, context: PluginContext) -> None:
+        super().__init__(config, context)
+        self._contracts = frozenset(address(text) for text in config.contracts)
+        self._keystore: Keystore | None = None
+        self._memory: apsw.Connection | None = None
+        self._lock = threading.Lock()
+
+    async def open(self) -> Address:
+        """See `Signer.open`; deriving the key takes about a second."""
+        return await anyio.to_thread.run_sync(self._open)
+
+    async def sign(self, request: SignRequest) -> SignedTransaction:
+        """See `Signer.sign`."""
+        return await anyio.to_thread.run_sync(self._sign, request)
+
+    async def list_signed(self) -> Sequence[SignedEntry]:
+        """See `Signer.list_signed`; by chain, then nonce."""
+        return await anyio.to_thread.run_sync(self._list_signed)
+
+    async def close(self) -> None:
+        """Forgets the key; the memory stays."""
+        await anyio.to_thread.run_sync(self._close)
+
+    def _open(self) -> Address:
+        with self._lock:
+            password = self.config.password.get_secret_value().encode()
+            keystore = Keystore.open(self.config.path, password)
+            path = self.config.memory or self.config.path.with_name(self.config.path.name + ".signed")
+            self._memory = _opened_memory(path)
+            self._keystore = keystore
+            return address(keystore.address)
+
+    def _close(self) -> None:
+        with self._lock:
+            self._keystore = None
+            if self._memory is not None:
+                self._memory.close()
+                self._memory = None
+
+    def _sign(self, request: SignRequest) -> SignedTransaction:
+        with self._lock:
+            keystore, memory = self._ready()
+            reason = self._refusal(request.transaction, address(keystore.address))
+            if reason is not None:
+                raise SignerRefused(f"step {request.step_id} is not signed: {reason}; nothing was signed")
+            signed = _signed(keystore, request.transaction)
+            try:
+                _remember(memory, request)
+            except apsw.Error as error:
+                raise SignerRefused(
+                    f"step {request.step_id} is not signed: its signature could not be remembered ({error})",
+                    next_step="check the disk and the rights of the signer's memory file",
+                ) from error
+            return signed
+
+    def _list_signed(self) -> Sequence[SignedEntry]:
+        with self._lock:
+            keystore, memory = self._ready()
+            rows = list(memory.execute("SELECT request FROM signed ORDER BY chain_id, nonce"))
+            requests = [_request_of(str(text)) for (text,) in rows]
+            return [SignedEntry(request, _signed(keystore, request.transaction)) for request in requests]
+
+    def _ready(self) -> tuple[Keystore, apsw.Connection]:
+        if self._keystore is None or self._memory is None:
+            raise SignerRefused("the signer is not open; nothing was signed")
+        return self._keystore, self._memory
+
+    def _refusal(self, transaction: Transaction, own: Address) -> str | None:
+        """Why the policy refuses; None where it does not. A zero-value call of oneself, a cancel, is always allowed."""
+        if transaction.chain_id not in self.config.chains:
+            return f"chain {transaction.chain_id} is not in chains {list(self.config.chains)}"
+        gas_cost = transaction.gas_limit * transaction.max_fee_per_gas
+        if gas_cost > int(self.config.max_gas_cost):
+            return f"its gas may cost {gas_cost} wei, max_gas_cost is {self.config.max_gas_cost}"
+        if transaction.to == own and not transaction.value and not transaction.data:
+            return None
+        if transaction.value > int(self.config.max_value):
+            return f"it carries {transaction.value} wei, max_value is {self.config.max_value}"
+        if self._contracts and transaction.to not in self._contracts:
+            return f"{transaction.to} is not in contracts"
+        selector = transaction.data[:4]
+        if len(selector) < 4:
+            return "a call without a selector would only move money"
+        if selector in _TRANSFERS:
+            return "a token transfer takes money out of the account"
+        if selector in _APPROVALS and int.from_bytes(transaction.data[36:68]) >= _UNLIMITED:
+            return "an approval without limit"
+        return None
+
+
+def _signed(keystore: Keystore, transaction: Transaction) -> SignedTransaction:
+    signed = keystore.sign_transaction(
+        Transaction1559(
+            chain_id=transaction.chain_id,
+            nonce=transaction.nonce,
+            to=transaction.to,
+            value=transaction.value,
+            data=transaction.data,
+            gas_limit=transaction.gas_limit,
+            max_fee_per_gas=transaction.max_fee_per_gas,
+            max_priority_fee_per_gas=transaction.max_priority_fee_per_gas,
+        )
+    )
+    return SignedTransaction(raw=signed.raw, hash="0x" + signed.hash.hex())
+
+
+def _opened_memory(path: Path) -> apsw.Connection:
+    """The memory, made with mode 0600. Raises `SignerRefused`."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if path.stat().st_mode & 0o077:
+            raise SignerRefused(
+                f"{path} is open to others; nothing was signed", next_step=f"chmod 600 {path}"
+            )
+        memory = apsw.Connection(str(path))
+        memory.set_busy_timeout(_BUSY_TIMEOUT_MS)
+        memory.execute("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON")
+        memory.execute(_SCHEMA)
+    except (OSError, apsw.Error) as error:
+        raise SignerRefused(
+            f"the signer's memory {path} cannot be used: {error}; nothing was signed",
+            next_step="it must stay what it was: restore it, or move the account to a new key",
+        ) from error
+    return memory
+
+
+def _remember(memory: apsw.Connection, request: SignRequest) -> None:
+    """Commits the request at its nonce, or finds the same one there. Raises `SignerRefused`."""
+    transaction = request.transaction
+    memory.execute("BEGIN IMMEDIATE")
+    try:
+        (highest,) = next(memory.execute("SELECT coalesce(max(epoch), 0) FROM highest"))
+        if request.epoch < int(str(highest)):
+            raise SignerRefused(
+                f"step {request.step_id} is not signed: epoch {request.epoch} is older than {highest}, another engine"
+                " took over",
+                next_step="stop this engine",
+            )
+        known = memory.execute(
+            "SELECT request FROM signed WHERE chain_id = ? AND nonce = ?",
+            (transaction.chain_id, transaction.nonce),
+        ).fetchone()
+        if known is not None:
+            _check_same(_request_of(str(known[0])), request)
+        else:
+            memory.execute(
+                "INSERT INTO signed VALUES (?, ?, ?, ?)",
+                (transaction.chain_id, transaction.nonce, request.epoch, _text_of(request)),
+            )
+        memory.execute(
+            "INSERT INTO highest VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET epoch = excluded.epoch",
+            (request.epoch,),
+        )
+        memory.execute("COMMIT")
+    except BaseException:
+        if memory.in_transaction:
+            memory.execute("ROLLBACK")
+        raise
+
+
+def _check_same(known: SignRequest, request: SignRequest) -> None:
+    same = (known.intent_id, known.step_id, known.transaction) == (
+        request.intent_id,
+        request.step_id,
+        request.transaction,
+    )
+    if not same:
+        raise SignerRefused(
+            f"step {request.step_id} is not signed: nonce {request.transaction.nonce} on chain"
+            f" {request.transaction.chain_id} belongs to step {known.step_id} of intent {known.intent_id}",
+            next_step="reconcile the account: its log lacks a transaction that was signed",
+        )
+
+
+def _text_of(request: SignRequest) -> str:
+    transaction = request.transaction
+    return json.dumps(
+        {
+            "intent_id": str(request.intent_id),
+            "step_id": request.step_id,
+            "epoch": request.epoch,
+            "plan_digest": request.plan_digest,
+            "chain_id": transaction.chain_id,
+            "nonce": transaction.nonce,
+            "to": transaction.to,
+            "value": str(transaction.value),
+            "data": transaction.data.hex(),
+            "gas_limit": transaction.gas_limit,
+            "max_fee_per_gas": str(transaction.max_fee_per_gas),
+            "max_priority_fee_per_gas": str(transaction.max_priority_fee_per_gas),
+        }
+    )
+
+
+def _request_of(text: str) -> SignRequest:
+    fields = json.loads(text)
+    return SignRequest(
+        intent_id=IntentId(UUID(fields["intent_id"])),
+        step_id=fields["step_id"],
+        epoch=fields["epoch"],
+        plan_digest=fields["plan_digest"],
+        transaction=Transaction(
+            chain_id=fields["chain_id"],
+            nonce=fields["nonce"],
+            to=Address(fields["to"]),
+            value=Amount(int(fields["value"])),
+            data=bytes.fromhex(fields["data"]),
+            gas_limit=fields["gas_limit"],
+            max_fee_per_gas=int(fields["max_fee_per_gas"]),
+            max_priority_fee_per_gas=int(fields["max_priority_fee_per_gas"]),
+        ),
+    )
