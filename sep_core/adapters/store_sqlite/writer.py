@@ -211,25 +211,29 @@ class Writer:
         if self.failure is not None:
             return _Work(items, failed=self.failure)
         try:
-            return _Work(items, self._planned(connection, items, known=None))
+            return _Work(items, self._planned(connection, items))
         except BaseException as error:
             return self._fail(connection, items, error)
 
     def _planned(
-        self,
-        connection: apsw.Connection,
-        items: Sequence[QueuedAppend],
-        *,
-        known: dict[bytes, KnownEvent] | None,
+        self, connection: apsw.Connection, items: Sequence[QueuedAppend], *, look_up: bool = False
     ) -> Batch:
+        """A batch; with `look_up`, or when something would be refused, after a look at the ids in the log."""
         appends = [item.append for item in items]
         sequencer = self._sequencer
         unknown = sequencer.unknown_streams(appends)
         if unknown:
             sequencer.learn(_stream_heads(connection, unknown))
         now = microseconds(self._now())
-        batch = sequencer.plan(appends, now=now, known=known)
+        batch = None if look_up else sequencer.plan(appends, now=now, known=None)
         if batch is None:
+            # A refusal is an answer as well: an engine that was displaced must not give it from memory.
+            if _place(connection) != (
+                sequencer.head.store_id.bytes,
+                sequencer.head.epoch,
+                sequencer.head.pos,
+            ):
+                raise self._displaced(connection, sequencer.head)
             batch = sequencer.plan(appends, now=now, known=_known_ids(connection, appends))
         assert batch is not None
         return batch
@@ -245,8 +249,7 @@ class Writer:
             except apsw.ConstraintError:
                 # An id of the batch stands in the log: somebody repeats an append. Look all of them up.
                 self._roll_back(connection)
-                appends = [item.append for item in work.items]
-                work.batch = self._planned(connection, work.items, known=_known_ids(connection, appends))
+                work.batch = self._planned(connection, work.items, look_up=True)
                 self._write(connection, work.batch)
             if work.batch.events:
                 crash_point("store.before_commit")
@@ -307,8 +310,8 @@ class Writer:
         connection.execute(_CHECKPOINT, (checkpoint.pos, checkpoint.root, checkpoint.note, self.key.key_id))
 
     def _displaced(self, connection: apsw.Connection, before: LogHead) -> SepError:
-        store_id, epoch, pos = connection.execute("SELECT store_id, epoch, pos FROM log_head").fetchall()[0]
-        if store_id == before.store_id.bytes and cast(int, epoch) > before.epoch:
+        store_id, epoch, pos = _place(connection)
+        if store_id == before.store_id.bytes and epoch > before.epoch:
             return Fenced(
                 f"another engine took the log over (epoch {epoch}, this one has {before.epoch}); nothing was written",
                 next_step="let the other engine work; restart this one only as a reader",
@@ -381,6 +384,11 @@ def _statement(verb: str, width: int, rows: int, suffix: str) -> str:
         row = "(" + ", ".join("?" * width) + ")"
         statement = _statements[verb, rows] = verb + ", ".join([row] * rows) + suffix
     return statement
+
+
+def _place(connection: apsw.Connection) -> tuple[bytes, int, int]:
+    row = connection.execute("SELECT store_id, epoch, pos FROM log_head").fetchall()[0]
+    return cast(tuple[bytes, int, int], row)
 
 
 def _stream_heads(connection: apsw.Connection, streams: Sequence[str]) -> dict[str, StreamHead]:
