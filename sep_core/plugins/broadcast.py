@@ -53,6 +53,8 @@ class Broadcaster:
 
     async def show(self, recorded: Recorded) -> None:
         """Tells observers of one fact, each within its budget."""
+        if not self._dispatcher.anybody:
+            return
         fact = decode_fact(recorded.type, recorded.schema_version, recorded.body)
         for hook, arguments in self._calls(recorded, fact):
             if self._dispatcher.listens(hook):

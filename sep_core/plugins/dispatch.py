@@ -55,6 +55,11 @@ class Dispatcher:
         self._manager.check_pending()
         self._observers = {name: self._observers_of(name, order) for name in hook_names() - _BOOT}
 
+    @property
+    def anybody(self) -> bool:
+        """Whether anybody implements any hook."""
+        return any(self._observers.values())
+
     def listens(self, hook: str) -> bool:
         """Whether anybody implements a hook."""
         return bool(self._observers[hook])

@@ -6,6 +6,7 @@ With a file behind it the slot outlives the process: a plugin that ends it insid
 import json
 import mmap
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,11 +50,23 @@ class Death:
     how: str
 
 
+class _Elsewhere:
+    """What `enter` answers on any thread but the loop's: there the slot is not touched."""
+
+
+_ELSEWHERE: Final = _Elsewhere()
+type Entered = Hold | _Elsewhere | None
+
+
 class Holding:
-    """The slot. Entered and left by the guard around each step of plugin code, on the loop's thread only."""
+    """The slot. Entered and left by the guard around each step of plugin code.
+
+    It belongs to the thread that made it, which must be that of the event loop; calls on other threads pass it by.
+    """
 
     def __init__(self, file: Path | None = None, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
+        self._thread = threading.get_ident()
         self._sequence = 0
         self._hold: Hold | None = None
         self._records: dict[tuple[PluginRef, str], bytes] = {}
@@ -67,8 +80,10 @@ class Holding:
         """Who holds the thread now."""
         return self._hold
 
-    def enter(self, plugin: PluginRef, call: str, limit_seconds: float | None = None) -> Hold | None:
+    def enter(self, plugin: PluginRef, call: str, limit_seconds: float | None = None) -> Entered:
         """Plugin code runs from here on; returns what `leave` must be given."""
+        if threading.get_ident() != self._thread:
+            return _ELSEWHERE
         previous = self._hold
         self._sequence += 1
         self._hold = Hold(plugin, call, self._monotonic(), self._sequence, limit_seconds)
@@ -76,8 +91,10 @@ class Holding:
             self._write(plugin, call)
         return previous
 
-    def leave(self, previous: Hold | None) -> float:
-        """Plugin code has returned; answers for how many seconds it ran."""
+    def leave(self, previous: Entered) -> float:
+        """Plugin code has returned; answers for how many seconds it held the loop."""
+        if isinstance(previous, _Elsewhere):
+            return 0.0
         hold = self._hold
         self._hold = previous
         if self._memory is not None:

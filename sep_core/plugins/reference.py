@@ -1,9 +1,12 @@
 """How the kernel speaks of a plugin: by kind, implementation and instance."""
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 
 from sep_hooks.capabilities import PluginKind
+
+_STRANGE = re.compile(r"[^A-Za-z0-9._:/@+-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class PluginRef:
     @property
     def stream(self) -> str:
         """The stream of the log that facts about it stand in."""
-        return f"plugin:{self.kind}:{self.name}:{self.instance}"
+        return _STRANGE.sub("_", f"plugin:{self.kind}:{self.name[:100]}:{self.instance[:100]}")
 
 
 class Stage(IntEnum):

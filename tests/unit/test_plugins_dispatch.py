@@ -37,7 +37,7 @@ def module(name: str, **implementations: object) -> LoadedHooks:
     """A loaded module of hooks with these functions."""
     made = ModuleType(name)
     for hook, function in implementations.items():
-        setattr(made, hook, hookimpl(function))  # type: ignore[arg-type]
+        setattr(made, hook, hookimpl(function))  # type: ignore[call-overload]
     return LoadedHooks(name, made, Installed(name, "1.0", None, True), MANIFEST)
 
 

@@ -14,6 +14,7 @@ from sep_hooks.capabilities import PluginKind
 from sep_hooks.errors import SignerRefused, VenueError
 from sep_hooks.types import BlockRef, ConstantProductState, MarketId, MarketState, Verdict
 
+from sep_core.events.codec import decode, encode
 from sep_core.events.facts.plugin import PluginFaulted, PluginQuarantined, PluginReleased
 from sep_core.events.registry import decode_fact, encode_fact, fact_type
 from sep_core.plugins.activation import activate
@@ -143,7 +144,7 @@ async def test_every_misbehaviour_is_one_typed_recorded_fault(make: Callable[[],
     assert answer.fault == fault
     (recorded,) = bench.faults
     assert (recorded.fault, recorded.call, recorded.strike) == (fault, "states", 1)
-    assert decode_fact(*fact_type(recorded), encode_fact(recorded)) == recorded
+    assert decode_fact(*fact_type(recorded), decode(encode(encode_fact(recorded)))) == recorded  # type: ignore[arg-type]
     assert bench.guard.holding.hold is None
     assert await ask(bench, good, ref(name="other")) == BlockRef(1, "0x1")
 
@@ -338,6 +339,27 @@ async def test_the_holder_of_the_thread_is_known_only_while_it_runs() -> None:
     assert outside is None
 
 
+async def test_a_call_on_another_thread_does_not_touch_the_slot() -> None:
+    bench = Bench()
+    inside: list[object] = []
+
+    def open_key() -> int:
+        inside.append(bench.guard.holding.hold)
+        return 1
+
+    answer = await anyio.to_thread.run_sync(
+        lambda: bench.guard.call_sync(ref(PluginKind.SIGNER), "open", open_key)
+    )
+    assert (answer, inside) == (1, [None])
+
+
+async def test_streams_have_names_that_the_log_takes() -> None:
+    from sep_core.events.envelope import check_stream
+
+    check_stream(PluginRef(PluginKind.VENUE, "a b\n/é" * 100, "x", "d").stream)
+    assert ref().stream == "plugin:venue:acme:acme"
+
+
 class Thing:
     """What a loaded class builds."""
 
@@ -387,7 +409,7 @@ async def test_activation_reports_what_decides_and_rejects_what_fails() -> None:
         (lambda cls: cls(), kept_out, False, "allowed"),
     ]:
         with pytest.raises(Exception, match="takes no part") as caught:
-            await start(build, state, probe)  # type: ignore[arg-type]
+            await start(build, state, probe)
         assert caught.value.stage == stage  # type: ignore[attr-defined]
         assert bench.facts[-1].stage == stage  # type: ignore[union-attr]
 

@@ -168,4 +168,4 @@ def test_known_secrets_are_blotted_out_of_any_text(folder: Path) -> None:
 def test_the_configuration_of_a_plugin_is_frozen(folder: Path) -> None:
     config = load(folder, {"count": 1}).config
     with pytest.raises(ValueError, match="frozen"):
-        config.count = 2
+        config.count = 2  # type: ignore[misc]

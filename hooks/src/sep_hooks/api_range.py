@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-_CLAUSE = re.compile(r"(?P<operator>>=|<=|==|!=|>|<)\s*(?P<version>\d+(\.\d+){0,2})")
+_CLAUSE = re.compile(r"(?P<operator>>=|<=|==|!=|>|<)\s*(?P<version>[0-9]+(\.[0-9]+){0,2})")
 
 
 def version_numbers(text: str) -> tuple[int, int, int]:
