@@ -199,7 +199,7 @@ def views(draw: st.DrawFn) -> RiskView:
 
 
 _stages = st.sampled_from(RiskStage)
-_quick = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+_quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 
 
 class RiskSuite:
