@@ -1,14 +1,14 @@
 """What the kernel can be told, besides what execution's workers report."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Literal
-from uuid import UUID
 
+from sep_hooks.types import Intent, IntentId, Plan, PriceBook
+
+from sep_core.events.facts import StrategyStopped
 from sep_core.events.registry import Fact
 from sep_core.execution.commands import ExecutionCommand
-from sep_hooks.types import Intent, IntentDraft, IntentId, Plan, PriceBook
+from sep_core.strategies import Advance
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,15 @@ class RecordPlanFailure:
 
 @dataclass(frozen=True, slots=True)
 class WithdrawPlan:
-    """The plan went stale before anything was sent; its hold is released and the intent is planned again."""
+    """The plan went stale before anything was sent; its hold is released.
+
+    `retryable`: the intent is planned again; otherwise it is rejected with `code`.
+    """
 
     intent_id: IntentId
+    code: str
     reason: str
+    retryable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +68,12 @@ class ExpireIntent:
 
 
 @dataclass(frozen=True, slots=True)
-class AdvanceStrategy:
-    """One callback's outcome: state, timers and intents, recorded together."""
+class StopStrategy:
+    """An instance ended, and which of its intents shall end with it."""
 
     instance: str
-    trigger: str
-    state: str
-    inputs_digest: str
-    timers: tuple[tuple[str, datetime], ...] = ()
-    submissions: tuple[tuple[IntentDraft, UUID], ...] = ()
-    cancels: tuple[IntentId, ...] = ()
+    fact: StrategyStopped
+    cancels: tuple[IntentId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,6 @@ class RecordFacts:
     """Facts that need no decision: starts and stops of the kernel, of chains, plugins and strategies."""
 
     facts: tuple[tuple[str, Fact], ...]
-    meta: Mapping[str, str] = field(default_factory=dict)
 
 
 type KernelCommand = (
@@ -91,6 +91,7 @@ type KernelCommand = (
     | WithdrawPlan
     | CancelIntent
     | ExpireIntent
-    | AdvanceStrategy
+    | Advance
+    | StopStrategy
     | RecordFacts
 )

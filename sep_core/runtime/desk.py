@@ -87,16 +87,26 @@ class Desk:
         """Decides a command and returns when its facts are durable."""
         await crossing(f"desk.{type(command).__name__}", self.decide(command).durable())
 
+    def everything(self) -> Touched:
+        """All intents and lanes, for those who begin to listen."""
+        return Touched(frozenset(self.world.intents), frozenset(self.world.lanes))
+
+    async def settled(self) -> None:
+        """Returns when everything decided so far is durable. Raises what the store raises."""
+        if self._open:
+            await _outcome(self._open[-1][0].pending)
+
     async def run(self) -> None:
         """Follows the commits in order and wakes those who wait for them; ends with the store's own failure."""
         while True:
             while self._open:
-                commit, touched = self._open.popleft()
+                commit, touched = self._open[0]
                 try:
                     await _outcome(commit.pending)
                 except (WrongExpectedVersion, IdConflict):
                     await self._refold()
                     continue
+                self._open.popleft()
                 self._tell(touched)
             self._queued = anyio.Event()
             if not self._open:
@@ -117,7 +127,7 @@ class Desk:
         self._open.clear()
         self.world = await fold(self.store)
         self._refolding = False
-        self._tell(Touched(frozenset(self.world.intents), frozenset(self.world.lanes)))
+        self._tell(self.everything())
 
     def _writes(self, decided: Sequence[Decided]) -> list[StreamWrite]:
         by_stream: dict[str, list[Decided]] = {}

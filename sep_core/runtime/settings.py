@@ -79,12 +79,14 @@ def load_settings(
 ) -> Settings:
     """The settings that a file and the environment say; without a file, the defaults and the environment.
 
-    `checksum` gives an address in the mixed case whose capitals prove it. Raises `ConfigurationError`.
+    `checksum` gives an address in the mixed case whose capitals prove it; by default the native core does.
+    Raises `ConfigurationError`.
     """
     tables = {} if path is None else read_tables(path)
     folder = (Path.cwd() if path is None else path.parent).resolve()
     source = "the environment" if path is None else str(path)
-    return settings_of(overridden(tables, environ), source=source, folder=folder, checksum=checksum)
+    checking = checksum or _native_checksum
+    return settings_of(overridden(tables, environ), source=source, folder=folder, checksum=checking)
 
 
 def settings_of(
@@ -113,6 +115,12 @@ def settings_of(
     if mistakes:
         raise InvalidSettings(source, mistakes, next_step="mend it and run `sep check`")
     return settings
+
+
+def _native_checksum(address: str) -> str:
+    from sep_core.runtime.native import checksum_address
+
+    return checksum_address(address)
 
 
 def _mode(root: Table) -> Mode:

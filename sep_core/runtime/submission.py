@@ -21,6 +21,7 @@ from sep_hooks.types import AMOUNT_PATTERN, Amount, Ratio, parse_amount, parse_r
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_NESTING = 64
+MAX_ASSETS = 32
 RATIO_PATTERN = r"^[0-9]{1,30}(\.[0-9]{1,30})?$"
 
 
@@ -131,7 +132,7 @@ class Submission(_Body):
     id: UUID
     strategy_id: UUID
     type: Literal["ACQUIRE", "DISPOSE", "REBALANCE", "BRIDGE", "LIQUIDATE"]
-    assets: list[SubmittedLeg] = Field(min_length=1, max_length=32)
+    assets: list[SubmittedLeg] = Field(min_length=1, max_length=MAX_ASSETS)
     constraints: SubmittedConstraints
     deadline: AwareDatetime | None = None
 

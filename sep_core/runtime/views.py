@@ -339,3 +339,54 @@ class HealthView(View):
     open_intents: int
     in_doubt: int
     services: dict[str, ServiceView]
+
+
+class RatioRangeView(View):
+    """Ratios that are accepted, ends included."""
+
+    least: RatioText
+    most: RatioText
+
+
+class IntegerRangeView(View):
+    """Integers that are accepted, ends included."""
+
+    least: int
+    most: int
+
+
+class IntentBoundsView(View):
+    """The bounds of one type of intent; `source` names the table of the configuration that says so."""
+
+    type: str
+    supported: bool
+    max_slippage: RatioRangeView
+    time_window_ms: IntegerRangeView
+    source: str
+
+
+class LimitsView(View):
+    """What an intent must keep to be taken."""
+
+    intents: list[IntentBoundsView]
+    body_bytes: int
+    assets: int
+    nesting: int
+
+
+class TimeView(View):
+    """The machine's time, and that of each chain's head; what is bounded on a chain follows the chain's."""
+
+    now: datetime
+    now_ms: int
+    chains: dict[str, datetime | None]
+
+
+class CheckpointView(View):
+    """The state of the log at its head: the root over all events and the signed note that says so."""
+
+    store_id: UUID
+    epoch: int
+    position: int
+    root: str
+    note: str

@@ -1,0 +1,168 @@
+"""An intent's story in words: what was wanted, what was decided and why, where the money is, what comes next."""
+
+from collections.abc import Callable, Sequence
+
+from sep_hooks.store import Recorded
+from sep_hooks.types import IntentStatus, IntentType
+
+from sep_core.events.facts import (
+    CancelRequested,
+    ExecutionStarted,
+    FillRecorded,
+    IntentAccepted,
+    IntentCancelled,
+    IntentDoubted,
+    IntentExpired,
+    IntentFailed,
+    IntentPlanned,
+    IntentReceived,
+    IntentRejected,
+    IntentResumed,
+    IntentSettled,
+    PlanWithdrawn,
+    RiskApproved,
+)
+from sep_core.events.registry import Fact, decode_fact
+from sep_core.execution import LaneState
+from sep_core.intents import IntentState
+from sep_core.runtime.asset_book import AssetBook, decimal_text
+from sep_core.runtime.views import ExplanationView, IntentView, MomentView, PlanView, VerdictView
+
+type Teller = Callable[[Fact], str]
+
+
+def explanation(
+    view: IntentView,
+    state: IntentState,
+    plan: PlanView | None,
+    verdicts: list[VerdictView],
+    history: Sequence[Recorded],
+    lane: LaneState | None,
+    assets: AssetBook,
+) -> ExplanationView:
+    """The whole story of one intent."""
+    return ExplanationView(
+        intent=view,
+        summary=_summary(state, assets),
+        money=_money(state, lane, assets),
+        next_step=_next_step(state),
+        plan=plan,
+        verdicts=verdicts,
+        timeline=[
+            MomentView(position=one.pos, at=one.recorded_at, what=_told(_fact(one), assets))
+            for one in history
+        ],
+    )
+
+
+def _fact(recorded: Recorded) -> Fact:
+    return decode_fact(recorded.type, recorded.schema_version, recorded.body)
+
+
+def _wanted(state: IntentState, assets: AssetBook) -> str:
+    part = state.intent.assets[0]
+    verb = "acquire" if state.intent.type is IntentType.ACQUIRE else "dispose of"
+    if part.amount is not None:
+        return f"{verb} {assets.text(part.asset.id, part.amount)}"
+    return f"{verb} {part.percentage} of the holding of {part.asset.symbol}"
+
+
+def _summary(state: IntentState, assets: AssetBook) -> str:
+    wanted = _wanted(state, assets)
+    plan = state.plan
+    match state.status:
+        case IntentStatus.SETTLED if plan is not None:
+            spent = assets.text(plan.asset_in, state.spent)
+            received = assets.text(plan.asset_out, state.received)
+            return f"Wanted: {wanted}. Settled: {spent} were exchanged for {received}."
+        case IntentStatus.REJECTED | IntentStatus.FAILED | IntentStatus.EXPIRED | IntentStatus.CANCELLED:
+            return f"Wanted: {wanted}. {state.status.capitalize()}: {state.reason}."
+        case IntentStatus.IN_DOUBT:
+            return f"Wanted: {wanted}. The outcome of {', '.join(sorted(state.doubted_steps))} is not known."
+        case _:
+            return f"Wanted: {wanted}. It is {state.status}."
+
+
+def _money(state: IntentState, lane: LaneState | None, assets: AssetBook) -> str:
+    match state.status:
+        case IntentStatus.SETTLED:
+            return "In the books, final, from amounts decoded out of the receipts."
+        case IntentStatus.REJECTED | IntentStatus.CANCELLED:
+            return "Nothing was sent; nothing moved."
+        case IntentStatus.EXPIRED | IntentStatus.FAILED:
+            spent = f"; gas of {decimal_text(state.gas_cost, 18)} was spent" if state.gas_cost else ""
+            sent = (
+                "What was sent has had no effect, by evidence"
+                if state.transaction_hashes
+                else "Nothing was sent"
+            )
+            return f"{sent}{spent}."
+        case IntentStatus.EXECUTING | IntentStatus.IN_DOUBT | IntentStatus.PARTIALLY_FILLED:
+            held = ", ".join(assets.text(asset, amount) for asset, amount in state.money)
+            nonces = "" if lane is None else ", ".join(str(one.nonce) for one in lane.of_intent(state.id))
+            at = f" at nonce {nonces}" if nonces else ""
+            return f"Signed transactions may move up to {held}{at}; that is held until evidence decides."
+        case IntentStatus.RISK_APPROVED:
+            held = ", ".join(assets.text(asset, amount) for asset, amount in state.money)
+            return f"Held for it: {held}. Nothing was sent yet."
+        case _:
+            return "Nothing was sent yet."
+
+
+def _next_step(state: IntentState) -> str:
+    match state.status:
+        case IntentStatus.IN_DOUBT:
+            return f"sep reconcile {state.id}: nothing is sent anew until evidence decides"
+        case IntentStatus.SETTLED:
+            return "sep verify"
+        case IntentStatus.REJECTED | IntentStatus.EXPIRED | IntentStatus.FAILED | IntentStatus.CANCELLED:
+            return "correct what the reason names and submit it under a new id"
+        case _:
+            return f"sep status {state.id}"
+
+
+def _told(fact: Fact, assets: AssetBook) -> str:
+    match fact:
+        case IntentReceived():
+            return f"received from {fact.intent.strategy} by {fact.source.replace('_', ' ')}"
+        case IntentAccepted():
+            return f"accepted, valid until {fact.deadline:%H:%M:%S} UTC"
+        case IntentRejected():
+            return f"rejected in {fact.stage.replace('_', ' ')}: {fact.code}: {fact.reason}"
+        case IntentPlanned():
+            plan = fact.plan
+            return (
+                f"plan {fact.attempt} on block {plan.snapshot.block.number} over {plan.snapshot.markets} markets:"
+                f" {assets.text(plan.asset_in, plan.expected_in)} for"
+                f" {assets.text(plan.asset_out, plan.expected_out)} through"
+                f" {', '.join(leg.market for leg in plan.legs)} ({plan.method}); {plan.slices_reason}"
+            )
+        case PlanWithdrawn():
+            return f"plan withdrawn before anything was sent: {fact.reason}"
+        case RiskApproved():
+            held = ", ".join(assets.text(asset, amount) for asset, amount in fact.money)
+            return f"approved by {sum(one.ok for one in fact.verdicts)} checks; held: {held}"
+        case ExecutionStarted():
+            if fact.mode == "paper":
+                return "filled on paper: simulated, not signed, not sent"
+            return f"signed and durable before sending: {', '.join(fact.transaction_hashes)}"
+        case IntentDoubted():
+            return f"step {fact.step_id} came into doubt: {fact.reason}"
+        case IntentResumed():
+            return f"doubt about step {fact.step_id} ended by evidence: {fact.evidence}"
+        case FillRecorded():
+            fill = fact.fill
+            return (
+                f"filled: {assets.text(fill.asset_in, fill.amount_in)} for"
+                f" {assets.text(fill.asset_out, fill.amount_out)} in block {fill.block.number}"
+            )
+        case IntentSettled():
+            return f"settled; gas cost {decimal_text(fact.gas_cost, 18)}"
+        case IntentFailed():
+            return f"failed: {fact.code}: {fact.reason}"
+        case IntentExpired() | IntentCancelled():
+            return f"{type(fact).__name__.removeprefix('Intent').lower()}: {fact.reason}"
+        case CancelRequested():
+            return f"cancel requested by {fact.by}"
+        case _:
+            return type(fact).__name__

@@ -1,0 +1,68 @@
+"""One command in, all its facts out."""
+
+from sep_core.events.decided import Decided
+from sep_core.execution.commands import (
+    AdoptSigned,
+    OpenAccount,
+    RecordBroadcast,
+    RecordChainReorg,
+    RecordDoubt,
+    RecordFinal,
+    RecordNonceConsumed,
+    RecordPaperFill,
+    RecordReceipt,
+    RecordReorg,
+    RecordSigned,
+)
+from sep_core.runtime.commands import (
+    CancelIntent,
+    ExpireIntent,
+    KernelCommand,
+    RecordFacts,
+    RecordPlan,
+    RecordPlanFailure,
+    StopStrategy,
+    SubmitIntent,
+    WithdrawPlan,
+)
+from sep_core.runtime.flow import effects, life, strategy
+from sep_core.runtime.flow.composition import Composition
+from sep_core.runtime.world import World
+from sep_core.strategies import Advance
+
+type Facts = tuple[Decided, ...]
+
+
+def decide(world: World, command: KernelCommand, composition: Composition) -> Facts:
+    """What follows from a command, in every room; nothing where it says nothing new."""
+    match command:
+        case SubmitIntent():
+            return life.submit(world, command, composition)
+        case RecordPlan():
+            return life.planned(world, command, composition)
+        case RecordPlanFailure():
+            return life.plan_failed(world, command)
+        case WithdrawPlan():
+            return life.withdrawn(world, command)
+        case CancelIntent():
+            return life.cancelled(world, command, composition)
+        case ExpireIntent():
+            return life.expired(world, command, composition)
+        case Advance():
+            return strategy.advanced(world, command, composition)
+        case StopStrategy():
+            return strategy.stopped(world, command, composition)
+        case RecordFacts():
+            return tuple(Decided(stream, fact) for stream, fact in command.facts)
+        case RecordPaperFill():
+            return effects.filled_on_paper(world, command, composition)
+        case RecordSigned():
+            return effects.signed(world, command, composition)
+        case RecordReceipt() | RecordReorg() | RecordBroadcast() | RecordDoubt() | AdoptSigned():
+            return effects.observed(world, command, composition)
+        case RecordFinal() | RecordNonceConsumed():
+            return effects.finished(world, command, composition)
+        case OpenAccount():
+            return effects.opened(world, command, composition)
+        case RecordChainReorg():
+            return effects.chain_reorganised(command)

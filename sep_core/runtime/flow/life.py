@@ -1,0 +1,144 @@
+"""From submission to approval: intents and risk together."""
+
+from sep_hooks.types import Constraints, IntentId, IntentStatus, Plan, PriceBook, RiskStage
+
+from sep_core import intents, risk
+from sep_core.events.decided import Decided
+from sep_core.intents import BEFORE_EXECUTION, IntentState
+from sep_core.risk import RiskDecision
+from sep_core.runtime.commands import (
+    CancelIntent,
+    ExpireIntent,
+    RecordPlan,
+    RecordPlanFailure,
+    SubmitIntent,
+    WithdrawPlan,
+)
+from sep_core.runtime.flow.composition import MOST_PLANS, Composition
+from sep_core.runtime.world import World
+
+type Facts = tuple[Decided, ...]
+
+PLANNABLE = frozenset({IntentStatus.ACCEPTED, IntentStatus.PARTIALLY_FILLED})
+
+
+def submit(world: World, command: SubmitIntent, composition: Composition) -> Facts:
+    """Accepts a validated intent; the same one again says nothing new. Raises `IntentConflict`."""
+    if intents.is_duplicate(world.intents.get(command.intent.id), command.intent):
+        return ()
+    now = composition.clock.now()
+    return intents.receive(command.intent, command.source, command.request, now, composition.rules)
+
+
+def planned(world: World, command: RecordPlan, composition: Composition) -> Facts:
+    """Chooses the plan and lets risk speak at once: approval and hold, or rejection, in one append."""
+    state = world.intents[command.intent_id]
+    if state.status not in PLANNABLE:
+        return ()
+    if _late(state, composition):
+        return intents.expire(state, "the deadline passed while it was planned; nothing was sent")
+    chosen = intents.plan_chosen(state, command.plan, command.prices)
+    after = _after(state, chosen)
+    decision = assess(world, after, command.plan, command.prices, composition, RiskStage.PLAN)
+    if not decision.approved:
+        rejected = intents.risk_rejected(after, decision.code, decision.reason, decision.verdicts)
+        return chosen + rejected
+    approved = intents.risk_approved(
+        after, decision.money, decision.charges, decision.verdicts, composition.engine.limits_version
+    )
+    intent = state.intent
+    return (*chosen, *approved, risk.hold(state.id, intent.account, intent.strategy, decision))
+
+
+def assess(
+    world: World,
+    state: IntentState,
+    plan: Plan,
+    prices: PriceBook | None,
+    composition: Composition,
+    stage: RiskStage,
+) -> RiskDecision:
+    """What the rules say of a plan against the books and all other holds."""
+    return assess_as(world, state.id, state.intent.constraints, plan, prices, composition, stage)
+
+
+def assess_as(
+    world: World,
+    intent_id: IntentId,
+    constraints: Constraints,
+    plan: Plan,
+    prices: PriceBook | None,
+    composition: Composition,
+    stage: RiskStage,
+) -> RiskDecision:
+    """The same for an intent that the log does not hold."""
+    owner = composition.owner(plan.account)
+    view = risk.build_view(
+        world.book,
+        account=owner.account,
+        strategy=owner.strategy,
+        final=world.ledger.finals(owner.account, owner.strategy),
+        doubt=world.ledger.doubts(owner.account, owner.strategy),
+        prices=prices,
+        limits_version=composition.engine.limits_version,
+        without=intent_id,
+    )
+    return composition.engine.decide(plan, constraints, view, stage)
+
+
+def plan_failed(world: World, command: RecordPlanFailure) -> Facts:
+    """No plan meets the intent."""
+    state = world.intents[command.intent_id]
+    if state.status not in PLANNABLE:
+        return ()
+    return intents.plan_failed(state, command.code, command.reason)
+
+
+def withdrawn(world: World, command: WithdrawPlan) -> Facts:
+    """The plan went stale before anything was sent: planned again, or rejected where that went on for too long."""
+    state = world.intents[command.intent_id]
+    if state.status is not IntentStatus.RISK_APPROVED:
+        return ()
+    released = risk.release_hold(state.id, f"nothing of the plan was sent: {command.reason}")
+    if state.cancel_requested:
+        return (*intents.expire(state, f"cancelled before anything was sent: {command.reason}"), released)
+    if not command.retryable:
+        return (*intents.risk_rejected(state, command.code, command.reason, (), "pre_sign"), released)
+    if state.attempt >= MOST_PLANS:
+        reason = f"{state.attempt} plans went stale one after another, the last because {command.reason}"
+        return (*intents.risk_rejected(state, "plans_went_stale", reason, (), "pre_sign"), released)
+    return (*intents.withdraw_plan(state, command.reason), released)
+
+
+def cancelled(world: World, command: CancelIntent, composition: Composition) -> Facts:
+    """Ends the intent where nothing was signed; else notes the wish, and what was sent runs to its evidence."""
+    state = world.intents[command.intent_id]
+    decided = intents.request_cancel(state, command.by, signing=composition.is_signing(state.id))
+    return decided + _released(state, decided, "cancelled before anything was sent")
+
+
+def expired(world: World, command: ExpireIntent, composition: Composition) -> Facts:
+    """The deadline passed; of what was signed only evidence speaks."""
+    state = world.intents[command.intent_id]
+    if state.status not in BEFORE_EXECUTION | {IntentStatus.PARTIALLY_FILLED}:
+        return ()
+    if composition.is_signing(state.id):
+        return ()
+    decided = intents.expire(state, command.reason)
+    return decided + _released(state, decided, "expired before anything was sent")
+
+
+def _released(state: IntentState, decided: Facts, evidence: str) -> Facts:
+    ended = bool(decided) and _after(state, decided).status.terminal
+    if ended and state.status is IntentStatus.RISK_APPROVED:
+        return (risk.release_hold(state.id, evidence),)
+    return ()
+
+
+def _late(state: IntentState, composition: Composition) -> bool:
+    return state.deadline is not None and composition.clock.now() >= state.deadline
+
+
+def _after(state: IntentState, decided: Facts) -> IntentState:
+    after = intents.fold((one.fact for one in decided), state)
+    return state if after is None else after

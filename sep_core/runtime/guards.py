@@ -1,0 +1,52 @@
+"""The guard as each room wants to call it."""
+
+from collections.abc import Awaitable, Callable
+
+from sep_hooks.errors import SepError
+
+from sep_core.plugins.failure import PluginFault
+from sep_core.runtime.installation import Installation
+from sep_core.strategies import CallbackFailed, CallbackGuard
+
+
+class BoardGuard:
+    """Calls venues for the market board."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    async def call[T](
+        self, ref: str, name: str, factory: Callable[[], Awaitable[T]], timeout_seconds: float
+    ) -> T:
+        """The venue's answer. Raises `PluginFault`, or what it raised on purpose."""
+        plugin = self._installation.venues[ref].plugin
+        return await self._installation.guard.call(
+            plugin, name, factory, timeout_seconds=timeout_seconds, answers=(SepError,)
+        )
+
+
+class VenueGuardOfGuard:
+    """Calls the pure side of venues for the planner."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    def call_sync[T](self, venue: str, call: str, make: Callable[[], T]) -> T:
+        """The venue's answer. Raises `PluginFault`, or what it raised on purpose."""
+        plugin = self._installation.venues[venue].plugin
+        return self._installation.guard.call_sync(plugin, call, make, answers=(SepError,))
+
+
+def callback_guard(installation: Installation) -> CallbackGuard:
+    """Calls strategies for their host; the third fault in a row quarantines."""
+
+    async def guarded(
+        instance: str, callback: str, make: Callable[[], Awaitable[None]], timeout_seconds: float
+    ) -> None:
+        plugin = installation.strategies[instance].plugin
+        try:
+            await installation.guard.call(plugin, callback, make, timeout_seconds=timeout_seconds)
+        except PluginFault as fault:
+            raise CallbackFailed(str(fault), quarantined=fault.consequence is not None) from fault
+
+    return guarded

@@ -1,0 +1,288 @@
+"""From settings to living parts: every plugin that the configuration names, vetted, constructed, in its place."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from sep_hooks.chain import ChainAdapter, ChainPreset
+from sep_hooks.context import Clock, PluginContext, VenueContext
+from sep_hooks.errors import ConfigurationError, SepError
+from sep_hooks.risk import RiskRule
+from sep_hooks.signer import Signer
+from sep_hooks.strategy import Strategy
+from sep_hooks.types import Asset, ChainRef, evm_chain
+from sep_hooks.venue import VenueAdapter
+
+from sep_core.chains.access import ChainAccess
+from sep_core.chains.native import VenueLogs
+from sep_core.chains.rpc import open_http_rpc
+from sep_core.intents import Bounds, IntentRules, KnownAccount, Roster
+from sep_core.plugins.activation import activate
+from sep_core.plugins.discovery import discover
+from sep_core.plugins.facts import PluginFact, activated, rejected_at_load
+from sep_core.plugins.failure import PluginFault
+from sep_core.plugins.guard import Guard
+from sep_core.plugins.holding import Holding
+from sep_core.plugins.policy import Policy
+from sep_core.plugins.quarantine import Quarantine
+from sep_core.plugins.reference import PluginRef
+from sep_core.plugins.registry import Loaded, LoadedHooks, Registry
+from sep_core.runtime.settings import Mode, Section, Settings, resolve_assets
+from sep_core.runtime.settings_secrets import PluginSection, Secrets, load_section
+from sep_core.telemetry.log import NamedLog
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPart:
+    """A configured chain: what is known of it and the way to it."""
+
+    name: str
+    plugin: PluginRef
+    preset: ChainPreset
+    access: ChainAccess
+
+    @property
+    def ref(self) -> ChainRef:
+        """Its CAIP-2 text."""
+        return evm_chain(self.preset.chain_id)
+
+
+@dataclass(frozen=True, slots=True)
+class VenuePart:
+    """A configured venue with the decoder of its events."""
+
+    instance: str
+    use: str
+    plugin: PluginRef
+    chain: str
+    adapter: VenueAdapter[Any]
+    decoder: VenueLogs
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyPart:
+    """A strategy in process: its class and configuration; the host makes and feeds the instance."""
+
+    instance: str
+    plugin: PluginRef
+    cls: type[Strategy[Any, Any]]
+    section: PluginSection[Any]
+
+
+@dataclass(slots=True)
+class Installation:
+    """All parts of one engine, and the facts that say which code they are."""
+
+    settings: Settings
+    secrets: Secrets
+    guard: Guard
+    registry: Registry
+    hooks: tuple[LoadedHooks, ...] = ()
+    chains: dict[str, ChainPart] = field(default_factory=dict)
+    venues: dict[str, VenuePart] = field(default_factory=dict)
+    rules: dict[str, RiskRule[Any]] = field(default_factory=dict)
+    signers: dict[str, Signer[Any]] = field(default_factory=dict)
+    strategies: dict[str, StrategyPart] = field(default_factory=dict)
+    assets: Mapping[str, Asset] = field(default_factory=dict)
+    refs: dict[str, PluginRef] = field(default_factory=dict)
+
+    def chain_of(self, ref: ChainRef) -> ChainPart:
+        """The part that stands for a chain."""
+        return next(part for part in self.chains.values() if part.ref == ref)
+
+    def known_asset(self, asset_id: str) -> Asset | None:
+        """The configured asset of an id."""
+        return next((asset for asset in self.assets.values() if asset.id == asset_id), None)
+
+    @property
+    def roster(self) -> Roster:
+        """Who may ask, and for which account."""
+        accounts = {
+            one.name: KnownAccount(
+                one.name,
+                self.chains[one.chain].ref,
+                one.address,
+                tuple(self.assets[symbol].id for symbol in one.funding),
+            )
+            for one in self.settings.accounts.values()
+        }
+        users = {one.instance: one.account for one in self.settings.strategies.values()}
+        return Roster(users, accounts)
+
+    @property
+    def rules_of_intents(self) -> IntentRules:
+        """The bounds in force."""
+        return IntentRules(
+            by_type={
+                kind: Bounds(*bounds.max_slippage, *bounds.time_window_ms, source=bounds.source)
+                for kind, bounds in self.settings.intents.bounds.items()
+            }
+        )
+
+
+class Installer:
+    """Builds an `Installation`. Anything that the configuration names and that cannot be had stops the start."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        secrets: Secrets,
+        guard: Guard,
+        quarantine: Quarantine,
+        clock: Clock,
+        holding: Holding,
+        report: Callable[[PluginRef, PluginFact], None],
+    ) -> None:
+        registry = Registry(discover(), Policy.of(settings.plugins_enabled), holding=holding)
+        registry.require()
+        self._settings = settings
+        self._quarantine = quarantine
+        self._clock = clock
+        self._report = report
+        self._made = Installation(settings, secrets, guard, registry)
+
+    async def install(self, stack: AsyncExitStack) -> Installation:
+        """All parts; connections live as long as the stack. Raises `ConfigurationError` or `PluginError`."""
+        made = self._made
+        for name in self._settings.chains:
+            made.chains[name] = await self._chain(name, stack)
+        self._check_chains_differ()
+        self._check_mode()
+        chain_ids = {name: part.preset.chain_id for name, part in made.chains.items()}
+        made.assets = resolve_assets(self._settings, chain_ids)
+        for instance in self._settings.venues:
+            made.venues[instance] = await self._venue(instance)
+        for instance, said in self._settings.risk.items():
+            made.rules[instance], _ = await self._plain(
+                RiskRule, said.use, instance, f"risk.{instance}", said.rest
+            )
+        if self._settings.mode is Mode.TESTNET:
+            for name in self._settings.accounts:
+                await self._signer(name, stack)
+        for instance, strategy in self._settings.strategies.items():
+            if not strategy.external:
+                made.strategies[instance] = self._strategy(instance)
+        self._hooks()
+        return made
+
+    async def _chain(self, name: str, stack: AsyncExitStack) -> ChainPart:
+        said = self._settings.chains[name]
+        adapter: ChainAdapter[Any]
+        adapter, plugin = await self._plain(ChainAdapter, said.use, name, f"chains.{name}", said.rest)
+        guard = self._made.guard
+        preset = guard.call_sync(plugin, "preset", adapter.preset, returns=ChainPreset, answers=(SepError,))
+        rpc = guard.call_sync(plugin, "transport", adapter.transport, answers=(SepError,))
+        if rpc is None:
+            endpoints = guard.call_sync(plugin, "endpoints", adapter.endpoints, answers=(SepError,))
+            if not endpoints:
+                raise ConfigurationError(
+                    f"chains.{name}: no endpoint is named",
+                    pointer=f"chains.{name}.rpc",
+                    next_step='add rpc = ["http://…"] to the table and run `sep check`',
+                )
+            rpc = await stack.enter_async_context(open_http_rpc(endpoints, chain_id=preset.chain_id))
+        return ChainPart(name, plugin, preset, ChainAccess(preset, rpc))
+
+    async def _venue(self, instance: str) -> VenuePart:
+        said = self._settings.venues[instance]
+        chain = self._made.chains[said.chain]
+        loaded = self._made.registry.load(VenueAdapter, said.use)
+        section = self._section(f"venues.{instance}", said.rest, loaded)
+        plugin = loaded.ref(instance, section.digest)
+        access = chain.access
+        context = VenueContext(
+            instance, self._clock, self._log(instance), access.rpc, access.abi, chain.preset.chain_id
+        )
+        adapter = await self._activate(loaded, plugin, lambda cls: cls(section.config, context))
+        return VenuePart(instance, said.use, plugin, said.chain, adapter, VenueLogs(adapter.event_signatures))
+
+    async def _signer(self, account: str, stack: AsyncExitStack) -> None:
+        said = self._settings.accounts[account]
+        if said.signer is None:
+            return
+        pointer = f"accounts.{account}.signer"
+        signer: Signer[Any]
+        signer, plugin = await self._plain(Signer, said.signer.use, account, pointer, said.signer.rest)
+        try:
+            address = await self._made.guard.call(
+                plugin, "open", signer.open, timeout_seconds=60.0, answers=(SepError,)
+            )
+        except PluginFault as fault:
+            raise ConfigurationError(f"{pointer}: {fault}", pointer=pointer) from fault
+        stack.push_async_callback(signer.close)
+        if address.lower() != said.address:
+            raise ConfigurationError(
+                f"accounts.{account}.address is {said.address}, but the signer's key is for {address}",
+                pointer=f"accounts.{account}.address",
+                next_step="correct the address or the path of the key store",
+            )
+        self._made.signers[account] = signer
+
+    def _strategy(self, instance: str) -> StrategyPart:
+        said = self._settings.strategies[instance]
+        loaded: Loaded[Any] = self._made.registry.load(Strategy, said.use)
+        section = self._section(f"strategies.{instance}", said.rest, loaded)
+        plugin = loaded.ref(instance, section.digest)
+        self._made.refs[plugin.label] = plugin
+        self._report(plugin, activated(plugin, loaded.dist, loaded.manifest))
+        return StrategyPart(instance, plugin, loaded.cls, section)
+
+    def _hooks(self) -> None:
+        self._made.hooks = tuple(self._made.registry.load_hooks())
+        for one in self._made.hooks:
+            self._report(one.ref, activated(one.ref, one.dist, one.manifest))
+        for found, rejection in self._made.registry.rejected:
+            self._report(*rejected_at_load(found, rejection))
+
+    async def _plain(
+        self, kind: Callable[..., Any], use: str, instance: str, pointer: str, rest: Section
+    ) -> tuple[Any, PluginRef]:
+        """A plugin that is made of its configuration and the plain context."""
+        loaded = self._made.registry.load(kind, use)
+        section = self._section(pointer, rest, loaded)
+        plugin = loaded.ref(instance, section.digest)
+        context = PluginContext(instance, self._clock, self._log(instance))
+        return await self._activate(loaded, plugin, lambda cls: cls(section.config, context)), plugin
+
+    async def _activate(self, loaded: Loaded[Any], plugin: PluginRef, build: Callable[[Any], Any]) -> Any:
+        self._made.refs[plugin.label] = plugin
+        return await activate(
+            loaded, plugin, build, guard=self._made.guard, quarantine=self._quarantine, report=self._report
+        )
+
+    def _section(self, pointer: str, rest: Section, loaded: Loaded[Any]) -> PluginSection[Any]:
+        settings = self._settings
+        return load_section(
+            pointer,
+            rest,
+            loaded.config_class,
+            self._made.secrets,
+            source=settings.source,
+            folder=settings.folder,
+        )
+
+    def _log(self, instance: str) -> NamedLog:
+        return NamedLog(instance, self._made.secrets.redact)
+
+    def _check_chains_differ(self) -> None:
+        seen: dict[int, str] = {}
+        for name, part in self._made.chains.items():
+            number = part.preset.chain_id
+            if number in seen:
+                raise ConfigurationError(
+                    f"chains.{name} and chains.{seen[number]} are both chain {number}",
+                    pointer=f"chains.{name}",
+                )
+            seen[number] = name
+
+    def _check_mode(self) -> None:
+        if self._settings.mode is not Mode.TESTNET:
+            return
+        for name, part in self._made.chains.items():
+            if not part.preset.test:
+                raise ConfigurationError(
+                    f'chains.{name} is no test chain, and mode "testnet" signs and sends',
+                    pointer="mode",
+                    next_step='use mode "paper", or a node on loopback or a known test chain',
+                )

@@ -1,0 +1,166 @@
+"""From a submission to an intent: who asks, for which account, about which assets."""
+
+from datetime import datetime
+
+from sep_hooks.errors import InvalidAsset
+from sep_hooks.types import (
+    Asset,
+    AssetId,
+    ChainRef,
+    Constraints,
+    ExecutionStyle,
+    Intent,
+    IntentAsset,
+    IntentType,
+    address,
+    asset_id,
+    erc20,
+)
+
+from sep_core.intents import IntentConflict, IntentRules, Roster, intent_id, is_duplicate, validate
+from sep_core.runtime.installation import Installation
+from sep_core.runtime.native import is_checksum_valid
+from sep_core.runtime.settings import StrategySettings
+from sep_core.runtime.submission import (
+    RequestProblem,
+    RequestRefused,
+    Submission,
+    SubmittedAsset,
+    SubmittedLeg,
+    checked_address,
+)
+from sep_core.runtime.world import World
+
+
+class Intake:
+    """Turns what was asked into what the kernel knows, or says what is wrong with it, all of it together."""
+
+    def __init__(self, installation: Installation, rules: IntentRules, roster: Roster) -> None:
+        self._installation = installation
+        self._rules = rules
+        self._roster = roster
+
+    def intent(self, submission: Submission, world: World, now: datetime) -> Intent:
+        """The intent, checked. One that the log holds already is not measured again.
+
+        Raises `RequestRefused`.
+        """
+        problems: list[RequestProblem] = []
+        strategy = self._strategy(submission, problems)
+        assets = [self._leg(leg, index, problems) for index, leg in enumerate(submission.assets)]
+        constraints = self._constraints(submission, problems)
+        if problems or strategy is None or constraints is None:
+            raise RequestRefused(tuple(problems))
+        intent = Intent(
+            id=intent_id(strategy.id, submission.id, self._rules.namespace),
+            client_id=submission.id,
+            strategy=strategy.instance,
+            account=strategy.account,
+            type=IntentType(submission.type),
+            assets=tuple(one for one in assets if one is not None),
+            constraints=constraints,
+            deadline=submission.deadline,
+        )
+        self.check(intent, world, now)
+        return intent
+
+    def check(self, intent: Intent, world: World, now: datetime) -> None:
+        """Raises `RequestRefused` where an intent is out of bounds, or its client id names another one."""
+        try:
+            if is_duplicate(world.intents.get(intent.id), intent):
+                return
+        except IntentConflict as error:
+            problem = RequestProblem("/id", error.code, error.message)
+            raise RequestRefused((problem,), kind="conflict") from None
+        found = validate(intent, self._rules, now, self._roster)
+        if found:
+            raise RequestRefused(tuple(RequestProblem(one.pointer, one.code, one.message) for one in found))
+
+    def _strategy(self, submission: Submission, problems: list[RequestProblem]) -> StrategySettings | None:
+        strategy = self._installation.settings.strategy_by_id(submission.strategy_id)
+        if strategy is None:
+            problems.append(
+                RequestProblem(
+                    "/strategy_id",
+                    "unknown_strategy",
+                    f"no strategy has the id {submission.strategy_id}; external ones are tables of sep.toml, like"
+                    f' [strategies.NAME] with use = "external" and id = "{submission.strategy_id}"',
+                )
+            )
+        return strategy
+
+    def _leg(self, leg: SubmittedLeg, index: int, problems: list[RequestProblem]) -> IntentAsset | None:
+        pointer = f"/assets/{index}/asset"
+        asset = self._asset(leg.asset, pointer, problems)
+        return None if asset is None else IntentAsset(asset, leg.amount, leg.percentage)
+
+    def _asset(self, said: SubmittedAsset, pointer: str, problems: list[RequestProblem]) -> Asset | None:
+        try:
+            text = checked_address(said.address, is_checksum_valid)
+        except InvalidAsset as error:
+            problems.append(RequestProblem(f"{pointer}/address", "wrong_checksum", error.message))
+            return None
+        id_ = erc20(said.chain_id, address(text))
+        asset = self._installation.known_asset(id_)
+        if asset is None:
+            known = ", ".join(
+                f"{one.symbol} {one.id}"
+                for one in sorted(self._installation.assets.values(), key=lambda a: a.symbol)
+            )
+            message = f"{id_} is not configured; [assets] of sep.toml has {known or 'nothing'}"
+            problems.append(RequestProblem(pointer, "unknown_asset", message))
+            return None
+        if said.decimals is not None and said.decimals != asset.decimals:
+            message = (
+                f"{asset.symbol} has {asset.decimals} decimals in sep.toml, the request says {said.decimals}"
+            )
+            problems.append(RequestProblem(f"{pointer}/decimals", "decimals_differ", message))
+            return None
+        return asset
+
+    def _constraints(self, submission: Submission, problems: list[RequestProblem]) -> Constraints | None:
+        said = submission.constraints
+        found = len(problems)
+        venues = tuple(self._venue(name, index, problems) for index, name in enumerate(said.venues))
+        chains = tuple(self._chain(name, index, problems) for index, name in enumerate(said.chains))
+        assets = tuple(self._allowed(text, index, problems) for index, text in enumerate(said.assets))
+        if len(problems) > found:
+            return None
+        return Constraints(
+            said.max_slippage,
+            said.time_window_ms,
+            ExecutionStyle(said.execution_style),
+            venues,
+            chains,
+            assets,
+            said.max_fee,
+        )
+
+    def _venue(self, name: str, index: int, problems: list[RequestProblem]) -> str:
+        if name not in self._installation.venues:
+            known = ", ".join(self._installation.venues) or "none"
+            message = f"no venue is called {name[:64]!r}; configured are {known}"
+            problems.append(RequestProblem(f"/constraints/venues/{index}", "unknown_venue", message))
+        return name
+
+    def _chain(self, name: str, index: int, problems: list[RequestProblem]) -> ChainRef:
+        for part in self._installation.chains.values():
+            if name in (part.name, part.ref):
+                return part.ref
+        known = (
+            ", ".join(f"{part.name} ({part.ref})" for part in self._installation.chains.values()) or "none"
+        )
+        message = f"no chain is called {name[:64]!r}; configured are {known}"
+        problems.append(RequestProblem(f"/constraints/chains/{index}", "unknown_chain", message))
+        return ChainRef(name)
+
+    def _allowed(self, text: str, index: int, problems: list[RequestProblem]) -> AssetId:
+        named = self._installation.assets.get(text)
+        if named is not None:
+            return named.id
+        try:
+            return asset_id(text)
+        except InvalidAsset as error:
+            pointer = f"/constraints/assets/{index}"
+            problems.append(RequestProblem(pointer, "unknown_asset", error.message))
+            return AssetId(text)

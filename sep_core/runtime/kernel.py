@@ -1,0 +1,307 @@
+"""The kernel as its faces see it: what can be asked of a running engine."""
+
+import base64
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from uuid import UUID, uuid5
+
+import anyio
+from sep_hooks.context import Clock
+from sep_hooks.errors import SepError
+from sep_hooks.store import EventStore
+from sep_hooks.types import IntentId, IntentType, RiskStage
+
+from sep_core.execution import LaneKey
+from sep_core.execution.worker import LaneWorker
+from sep_core.markets.board import MarketBoard
+from sep_core.planning import Planner, PlanRefused, PlanRequest
+from sep_core.portfolio import Mismatch, check_books
+from sep_core.runtime.chain_watch import ChainWatch
+from sep_core.runtime.commands import CancelIntent, SubmitIntent
+from sep_core.runtime.desk import Desk, fold
+from sep_core.runtime.flow import Composition
+from sep_core.runtime.flow.life import assess_as
+from sep_core.runtime.installation import Installation
+from sep_core.runtime.intake import Intake
+from sep_core.runtime.plan_queue import PlanQueue
+from sep_core.runtime.plan_view import verdict_views
+from sep_core.runtime.queries import NotFound, Queries, acceptance_view
+from sep_core.runtime.settings import Settings
+from sep_core.runtime.submission import MAX_ASSETS, MAX_BODY_BYTES, MAX_NESTING, Submission
+from sep_core.runtime.views import (
+    ChainView,
+    DryRunView,
+    HealthView,
+    IntegerRangeView,
+    IntentBoundsView,
+    IntentView,
+    LimitsView,
+    MismatchView,
+    PluginView,
+    RatioRangeView,
+    ReceiptView,
+    ServiceView,
+    VenueView,
+)
+from sep_core.runtime.world import Touched, World
+
+
+@dataclass(slots=True)
+class Kernel:
+    """A running engine. Everything that it is told goes over its desk."""
+
+    settings: Settings
+    version: str
+    store: EventStore
+    desk: Desk
+    clock: Clock
+    composition: Composition
+    installation: Installation
+    intake: Intake
+    planner: Planner
+    board: MarketBoard
+    plans: PlanQueue
+    watches: dict[str, ChainWatch] = field(default_factory=dict)
+    workers: dict[LaneKey, LaneWorker] = field(default_factory=dict)
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def world(self) -> World:
+        """Everything that is known now."""
+        return self.desk.world
+
+    def touched(self, _: Touched) -> None:
+        """Something was committed: those who wait for it look again."""
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def submit(
+        self, submission: Submission, *, source: Literal["api", "command_line"], request: bytes
+    ) -> ReceiptView:
+        """Accepts an intent durably, or the same one once more. Raises `RequestRefused`."""
+        intent = self.intake.intent(submission, self.world, self.clock.now())
+        text = base64.b64encode(request).decode()
+        commit = self.desk.decide(SubmitIntent(intent, source, text))
+        duplicate = not commit.decided
+        # A repeat may overtake the first one's commit; both answers wait for the disk.
+        await (self.desk.settled() if duplicate else commit.durable())
+        recorded = await self._live().acceptance(intent.id)
+        return acceptance_view(intent, self.world.intents[intent.id].status, recorded, duplicate=duplicate)
+
+    async def dry_run(self, submission: Submission) -> DryRunView:
+        """What would happen to an intent: its plan and what the rules say. Records nothing. Raises `RequestRefused`."""
+        now = self.clock.now()
+        intent = self.intake.intent(submission, self.world, now)
+        account = self.composition.account(intent.account)
+        window = now + timedelta(milliseconds=intent.constraints.time_window_ms)
+        deadline = window if intent.deadline is None else min(window, intent.deadline)
+        request = PlanRequest(intent, account.address, account.name, account.funding, deadline)
+        answer = await self.planner.plan(request)
+        if isinstance(answer, PlanRefused):
+            return DryRunView(approved=False, code=answer.code, reason=answer.reason, plan=None, verdicts=[])
+        unknown = IntentId(uuid5(intent.id, "dry run"))
+        decision = assess_as(
+            self.world,
+            unknown,
+            intent.constraints,
+            answer.plan,
+            answer.prices,
+            self.composition,
+            RiskStage.PLAN,
+        )
+        return DryRunView(
+            approved=decision.approved,
+            code=decision.code or None,
+            reason=decision.reason or None,
+            plan=self._live().planned(answer.plan, 1),
+            verdicts=verdict_views(decision.verdicts),
+        )
+
+    async def cancel(self, intent_id: UUID, by: str) -> IntentView:
+        """Asks for the end of an intent; the state that is answered says who won. Raises `NotFound`."""
+        if IntentId(intent_id) not in self.world.intents:
+            raise NotFound(f"there is no intent {intent_id}", next_step="sep status")
+        await self.desk.record(CancelIntent(IntentId(intent_id), by))
+        return self._live().intent(intent_id)
+
+    async def wait_until_ended(self, intent_id: UUID, timeout_seconds: float) -> IntentView:
+        """The intent once it has ended, or as it stands when the time is over. Raises `NotFound`."""
+        with anyio.move_on_after(timeout_seconds):
+            while True:
+                changed = self._changed
+                state = self.world.intents.get(IntentId(intent_id))
+                if state is None or state.status.terminal:
+                    break
+                await changed.wait()
+        await self.desk.settled()
+        return self._live().intent(intent_id)
+
+    async def queries(self, as_of: str | None = None) -> Queries:
+        """Reads of the present, or of the world as of a position or an RFC 3339 moment."""
+        if as_of is None:
+            return self._live()
+        world = await fold(self.store, as_of=moment_or_position(as_of))
+        return Queries(world, self.store, self.settings)
+
+    def chains(self) -> list[ChainView]:
+        """The chains as seen now."""
+        return [self._chain(watch) for watch in self.watches.values()]
+
+    def venues(self) -> list[VenueView]:
+        """The venues as seen now."""
+        return [self._venue(instance) for instance in self.installation.venues]
+
+    def plugins(self) -> list[PluginView]:
+        """The plugins of this run, and what became of them."""
+        found = []
+        for plugin in self.installation.refs.values():
+            consequence = self.installation.guard.consequence(plugin)
+            found.append(
+                PluginView(
+                    name=plugin.name,
+                    kind=plugin.kind,
+                    distribution=plugin.dist,
+                    version=plugin.version,
+                    stage=consequence or "active",
+                    reason=None,
+                    instances=[plugin.instance],
+                )
+            )
+        return found
+
+    def limits(self) -> LimitsView:
+        """The bounds that intents must keep, and where they stand."""
+        rules = self.composition.rules
+        return LimitsView(
+            intents=[
+                IntentBoundsView(
+                    type=kind,
+                    supported=kind in (IntentType.ACQUIRE, IntentType.DISPOSE),
+                    max_slippage=RatioRangeView(
+                        least=format(bounds.min_slippage, "f"), most=format(bounds.max_slippage, "f")
+                    ),
+                    time_window_ms=IntegerRangeView(least=bounds.min_window_ms, most=bounds.max_window_ms),
+                    source=bounds.source,
+                )
+                for kind in IntentType
+                for bounds in [rules.bounds(kind)]
+            ],
+            body_bytes=MAX_BODY_BYTES,
+            assets=MAX_ASSETS,
+            nesting=MAX_NESTING,
+        )
+
+    async def mismatches(self) -> list[MismatchView]:
+        """Where the books and the chains differ, at the final block (I7)."""
+        found: list[Mismatch] = []
+        assets = self._live().assets
+        for key, lane in self.world.lanes.items():
+            part = self.installation.chain_of(key.chain)
+            final = await part.access.final_block()
+            wanted = {one.asset for one in self.world.ledger.holdings() if one.account == lane.name}
+            balances = await part.access.balances(key.address, sorted(wanted), final.ref)
+            found += check_books(
+                self.world.ledger, {(lane.name, asset): amount for asset, amount in balances.items()}
+            )
+        return [
+            MismatchView(
+                account=one.account,
+                asset=assets.view(one.asset),
+                ledger=str(one.ledger),
+                chain=str(one.chain),
+            )
+            for one in found
+        ]
+
+    def health(self) -> HealthView:
+        """How the engine is, for people."""
+        services = {"store": ServiceView(status="ok", detail=f"epoch {self.store.epoch}")}
+        for view in self.chains():
+            services[f"chain {view.name}"] = ServiceView(
+                status=view.status, detail=view.reason or f"head {view.head}"
+            )
+        for key, worker in self.workers.items():
+            lane = self.world.lanes.get(key)
+            name = lane.name if lane is not None else key.address
+            status = "blocked" if worker.blocked else "ok"
+            services[f"account {name}"] = ServiceView(status=status, detail=worker.blocked or "ready")
+        states = list(self.world.open_intents())
+        healthy = all(one.status == "ok" for one in services.values())
+        return HealthView(
+            status="ok" if healthy else "degraded",
+            timestamp=self.clock.now(),
+            version=self.version,
+            mode=self.settings.mode,
+            store_id=self.store.store_id,
+            position=sum(self.world.versions.values()),
+            epoch=self.store.epoch,
+            open_intents=len(states),
+            in_doubt=sum(len(lane.in_doubt) for lane in self.world.lanes.values()),
+            services=services,
+        )
+
+    def _live(self) -> Queries:
+        return Queries(self.world, self.store, self.settings)
+
+    def _chain(self, watch: ChainWatch) -> ChainView:
+        head, health = watch.sight.head, watch.follower.health
+        reason = health.error or watch.sight.reason
+        status = "ok" if head is not None and not reason else "silent" if health.failures else "starting"
+        return ChainView(
+            name=watch.part.name,
+            chain_id=watch.part.preset.chain_id,
+            status=status,
+            head=None if head is None else head.number,
+            head_hash=None if head is None else head.hash,
+            head_time=None if head is None else datetime.fromtimestamp(head.timestamp, UTC),
+            final=watch.sight.final,
+            reason=reason or None,
+        )
+
+    def _venue(self, instance: str) -> VenueView:
+        part = self.installation.venues[instance]
+        chain = self.installation.chains[part.chain]
+        try:
+            snapshot = self.board.snapshot(chain.ref)
+        except SepError as error:
+            return VenueView(
+                name=instance,
+                implementation=part.use,
+                chain=part.chain,
+                status="starting",
+                markets=0,
+                reason=error.message,
+            )
+        markets = sum(one.venue == instance for one in snapshot.markets.values())
+        reasons = [one.reason for one in snapshot.left_out if one.name.split("/")[0] == instance]
+        return VenueView(
+            name=instance,
+            implementation=part.use,
+            chain=part.chain,
+            status="ok" if markets and not reasons else "degraded",
+            markets=markets,
+            reason="; ".join(reasons) or None,
+        )
+
+
+def moment_or_position(text: str) -> int | datetime:
+    """What `as_of` says. Raises `BadMoment`."""
+    if text.isdigit() and len(text) < 19:
+        return int(text)
+    moment: datetime | None = None
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+    if moment is None or moment.tzinfo is None:
+        raise BadMoment(
+            f"{text[:64]!r} is neither a position nor a moment",
+            next_step="write digits, or RFC 3339 like 2026-01-31T12:00:00Z",
+        )
+    return moment
+
+
+class BadMoment(SepError):
+    """A text is neither a position of the log nor a moment."""
+
+    code = "bad_moment"

@@ -1,0 +1,100 @@
+"""The desk as one nonce lane sees it: its state, the plan whose turn it is, and a way to report."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from sep_hooks.context import Clock
+from sep_hooks.types import IntentId, IntentStatus, RiskStage, Step
+
+from sep_core.execution import ExecutionCommand, LaneKey, LaneState
+from sep_core.execution.ports import PrepareRequest, StalePlan
+from sep_core.intents import IntentState, queue_key
+from sep_core.runtime.commands import WithdrawPlan
+from sep_core.runtime.desk import Desk
+from sep_core.runtime.flow.composition import Composition
+from sep_core.runtime.flow.life import assess
+from sep_core.runtime.world import Touched
+
+
+class LaneWork:
+    """Implements execution's `LaneDesk` over the kernel's desk. `in_hand` is the plan handed out last."""
+
+    def __init__(
+        self, desk: Desk, key: LaneKey, account: str, composition: Composition, clock: Clock
+    ) -> None:
+        self._desk = desk
+        self._key = key
+        self._account = account
+        self._composition = composition
+        self._clock = clock
+        self._approved: set[IntentId] = set()
+        self.in_hand: IntentId | None = None
+        self.wake: Callable[[], None] = lambda: None
+
+    def touched(self, touched: Touched) -> None:
+        """Takes note of plans that were approved or ended, and wakes the worker for what concerns it."""
+        concerned = self._key in touched.lanes
+        for intent_id in touched.intents:
+            state = self._desk.world.intents[intent_id]
+            if state.intent.account != self._account:
+                continue
+            if state.status is IntentStatus.RISK_APPROVED:
+                self._approved.add(intent_id)
+                concerned = True
+            else:
+                self._approved.discard(intent_id)
+        if concerned:
+            self.wake()
+
+    def lane(self) -> LaneState | None:
+        """The lane as memory has it."""
+        return self._desk.world.lanes.get(self._key)
+
+    def next_work(self) -> PrepareRequest | None:
+        """The approved plan whose turn it is, after the rules have had a last look at it."""
+        self.in_hand = None
+        while self._approved:
+            now = self._clock.now()
+            bound: timedelta = self._composition.rules.starvation_bound
+            states = [self._desk.world.intents[one] for one in self._approved]
+            state = min(states, key=lambda one: queue_key(one, now, bound))
+            if state.status is IntentStatus.RISK_APPROVED and state.plan is not None and self._stands(state):
+                self.in_hand = state.id
+                return PrepareRequest(state.id, state.plan)
+            self._approved.discard(state.id)
+        return None
+
+    def approved(self, intent_id: IntentId) -> PrepareRequest | None:
+        """The intent's plan where it is approved and nothing of it is recorded as started."""
+        state = self._desk.world.intents.get(intent_id)
+        if state is None or state.status is not IntentStatus.RISK_APPROVED or state.plan is None:
+            return None
+        return PrepareRequest(state.id, state.plan)
+
+    def step(self, intent_id: IntentId, step_id: str) -> Step | None:
+        """A step of the intent's plan."""
+        state = self._desk.world.intents.get(intent_id)
+        if state is None or state.plan is None:
+            return None
+        return next((step for step in state.plan.steps if step.id == step_id), None)
+
+    async def record(self, command: ExecutionCommand) -> None:
+        """Decides the command; returns when its facts are durable."""
+        await self._desk.record(command)
+        self.in_hand = None
+
+    async def withdraw(self, stale: StalePlan) -> None:
+        """Gives an approved plan up; returns when that is durable."""
+        await self._desk.record(WithdrawPlan(stale.intent_id, stale.code, stale.reason, stale.retryable))
+        self.in_hand = None
+
+    def _stands(self, state: IntentState) -> bool:
+        if state.plan is None:
+            return False
+        decision = assess(
+            self._desk.world, state, state.plan, state.prices, self._composition, RiskStage.PRE_SIGN
+        )
+        if not decision.approved:
+            # The refusal is decided now; its commit is followed like any other.
+            self._desk.decide(WithdrawPlan(state.id, decision.code, decision.reason, retryable=False))
+        return decision.approved

@@ -1,0 +1,15 @@
+"""The room's only door to the native core: checksums, leaf hashes, marginal prices."""
+
+from sep_native.decode import checksum_address, is_checksum_valid
+from sep_native.log import leaf_hash
+from sep_native.route import Network, Problem
+
+__all__ = ["checksum_address", "is_checksum_valid", "leaf_hash", "marginal_price"]
+
+
+def marginal_price(network: Network, base: str, quote: str, size: int) -> tuple[int, int]:
+    """Output per input at size zero before fees, along the best path for `size` (base units of `base`).
+
+    Raises `NoRoute`.
+    """
+    return network.solve(Problem(want=quote, amount=size, exact_in=True, funding=[base])).marginal

@@ -1,0 +1,119 @@
+"""Which intents want a plan, in which order, and who makes it."""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+from sep_hooks.context import Clock, Log
+from sep_hooks.types import IntentId
+
+from sep_core.intents import IntentState, queue_key
+from sep_core.planning import Planned, PlanRefused, PlanRequest
+from sep_core.runtime.commands import RecordPlan, RecordPlanFailure
+from sep_core.runtime.desk import Desk
+from sep_core.runtime.flow.composition import Composition
+from sep_core.runtime.flow.life import PLANNABLE
+from sep_core.runtime.world import Touched
+from sep_core.telemetry.crashpoints import crossing
+
+PLANNERS = 4
+"""How many intents are planned at once; each waits mostly for the chain."""
+
+PLAN_SECONDS = 30.0
+"""The longest that one attempt may take before it counts as unanswered."""
+
+type MakePlan = Callable[[PlanRequest], Awaitable[Planned | PlanRefused]]
+
+
+class PlanQueue:
+    """Plans what wants a plan, most urgent first. An attempt that a later block may better is made again then."""
+
+    def __init__(self, desk: Desk, plan: MakePlan, composition: Composition, clock: Clock, log: Log) -> None:
+        self._desk = desk
+        self._plan = plan
+        self._composition = composition
+        self._clock = clock
+        self._log = log
+        self._wanting: set[IntentId] = set()
+        self._at_work: set[IntentId] = set()
+        self._waiting: dict[IntentId, PlanRefused] = {}
+        self._news = anyio.Event()
+
+    def touched(self, touched: Touched) -> None:
+        """Looks at intents that changed."""
+        for intent_id in touched.intents:
+            if self._desk.world.intents[intent_id].status in PLANNABLE:
+                if intent_id not in self._at_work and intent_id not in self._waiting:
+                    self._wanting.add(intent_id)
+            else:
+                self._wanting.discard(intent_id)
+                self._waiting.pop(intent_id, None)
+        if self._wanting:
+            self._news.set()
+
+    def new_block(self) -> None:
+        """Markets moved: what found no plan is tried again."""
+        self._wanting.update(self._waiting)
+        self._waiting.clear()
+        if self._wanting:
+            self._news.set()
+
+    def why_waiting(self, intent_id: IntentId) -> PlanRefused | None:
+        """Why an intent has no plan yet."""
+        return self._waiting.get(intent_id)
+
+    async def run(self) -> None:
+        """Plans until cancelled."""
+        async with anyio.create_task_group() as group:
+            for _ in range(PLANNERS):
+                group.start_soon(self._work)
+
+    async def _work(self) -> None:
+        while True:
+            state = self._next()
+            if state is None:
+                self._news = anyio.Event() if self._news.is_set() else self._news
+                await self._news.wait()
+                continue
+            self._at_work.add(state.id)
+            try:
+                await self._attempt(state)
+            finally:
+                self._at_work.discard(state.id)
+            self._look_again(state.id)
+
+    def _next(self) -> IntentState | None:
+        if not self._wanting:
+            return None
+        now, bound = self._clock.now(), self._composition.rules.starvation_bound
+        states = [self._desk.world.intents[one] for one in self._wanting]
+        state = min(states, key=lambda one: queue_key(one, now, bound))
+        self._wanting.discard(state.id)
+        return state
+
+    async def _attempt(self, state: IntentState) -> None:
+        if state.deadline is None:
+            return
+        account = self._composition.account(state.intent.account)
+        request = PlanRequest(
+            state.intent, account.address, account.name, account.funding, state.deadline, state.attempt + 1
+        )
+        answer: Planned | PlanRefused = PlanRefused(
+            "planning_timed_out", f"no plan within {PLAN_SECONDS:g} s; nothing was sent", retryable=True
+        )
+        with anyio.move_on_after(PLAN_SECONDS):
+            answer = await crossing("planning.plan", self._plan(request))
+        if isinstance(answer, Planned):
+            await self._desk.record(RecordPlan(state.id, answer.plan, answer.prices))
+        elif answer.retryable:
+            self._waiting[state.id] = answer
+            self._log.info("plan.waits", intent=str(state.id), code=answer.code, reason=answer.reason)
+        else:
+            await self._desk.record(RecordPlanFailure(state.id, answer.code, answer.reason))
+
+    def _look_again(self, intent_id: IntentId) -> None:
+        state = self._desk.world.intents[intent_id]
+        if state.status not in PLANNABLE:
+            self._waiting.pop(intent_id, None)
+        elif intent_id not in self._waiting:
+            self._wanting.add(intent_id)
+            self._news.set()

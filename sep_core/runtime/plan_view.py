@@ -1,0 +1,111 @@
+"""Plans and verdicts as answers show them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, localcontext
+
+from sep_hooks.types import Plan, Step, Verdict
+
+from sep_core.execution import NonceEntry
+from sep_core.runtime.asset_book import AssetBook
+from sep_core.runtime.native import checksum_address
+from sep_core.runtime.views import LeftOutView, LegView, PlanView, StepView, VerdictView
+
+PRICE_DIGITS = 12
+
+
+def plan_view(plan: Plan, attempt: int, assets: AssetBook, entries: Mapping[str, NonceEntry]) -> PlanView:
+    """A plan; prices are whole units received for one spent, slippage is what the plan expects to lose."""
+    scale = assets.asset(plan.asset_in).decimals - assets.asset(plan.asset_out).decimals
+    marginal = _ratio(plan.marginal[0], plan.marginal[1])
+    expected = _ratio(plan.expected_out, plan.expected_in)
+    quoted = (
+        assets.amount(plan.asset_out, plan.quoted_out)
+        if plan.exact_in
+        else assets.amount(plan.asset_in, plan.quoted_in)
+    )
+    return PlanView(
+        digest=plan.digest,
+        attempt=attempt,
+        snapshot_digest=plan.snapshot.digest,
+        block_number=plan.snapshot.block.number,
+        block_hash=plan.snapshot.block.hash,
+        block_time=datetime.fromtimestamp(plan.snapshot.timestamp, UTC),
+        markets=plan.snapshot.markets,
+        method=plan.method,
+        exact_in=plan.exact_in,
+        spends=assets.amount(plan.asset_in, plan.expected_in),
+        receives=assets.amount(plan.asset_out, plan.expected_out),
+        spend_limit=assets.amount(plan.asset_in, plan.limit_in),
+        receive_limit=assets.amount(plan.asset_out, plan.limit_out),
+        quoted=quoted,
+        marginal_price=_text(marginal.scaleb(scale)),
+        expected_price=_text(expected.scaleb(scale)),
+        slippage=_text(max(Decimal(0), 1 - expected / marginal) if marginal else Decimal(0)),
+        slices=plan.slices,
+        slices_reason=plan.slices_reason,
+        gas_limit=plan.gas_limit,
+        max_fee_per_gas=str(plan.max_fee_per_gas),
+        steps=[_step(step, assets, entries.get(step.id)) for step in plan.steps],
+        left_out=[LeftOutView(name=one.name, reason=one.reason) for one in plan.left_out],
+    )
+
+
+def verdict_views(verdicts: Sequence[Verdict]) -> list[VerdictView]:
+    """What the rules said, with their numbers."""
+    return [
+        VerdictView(
+            rule=one.rule,
+            version=one.version,
+            code=one.code,
+            scope=one.scope,
+            metric=one.metric,
+            unit=one.unit,
+            used=str(one.used),
+            held=str(one.held),
+            asked=str(one.asked),
+            limit=str(one.limit),
+            headroom=str(one.headroom),
+            hard=one.hard,
+            ok=one.ok,
+            detail=one.detail,
+        )
+        for one in verdicts
+    ]
+
+
+def _step(step: Step, assets: AssetBook, entry: NonceEntry | None) -> StepView:
+    legs = step.order.legs if step.order is not None else ()
+    return StepView(
+        id=step.id,
+        kind=step.kind,
+        venue=step.venue or None,
+        to=checksum_address(step.call.to),
+        gas_limit=step.gas_limit,
+        spender=None if step.spender is None else checksum_address(step.spender),
+        allowance=None if step.allowance is None else str(step.allowance),
+        legs=[
+            LegView(
+                market=leg.market,
+                spends=assets.amount(leg.asset_in, leg.amount_in),
+                receives=assets.amount(leg.asset_out, leg.amount_out),
+            )
+            for leg in legs
+        ],
+        status=None if entry is None else entry.status,
+        nonce=None if entry is None else entry.nonce,
+        transaction_hash=None if entry is None or not entry.hash else entry.hash,
+    )
+
+
+def _ratio(numerator: int, denominator: int) -> Decimal:
+    with localcontext() as context:
+        context.prec = 60
+        return Decimal(numerator) / Decimal(denominator) if denominator else Decimal(0)
+
+
+def _text(value: Decimal) -> str:
+    with localcontext() as context:
+        context.prec = PRICE_DIGITS
+        text = format(+value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,314 @@
+"""Answers about what is and was: views made of the world and the log, the same for every face."""
+
+import base64
+from collections.abc import Sequence
+from uuid import UUID
+
+from sep_hooks.errors import Permanent
+from sep_hooks.store import EventFilter, EventStore, Recorded
+from sep_hooks.types import Intent, IntentId, IntentStatus, Plan
+
+from sep_core.execution import NonceEntry
+from sep_core.intents import IntentState
+from sep_core.portfolio import Holding, floor_value
+from sep_core.runtime.asset_book import AssetBook
+from sep_core.runtime.explain import explanation
+from sep_core.runtime.native import leaf_hash
+from sep_core.runtime.plan_view import plan_view, verdict_views
+from sep_core.runtime.settings import Settings
+from sep_core.runtime.views import (
+    BalanceView,
+    ConstraintsView,
+    EventPage,
+    EventView,
+    ExplanationView,
+    FillView,
+    IntentAssetView,
+    IntentPage,
+    IntentView,
+    PlanView,
+    PortfolioView,
+    ReceiptView,
+)
+from sep_core.runtime.world import World
+
+MOST_ITEMS = 500
+
+
+class NotFound(Permanent):
+    """There is no such thing in this log."""
+
+    code = "not_found"
+
+
+class BadCursor(Permanent):
+    """A cursor that no page of ours has given."""
+
+    code = "bad_cursor"
+
+
+class Queries:
+    """Reads of one world. It changes nothing and waits for nothing but the log."""
+
+    def __init__(self, world: World, store: EventStore, settings: Settings) -> None:
+        self._world = world
+        self._store = store
+        self._settings = settings
+        self._assets = AssetBook(settings, world)
+
+    @property
+    def assets(self) -> AssetBook:
+        """Names and decimals of assets."""
+        return self._assets
+
+    def intents(
+        self, *, status: str | None, strategy: str | None, cursor: str | None, limit: int
+    ) -> IntentPage:
+        """Intents newest first. Raises `BadCursor`."""
+        start = _place(cursor)
+        found: list[IntentView] = []
+        everything = list(self._world.intents.values())
+        at = len(everything) if start is None else min(start, len(everything))
+        while at > 0 and len(found) < min(limit, MOST_ITEMS):
+            at -= 1
+            state = everything[at]
+            if status in (None, state.status) and strategy in (None, state.intent.strategy):
+                found.append(self._intent(state))
+        return IntentPage(items=found, next_cursor=_cursor(at) if at > 0 else None)
+
+    def intent(self, intent_id: UUID) -> IntentView:
+        """One intent. Raises `NotFound`."""
+        return self._intent(self._state(intent_id))
+
+    def by_client_id(self, strategy: str, client_id: UUID) -> IntentView:
+        """The intent that a strategy, by name or id, calls so. Raises `NotFound`."""
+        known = self._settings.strategies.values()
+        name = next((one.instance for one in known if strategy in (one.instance, str(one.id))), strategy)
+        intent_id = self._world.by_client.get((name, client_id))
+        if intent_id is None:
+            raise NotFound(f"strategy {strategy} has no intent {client_id}")
+        return self.intent(intent_id)
+
+    def plan(self, intent_id: UUID) -> PlanView:
+        """The plan that stands for an intent. Raises `NotFound`."""
+        state = self._state(intent_id)
+        if state.plan is None:
+            raise NotFound(
+                f"intent {intent_id} has no plan: it is {state.status}", next_step=f"sep explain {intent_id}"
+            )
+        return plan_view(state.plan, state.attempt, self._assets, self._entries(state))
+
+    def planned(self, plan: Plan, attempt: int) -> PlanView:
+        """A plan that no intent of the log has."""
+        return plan_view(plan, attempt, self._assets, {})
+
+    async def explain(self, intent_id: UUID) -> ExplanationView:
+        """Why an intent went as it did, where the money is, and what can be done next. Raises `NotFound`."""
+        state = self._state(intent_id)
+        plan = None if state.plan is None else self.plan(intent_id)
+        lane = self._world.lane(state.intent.account)
+        history = [one async for one in self._store.read_stream(f"intent:{intent_id}")]
+        return explanation(
+            self._intent(state), state, plan, verdict_views(state.verdicts), history, lane, self._assets
+        )
+
+    async def receipt(self, intent_id: UUID) -> ReceiptView:
+        """The acceptance of an intent with its proof. Raises `NotFound`."""
+        state = self._state(intent_id)
+        recorded = await self.acceptance(IntentId(intent_id))
+        proof = await self._store.prove(recorded.pos)
+        return acceptance_view(state.intent, state.status, recorded, duplicate=False).model_copy(
+            update={
+                "record": base64.b64encode(recorded.record).decode(),
+                "path": ["0x" + node.hex() for node in proof.path],
+                "checkpoint": proof.checkpoint.note,
+                "public_key": public_key(self._store),
+            }
+        )
+
+    async def acceptance(self, intent_id: IntentId) -> Recorded:
+        """The event that an intent's receipt stands for: its acceptance. Raises `NotFound`."""
+        async for recorded in self._store.read_stream(f"intent:{intent_id}", from_version=2, to_version=2):
+            return recorded
+        raise NotFound(f"there is no intent {intent_id}")
+
+    async def events(
+        self, *, after: int, limit: int, stream: str | None = None, types: Sequence[str] = ()
+    ) -> EventPage:
+        """Events in order behind a position; `stream` is a name or a beginning of names."""
+        wanted = EventFilter(tuple(types), () if stream is None else (stream,))
+        head = await self._store.head()
+        items: list[EventView] = []
+        last = after
+        async for recorded in self._store.read_all(after=after, filter=wanted, limit=min(limit, MOST_ITEMS)):
+            items.append(event_view(recorded))
+            last = recorded.pos
+        complete = len(items) < min(limit, MOST_ITEMS)
+        return EventPage(items=items, next_after=max(head.pos, last) if complete else last, head=head.pos)
+
+    async def event(self, position: int) -> EventView:
+        """One event. Raises `NotFound`."""
+        async for recorded in self._store.read_all(after=max(0, position - 1), limit=1):
+            if recorded.pos == position:
+                return event_view(recorded)
+        raise NotFound(f"the log has no position {position}")
+
+    def portfolio(self) -> PortfolioView:
+        """All balances by account, strategy and asset."""
+        return PortfolioView(
+            balances=[self._balance(one) for one in self._world.ledger.holdings()], mismatches=None
+        )
+
+    def _balance(self, holding: Holding) -> BalanceView:
+        world, position = self._world, holding.position
+        held = world.book.held(holding.account, holding.strategy, holding.asset)
+        numeraire = position.numeraire
+        priced = numeraire is not None
+        unrealised = self._unrealised(holding)
+        return BalanceView(
+            account=holding.account,
+            strategy=holding.strategy,
+            asset=self._assets.view(holding.asset),
+            total=str(holding.final),
+            held=str(held),
+            free=str(world.ledger.free(holding.account, holding.strategy, holding.asset, held)),
+            provisional=str(holding.provisional),
+            text=self._assets.text(holding.asset, holding.final),
+            cost=str(position.cost) if priced else None,
+            realised_profit=str(position.realised) if priced else None,
+            unrealised_profit=None if unrealised is None else str(unrealised),
+            numeraire=None if numeraire is None else self._assets.asset(numeraire).symbol,
+        )
+
+    def _unrealised(self, holding: Holding) -> int | None:
+        """Against the latest prices that a decision was made on; None without any."""
+        position = holding.position
+        for state in reversed(self._world.intents.values()):
+            prices = state.prices
+            if prices is not None and prices.numeraire == position.numeraire:
+                worth = floor_value(prices, holding.asset, position.priced)
+                return None if worth is None else worth - position.cost
+        return None
+
+    def _state(self, intent_id: UUID) -> IntentState:
+        state = self._world.intents.get(IntentId(intent_id))
+        if state is None:
+            raise NotFound(f"there is no intent {intent_id}", next_step="sep status")
+        return state
+
+    def _entries(self, state: IntentState) -> dict[str, NonceEntry]:
+        lane = self._world.lane(state.intent.account)
+        return {} if lane is None else {entry.step_id: entry for entry in lane.of_intent(state.id)}
+
+    def _intent(self, state: IntentState) -> IntentView:
+        intent, ended = state.intent, state.status is IntentStatus.SETTLED
+        return IntentView(
+            id=intent.id,
+            client_id=intent.client_id,
+            strategy=intent.strategy,
+            account=intent.account,
+            type=intent.type,
+            status=state.status,
+            assets=[
+                IntentAssetView(
+                    asset=self._assets.view(part.asset.id),
+                    amount=None if part.amount is None else str(part.amount),
+                    percentage=None if part.percentage is None else format(part.percentage, "f"),
+                )
+                for part in intent.assets
+            ],
+            constraints=_constraints(intent),
+            received_at=state.received_at,
+            deadline=state.deadline,
+            priority=state.priority,
+            attempt=state.attempt,
+            cancel_requested=state.cancel_requested,
+            code=state.code or None,
+            reason=state.reason or None,
+            spent=str(state.spent) if ended else None,
+            received=str(state.received) if ended else None,
+            gas_cost=str(state.gas_cost) if ended else None,
+            transaction_hashes=list(state.transaction_hashes),
+            fills=[self._fill(state, index) for index in range(len(state.fills))],
+        )
+
+    def _fill(self, state: IntentState, index: int) -> FillView:
+        fill = state.fills[index]
+        return FillView(
+            step_id=fill.step_id,
+            venue=fill.venue,
+            spent=self._assets.amount(fill.asset_in, fill.amount_in),
+            received=self._assets.amount(fill.asset_out, fill.amount_out),
+            gas_cost=str(fill.gas_cost),
+            block_number=fill.block.number,
+            block_hash=fill.block.hash,
+            transaction_hash=fill.transaction_hash or None,
+            simulated=not fill.transaction_hash,
+        )
+
+
+def acceptance_view(
+    intent: Intent, status: IntentStatus, recorded: Recorded, *, duplicate: bool
+) -> ReceiptView:
+    """The receipt of an acceptance, without its proof."""
+    return ReceiptView(
+        intent_id=intent.id,
+        client_id=intent.client_id,
+        status=status,
+        store_id=recorded.store_id,
+        position=recorded.pos,
+        leaf_hash="0x" + leaf_hash(recorded.record).hex(),
+        duplicate=duplicate,
+    )
+
+
+def event_view(recorded: Recorded) -> EventView:
+    """An event as answers show it."""
+    return EventView(
+        position=recorded.pos,
+        stream=recorded.stream,
+        version=recorded.version,
+        id=recorded.id,
+        type=recorded.type,
+        schema_version=recorded.schema_version,
+        recorded_at=recorded.recorded_at,
+        occurred_at=recorded.occurred_at,
+        body=dict(recorded.body),
+    )
+
+
+def public_key(store: EventStore) -> str | None:
+    """The key that a store's checkpoints are signed with, as text; None where it has none."""
+    verifier = getattr(store, "verifier", None)
+    return None if verifier is None else str(verifier.text())
+
+
+def _constraints(intent: Intent) -> ConstraintsView:
+    said = intent.constraints
+    return ConstraintsView(
+        max_slippage=format(said.max_slippage, "f"),
+        time_window_ms=said.time_window_ms,
+        execution_style=said.execution_style,
+        venues=list(said.venues),
+        chains=list(said.chains),
+        assets=list(said.assets),
+        max_fee=None if said.max_fee is None else str(said.max_fee),
+    )
+
+
+def _cursor(place: int) -> str:
+    return base64.urlsafe_b64encode(f"i{place}".encode()).decode().rstrip("=")
+
+
+def _place(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        if not text.startswith("i") or not text[1:].isdigit() or len(text) > 20:
+            raise ValueError(text)
+        return int(text[1:])
+    except ValueError:
+        raise BadCursor(
+            f"{cursor[:64]!r} is no cursor", next_step="take it from next_cursor of the page before"
+        ) from None
