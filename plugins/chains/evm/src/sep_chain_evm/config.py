@@ -1,12 +1,11 @@
 """The table `[chains.<name>]` with `use = "ethereum"`."""
 
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 from sep_hooks.config import PluginConfig
 
-from .networks import BLOCK_TIME_SECONDS, MAINNET, MINIMUM_TIP, WRAPPED_NATIVE
+from .networks import BLOCK_TIME_SECONDS, MAINNET, MINIMUM_TIP, WRAPPED_NATIVE, host_of
 
 
 def _several(value: object) -> object:
@@ -31,8 +30,7 @@ class EthereumConfig(PluginConfig):
     @classmethod
     def _http(cls, rpc: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         for endpoint in rpc:
-            parts = urlsplit(endpoint.get_secret_value())
-            if parts.scheme not in ("http", "https") or not parts.hostname:
+            if host_of(endpoint.get_secret_value()) is None:
                 raise ValueError("an endpoint is no http:// or https:// address")
         return rpc
 

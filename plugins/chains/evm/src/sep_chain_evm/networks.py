@@ -1,7 +1,7 @@
 """What is known of Ethereum's networks; dated data, as of autumn 2026."""
 
+import re
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 MAINNET = 1
 BLOCK_TIME_SECONDS = 12.0
@@ -19,11 +19,27 @@ WRAPPED_NATIVE = {
 }
 
 
-def is_loopback(url: str) -> bool:
+_ENDPOINT = re.compile(
+    r"https?://"
+    r"(?:[^/?#@\\\s]*@)?"
+    r"(?P<host>\[[0-9a-f:.]+\]|[^/?#@:\\\s\[\]]+)"
+    r"(?::[0-9]{1,5})?"
+    r"(?:[/?#]\S*)?",
+    re.IGNORECASE,
+)
+
+
+def host_of(endpoint: str) -> str | None:
+    """The host of an HTTP endpoint; None where the text is none."""
+    match = _ENDPOINT.fullmatch(endpoint)
+    return match["host"].strip("[]").lower() if match else None
+
+
+def is_loopback(endpoint: str) -> bool:
     """Whether an endpoint lies on this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
+    host = host_of(endpoint)
+    if host is None or host == "localhost":
+        return host is not None
     try:
         return ip_address(host).is_loopback
     except ValueError:
