@@ -12,8 +12,7 @@ import pytest
 from sep_hooks.errors import PluginError
 from sep_hooks.testing.dists import manifest_text, write_dist
 
-from sep_core.plugins.commands import declared_verbs, load_verb
-from sep_core.plugins.discovery import discover
+from sep_core.plugins.verbs import declared_verbs, load_verb, run_verb
 
 HOOKS = """
     from sep_hooks import hookimpl
@@ -49,18 +48,19 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_typed_verb_imports_its_plugin_and_no_other(site: Path) -> None:
     hooks_dist(site, "verbs-first", "first")
     other = hooks_dist(site, "verbs-second", "second", "raise SystemExit('imported')")
-    assert {"first", "second"} <= set(declared_verbs(discover()))
-    verb = load_verb(discover(), "first")
+    assert {"first", "second"} <= set(declared_verbs())
+    verb = load_verb("first")
     assert (verb.name, verb.help, verb.run(["a", "b"])) == ("first", "says hello", 42)
+    assert run_verb("first", []) == 40
     assert other not in sys.modules
 
 
 def test_a_verb_that_two_plugins_declare_belongs_to_neither(site: Path) -> None:
     hooks_dist(site, "clash-one", "clash")
     hooks_dist(site, "clash-two", "clash")
-    assert "clash" not in declared_verbs(discover())
+    assert "clash" not in declared_verbs()
     with pytest.raises(PluginError, match="clash-one and clash-two"):
-        load_verb(discover(), "clash")
+        load_verb("clash")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_verb_that_two_plugins_declare_belongs_to_neither(site: Path) -> None:
 def test_a_plugin_that_fails_at_its_verb_is_named(site: Path, name: str, code: str, said: str) -> None:
     hooks_dist(site, f"verb-{name}", name, code)
     with pytest.raises(PluginError, match=said) as caught:
-        load_verb(discover(), name)
+        load_verb(name)
     assert f"verb-{name}" in str(caught.value)
 
 

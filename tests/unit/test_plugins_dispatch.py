@@ -20,13 +20,13 @@ from sep_core.events.facts import FillRecorded, IntentSettled
 from sep_core.events.facts.plugin import PluginFaulted, PluginQuarantined
 from sep_core.events.registry import Fact, encode_fact, fact_type
 from sep_core.plugins.broadcast import Broadcaster
-from sep_core.plugins.commands import declared_verbs
 from sep_core.plugins.discovery import Discovery
 from sep_core.plugins.dispatch import Dispatcher, hook_names
 from sep_core.plugins.distribution import Installed
 from sep_core.plugins.facts import PluginFact
 from sep_core.plugins.guard import Guard
 from sep_core.plugins.registry import LoadedHooks
+from sep_core.plugins.verbs import declared_verbs
 
 pytestmark = pytest.mark.anyio
 MANIFEST = PluginManifest(name="observer", kind=PluginKind.HOOKS, api=">=0.1")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sep_hooks.capabilities import PluginKind
 from sep_hooks.errors import PluginError
 
-from sep_core.plugins.discovery import Discovery, FoundPlugin
+from sep_core.plugins.discovery import Discovery, FoundPlugin, discover
+from sep_core.plugins.failure import described
 from sep_core.plugins.reference import Stage
 
 
@@ -19,17 +20,24 @@ class Verb:
     run: Callable[[Sequence[str]], int]
 
 
-def declared_verbs(discovery: Discovery) -> Mapping[str, FoundPlugin]:
-    """The verbs that installed plugins declare. One that two declare belongs to neither."""
-    found: dict[str, list[FoundPlugin]] = {}
-    for plugin in discovery.plugins:
-        if plugin.rejection is None and plugin.manifest is not None:
-            for verb in plugin.manifest.verbs:
-                found.setdefault(verb, []).append(plugin)
-    return {verb: owners[0] for verb, owners in sorted(found.items()) if len(owners) == 1}
+def declared_verbs(discovery: Discovery | None = None) -> Mapping[str, str]:
+    """The verbs that installed plugins declare, and what their manifests say of them. Imports no plugin.
+
+    A verb that two plugins declare belongs to neither.
+    """
+    return {
+        verb: "" if owners[0].manifest is None else owners[0].manifest.summary
+        for verb, owners in sorted(_owners(discovery or discover()).items())
+        if len(owners) == 1
+    }
 
 
-def load_verb(discovery: Discovery, name: str) -> Verb:
+def run_verb(name: str, arguments: Sequence[str]) -> int:
+    """Imports the plugin that declares a verb and runs it; answers the exit code. Raises as `load_verb`."""
+    return load_verb(name).run(arguments)
+
+
+def load_verb(name: str, discovery: Discovery | None = None) -> Verb:
     """Imports the one plugin that declares a verb, and takes the verb from it; needs no configuration.
 
     Raises `PluginError` for a verb that nobody declares or registers, and for a plugin that cannot be imported.
@@ -38,16 +46,18 @@ def load_verb(discovery: Discovery, name: str) -> Verb:
     from sep_core.plugins.policy import Policy
     from sep_core.plugins.registry import Registry
 
-    plugin = declared_verbs(discovery).get(name)
-    if plugin is None:
-        owners = [one.dist.name for one in discovery.plugins if one.manifest and name in one.manifest.verbs]
+    known = discovery or discover()
+    owners = _owners(known).get(name, [])
+    if len(owners) != 1:
         raise PluginError(
-            f"the verb {name!r} is declared by {' and '.join(owners) or 'no installed plugin'}",
+            f"the verb {name!r} is declared by "
+            + (" and ".join(one.dist.name for one in owners) or "no installed plugin"),
             plugin=name,
             stage=Stage.DISCOVERED.label,
             next_step="uninstall all but one of them" if owners else "run `sep --help`",
         )
-    module = Registry(discovery, Policy()).load_module(plugin)
+    plugin = owners[0]
+    module = Registry(known, Policy()).load_module(plugin)
     manager = new_manager()
     wrong = register(manager, module)
     if wrong:
@@ -59,11 +69,20 @@ def load_verb(discovery: Discovery, name: str) -> Verb:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise _broken(plugin, f"sep_register_commands raised {type(error).__name__}: {error}") from error
+            raise _broken(plugin, f"sep_register_commands raised {described(error)}") from error
     verb = verbs.taken.get(name)
     if verb is None:
         raise _broken(plugin, f"declares the verb {name!r} and does not register it")
     return verb
+
+
+def _owners(discovery: Discovery) -> Mapping[str, Sequence[FoundPlugin]]:
+    owners: dict[str, list[FoundPlugin]] = {}
+    for plugin in discovery.plugins:
+        if plugin.rejection is None and plugin.manifest is not None:
+            for verb in plugin.manifest.verbs:
+                owners.setdefault(verb, []).append(plugin)
+    return owners
 
 
 class _Verbs:
