@@ -22,6 +22,7 @@ from sep_core.plugins.failure import (
 )
 from sep_core.plugins.holding import Holding
 from sep_core.plugins.reference import PluginRef
+from sep_core.telemetry.crashpoints import crash_point
 
 type Report = Callable[[PluginRef, PluginFact], None]
 """Takes a fact about a plugin for the log; must not wait."""
@@ -92,6 +93,8 @@ class Guard:
             self._served(plugin, standing)
             raise
         except BaseException as raised:
+            if _simulated_death(raised):
+                raise
             if driven is not None and driven.cancelled is not None and not scope.cancel_called:
                 standing.probing = False
                 raise driven.cancelled from (None if raised is driven.cancelled else raised)
@@ -128,6 +131,8 @@ class Guard:
             self._served(plugin, standing)
             raise
         except BaseException as raised:
+            if _simulated_death(raised):
+                raise
             raise self._strike(plugin, standing, call, "raised", described(raised)) from raised
         finally:
             seconds = self.holding.leave(previous)
@@ -284,6 +289,18 @@ class Guard:
         standing.reason = reason
         standing.probe_at = self._monotonic() + self._pause
         self._report(plugin, quarantined(plugin, consequence, reason))
+
+
+def _simulated_death(error: BaseException) -> bool:
+    """Whether a test's crash point, passed by kernel code that the plugin had called, raised this: no fault of it."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(_simulated_death(one) for one in error.exceptions)
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is crash_point.__code__:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 async def _awaited[T](made: Awaitable[T]) -> T:

@@ -25,6 +25,7 @@ from sep_core.plugins.guard import Guard
 from sep_core.plugins.holding import Holding
 from sep_core.plugins.quarantine import Quarantine, evolve
 from sep_core.plugins.reference import PluginRef
+from sep_core.telemetry.crashpoints import armed, crash_point, crossing
 
 pytestmark = pytest.mark.anyio
 
@@ -174,6 +175,30 @@ async def test_keyboard_interrupt_passes_through() -> None:
     with pytest.raises(KeyboardInterrupt):
         bench.guard.call_sync(ref(), "apply", interrupt)
     assert bench.facts == []
+
+
+async def test_a_death_that_a_test_plays_at_a_crash_point_is_not_contained() -> None:
+    class Died(BaseException):
+        pass
+
+    def die(name: str) -> None:
+        if not name.endswith(".before"):
+            raise Died(name)
+
+    async def calls_the_kernel() -> BlockRef:
+        return await crossing("rpc", good())
+
+    async def fails_inside_the_kernel() -> BlockRef:
+        return await crossing("rpc", raises())
+
+    bench = Bench()
+    with armed(die):
+        with pytest.raises(Died):
+            await bench.guard.call(ref(), "states", calls_the_kernel, timeout_seconds=1)
+        with pytest.raises(Died):
+            bench.guard.call_sync(ref(), "apply", lambda: crash_point("here"))
+    assert bench.facts == []
+    assert isinstance(await ask(bench, fails_inside_the_kernel), PluginFault)
 
 
 async def test_an_exception_that_is_an_answer_is_no_fault() -> None:
