@@ -12,7 +12,7 @@ import anyio.to_thread
 import apsw
 from pydantic import Field, SecretStr
 from sep_hooks.config import PluginConfig
-from sep_hooks.context import PluginContext
+from sep_hooks.context import SignerContext
 from sep_hooks.errors import SignerRefused
 from sep_hooks.signer import SignedEntry, Signer, SignRequest
 from sep_hooks.types import Address, Amount, IntentId, SignedTransaction, Transaction, address
@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS highest (one INTEGER PRIMARY KEY CHECK (one = 1), epo
 
 
 class KeystoreConfig(PluginConfig):
-    """`path` is the key file, mode 0600. `chains` are the chain ids that may be signed for.
+    """`path` is the key file, mode 0600. `chains` are the chain ids that may be signed for, by default
+    the account's own alone.
 
     `max_value` is the most wei that a call may carry, `max_gas_cost` the most that its gas may cost, both decimal
     texts. `contracts`, where given, are the only addresses that may be called. `memory` is the file that remembers
@@ -42,7 +43,7 @@ class KeystoreConfig(PluginConfig):
 
     path: Path
     password: SecretStr
-    chains: tuple[int, ...] = Field(min_length=1)
+    chains: tuple[int, ...] | None = Field(None, min_length=1)
     max_value: str = Field("0", pattern=r"^(0|[1-9][0-9]{0,77})$")
     max_gas_cost: str = Field("1000000000000000000", pattern=r"^(0|[1-9][0-9]{0,77})$")
     contracts: tuple[str, ...] = ()
@@ -57,8 +58,9 @@ class KeystoreSigner(Signer[KeystoreConfig]):
 
     Config: ClassVar[type[PluginConfig]] = KeystoreConfig
 
-    def __init__(self, config: KeystoreConfig, context: PluginContext) -> None:
+    def __init__(self, config: KeystoreConfig, context: SignerContext) -> None:
         super().__init__(config, context)
+        self._chains = config.chains or (context.chain_id,)
         self._contracts = frozenset(address(text) for text in config.contracts)
         self._keystore: Keystore | None = None
         self._memory: apsw.Connection | None = None
@@ -126,8 +128,8 @@ class KeystoreSigner(Signer[KeystoreConfig]):
 
     def _refusal(self, transaction: Transaction, own: Address) -> str | None:
         """Why the policy refuses; None where it does not. A zero-value call of oneself, a cancel, is always allowed."""
-        if transaction.chain_id not in self.config.chains:
-            return f"chain {transaction.chain_id} is not in chains {list(self.config.chains)}"
+        if transaction.chain_id not in self._chains:
+            return f"chain {transaction.chain_id} is not in chains {list(self._chains)}"
         gas_cost = transaction.gas_limit * transaction.max_fee_per_gas
         if gas_cost > int(self.config.max_gas_cost):
             return f"its gas may cost {gas_cost} wei, max_gas_cost is {self.config.max_gas_cost}"

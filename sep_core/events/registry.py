@@ -1,8 +1,8 @@
 """Facts: frozen dataclasses with a type name and a schema version, and their way to JSON and back.
 
-The kinds of field and their JSON: `Amount`, `Quantity`, `Decimal`, `UUID`, enums and times become strings, `int` a JSON
-integer within 2^53, `bytes` 0x hex, tuples arrays, dataclasses objects, `X | None` null. Anything else is refused when the
-fact is declared, not when it happens.
+The kinds of field and their JSON: `Amount`, `Quantity`, `Decimal`, `UUID`, enums and times become strings, `int` a
+JSON integer within 2^53, `bytes` 0x hex, tuples arrays, dataclasses objects, `X | None` null. Anything else is refused
+when the fact is declared, not when it happens.
 """
 
 import dataclasses
@@ -122,6 +122,11 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _text(value: str) -> str:
+    # An enum's member is a text of another class; the log holds plain ones.
+    return value if type(value) is str else str(value)
+
+
 def _integer(value: int) -> int:
     if not -_INTEGER_BOUND <= value <= _INTEGER_BOUND:
         raise ValueError(f"{value} is no safe JSON integer; type the field Amount or Quantity")
@@ -147,8 +152,10 @@ def _codec(hint: object) -> tuple[_Encode, _Decode]:
         if hint.__name__ in _TEXT_INTEGERS:
             return str, int
         return _codec(hint.__supertype__)
-    if hint is bool or hint is str:
+    if hint is bool:
         return _same, _same
+    if hint is str:
+        return _text, _same
     if hint is int:
         return _integer, _same
     if hint is bytes:
@@ -161,7 +168,7 @@ def _codec(hint: object) -> tuple[_Encode, _Decode]:
         return utc_text, utc_moment
     origin = get_origin(hint)
     if origin is typing.Literal:
-        return _same, _same
+        return _text, _same
     if origin in (typing.Union, types.UnionType):
         return _optional_codec(get_args(hint))
     if origin is tuple:

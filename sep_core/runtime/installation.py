@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sep_hooks.chain import ChainAdapter, ChainPreset
-from sep_hooks.context import Clock, PluginContext, VenueContext
+from sep_hooks.context import Clock, PluginContext, SignerContext, VenueContext
 from sep_hooks.errors import ConfigurationError, SepError
 from sep_hooks.risk import RiskRule
 from sep_hooks.signer import Signer
@@ -202,8 +202,12 @@ class Installer:
         if said.signer is None:
             return
         pointer = f"accounts.{account}.signer"
-        signer: Signer[Any]
-        signer, plugin = await self._plain(Signer, said.signer.use, account, pointer, said.signer.rest)
+        loaded: Loaded[Any] = self._made.registry.load(Signer, said.signer.use)
+        section = self._section(pointer, said.signer.rest, loaded)
+        plugin = loaded.ref(account, section.digest)
+        chain_id = self._made.chains[said.chain].preset.chain_id
+        context = SignerContext(account, self._clock, self._log(account), chain_id)
+        signer: Signer[Any] = await self._activate(loaded, plugin, lambda cls: cls(section.config, context))
         try:
             address = await self._made.guard.call(
                 plugin, "open", signer.open, timeout_seconds=60.0, answers=(SepError,)

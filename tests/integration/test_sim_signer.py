@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from sep_hooks.context import PluginContext
+from sep_hooks.context import SignerContext
 from sep_hooks.errors import SignerRefused
 from sep_hooks.signer import SignRequest
 from sep_hooks.testing.fakes import FakeClock, FakeLog
@@ -44,7 +44,7 @@ def request(nonce: int = 0, **changes: object) -> SignRequest:
 def signer(folder: Path, **changes: object) -> KeystoreSigner:
     fields = {"path": folder / "main.json", "password": SecretStr("pw"), "chains": (31337,)}
     config = KeystoreConfig.model_validate({**fields, **changes})
-    return KeystoreSigner(config, PluginContext("keystore", FakeClock(), FakeLog()))
+    return KeystoreSigner(config, SignerContext("keystore", FakeClock(), FakeLog(), 31337))
 
 
 @pytest.fixture

@@ -102,6 +102,16 @@ class PluginContext:
 
 
 @dataclass(frozen=True, slots=True)
+class SignerContext:
+    """What a signer may use besides: the chain of the account that it signs for. `instance` is the account."""
+
+    instance: str
+    clock: Clock
+    log: Log
+    chain_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class VenueContext:
     """What a venue may use besides: reads of its chain, and the ABI."""
 

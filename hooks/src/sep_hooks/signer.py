@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sep_hooks.config import PluginConfig
-from sep_hooks.context import PluginContext
+from sep_hooks.context import SignerContext
 from sep_hooks.types import Address, IntentId, SignedTransaction, Transaction
 
 
@@ -34,7 +34,7 @@ class Signer[ConfigT: PluginConfig](ABC):
 
     Config: ClassVar[type[PluginConfig]]
 
-    def __init__(self, config: ConfigT, context: PluginContext) -> None:
+    def __init__(self, config: ConfigT, context: SignerContext) -> None:
         self.config = config
         self.context = context
 
