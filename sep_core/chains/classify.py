@@ -20,7 +20,7 @@ _UNKNOWN_BLOCK = (
     "blockoutofrange",
     "block requested not found",
     "resource not found",
-    "is not available",
+    "historical state",
 )
 _LIMITED = (
     "rate limit",

@@ -11,6 +11,8 @@ import orjson
 from sep_hooks.context import Rpc, RpcFailed, RpcOk, RpcOutcome, RpcRequest
 from sep_hooks.errors import Ambiguous, ConfigurationError, RpcLimited, RpcUnavailable, SepError
 
+from sep_core.telemetry.crashpoints import crash_point
+
 from .classify import classified
 from .endpoint import Endpoint
 from .errors import WrongChain
@@ -107,6 +109,8 @@ class HttpRpc:
 
         async def ask(position: int, endpoint: Endpoint) -> None:
             outcomes[position] = outcome = await self._once(endpoint, request, timeout_seconds)
+            if is_send(request.method):
+                crash_point("rpc.endpoint_answered_send")
             ends_at = scope.when()
             if grace_seconds is not None and isinstance(outcome, RpcOk) and ends_at is not None:
                 scope.reschedule(min(ends_at, loop.time() + grace_seconds))

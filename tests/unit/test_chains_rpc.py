@@ -141,7 +141,8 @@ async def test_batches_are_matched_by_id_and_bounded() -> None:
         (-32602, "BlockOutOfRangeError: block height is 32 but requested was 99", None, UnknownBlock),
         (429, "slow down", None, RpcLimited),
         (-32005, "daily request count exceeded, request rate limited", None, RpcLimited),
-        (-32601, "the method does not exist", None, RpcRejected),
+        (-32000, "historical state 0x12 is not available", None, UnknownBlock),
+        (-32601, "the method eth_x does not exist/is not available", None, RpcRejected),
         (-32602, "invalid argument 0", None, RpcRejected),
     ],
 )

@@ -107,7 +107,8 @@ class Venue:
 
     async def markets(self) -> Sequence[Market]:
         if self.markets_fault is not None:
-            return await _fault(self.markets_fault)
+            listed: Sequence[Market] = await _fault(self.markets_fault)
+            return listed
         name = self.context.instance
         return [
             Market(
@@ -119,7 +120,8 @@ class Venue:
     async def states(self, markets: Sequence[Market], at: BlockRef) -> Sequence[MarketState]:
         self.reads.append(tuple(market.id for market in markets))
         if self.states_fault is not None:
-            return await _fault(self.states_fault)
+            read: Sequence[MarketState] = await _fault(self.states_fault)
+            return read
         truth = self.pools.at[at.hash]
         return [ConstantProductState(market.id, at, *truth[market.address], 3000) for market in markets]
 
