@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 from uuid import UUID
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sep_hooks.config import PluginConfig
+from sep_hooks.risk import RiskRule
 from sep_hooks.testing.purity import impurities
 from sep_hooks.types import (
     Amount,
@@ -41,20 +42,6 @@ OTHER = erc20(1, "0x" + "d0" * 20)
 INTENT = IntentId(UUID("11111111-1111-5111-8111-111111111111"))
 _ACCOUNT = address("0x" + "ee" * 20)
 _BLOCK = BlockRef(100, "0x" + "01" * 32)
-
-
-class Rule(Protocol):
-    """The face of a risk rule, whatever its configuration."""
-
-    needs: frozenset[Need]
-
-    def charges(self, plan: Plan, view: RiskView) -> Sequence[Charge]:
-        """Additive claims."""
-        ...
-
-    def assess(self, plan: Plan, view: RiskView, stage: RiskStage) -> Sequence[Verdict]:
-        """Verdicts."""
-        ...
 
 
 def swap_plan(
@@ -202,17 +189,17 @@ _stages = st.sampled_from(RiskStage)
 _quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 
 
-class RiskSuite:
+class RiskSuite[C: PluginConfig]:
     """Subclass it in the tests of a rule and say how the rule is made.
 
     Sample plans go from account `main`, strategy `rebalance`, over venues `uni`, `sushi` and `elsewhere`.
     """
 
-    def rule(self) -> Rule:
+    def rule(self) -> RiskRule[C]:
         """The rule under its usual configuration, made afresh."""
         raise AssertionError("a RiskSuite says how its rule is made: override rule()")
 
-    def ladder(self) -> Sequence[Rule]:
+    def ladder(self) -> Sequence[RiskRule[C]]:
         """The rule under ever tighter limits, the loosest first."""
         return (self.rule(),)
 
@@ -315,7 +302,7 @@ class RiskSuite:
             assert not passes(rule, plan, replace(view, prices=prices), RiskStage.PLAN)
 
 
-def passes(rule: Rule, plan: Plan, view: RiskView, stage: RiskStage) -> bool:
+def passes[C: PluginConfig](rule: RiskRule[C], plan: Plan, view: RiskView, stage: RiskStage) -> bool:
     """Whether all hard verdicts agree; raising refuses, as it does in the kernel."""
     try:
         return all(verdict.ok or not verdict.hard for verdict in rule.assess(plan, view, stage))
@@ -323,10 +310,10 @@ def passes(rule: Rule, plan: Plan, view: RiskView, stage: RiskStage) -> bool:
         return False
 
 
-def total_charge(rule: Rule, plan: Plan, view: RiskView, metric: str) -> Quantity:
+def total_charge[C: PluginConfig](rule: RiskRule[C], plan: Plan, view: RiskView, metric: str) -> Quantity:
     """The sum of a rule's charges of one metric."""
     return Quantity(sum(charge.amount for charge in rule.charges(plan, view) if charge.metric == metric))
 
 
-def _needs_met(rule: Rule, view: RiskView) -> bool:
+def _needs_met[C: PluginConfig](rule: RiskRule[C], view: RiskView) -> bool:
     return Need.PRICES not in rule.needs or view.prices is not None

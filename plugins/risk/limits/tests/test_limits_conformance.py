@@ -12,7 +12,6 @@ from sep_hooks.testing.risk import (
     OTHER,
     QUOTE,
     RiskSuite,
-    Rule,
     passes,
     price_book,
     risk_view,
@@ -48,8 +47,8 @@ def ok(rule: Limits, plan: Plan, seen: RiskView | None = None) -> bool:
     return passes(rule, plan, seen or view(), RiskStage.PLAN)
 
 
-class TestLimits(RiskSuite):
-    def rule(self) -> Rule:
+class TestLimits(RiskSuite[LimitsConfig]):
+    def rule(self) -> Limits:
         return limits(
             max_open_notional="2000000",
             max_share="0.5",
@@ -58,7 +57,7 @@ class TestLimits(RiskSuite):
             venues=["uni", "sushi"],
         )
 
-    def ladder(self) -> Sequence[Rule]:
+    def ladder(self) -> Sequence[Limits]:
         rungs = [(10**30, "1", "1"), (10**24, "0.5", "0.1"), (10**12, "0.1", "0.01"), (1, "0", "0")]
         return [
             limits(
@@ -74,8 +73,8 @@ class TestLimits(RiskSuite):
         return swap_plan(), view()
 
 
-class TestNotionalOnly(RiskSuite):
-    def rule(self) -> Rule:
+class TestNotionalOnly(RiskSuite[LimitsConfig]):
+    def rule(self) -> Limits:
         return limits(max_notional=str(10**24))
 
     def passing(self) -> tuple[Plan, RiskView]:
@@ -107,7 +106,7 @@ def test_what_has_no_price_or_a_price_of_zero_is_refused() -> None:
 def test_open_intents_share_one_limit() -> None:
     rule = limits(max_open_notional="2500000")
     plan = swap_plan()
-    assert total_charge(rule, plan, view(), "open_notional") == plan.limit_in
+    assert total_charge(rule, plan, view(), "open_notional") == int(plan.limit_in)
     key = "open_notional", "account:main"
     assert ok(rule, plan, view(held={key: 1_500_000}))
     assert not ok(rule, plan, view(held={key: 1_500_001}))

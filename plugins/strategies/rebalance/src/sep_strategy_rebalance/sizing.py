@@ -1,0 +1,64 @@
+"""How much to trade, in exact integers."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sep_hooks.types import Amount, IntentType, ratio_parts
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Base units of both assets: all that is owned, and what of it is free."""
+
+    base: int
+    quote: int
+    free_base: int
+    free_quote: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """What brings the share back to its weight: base units of the base asset."""
+
+    type: IntentType
+    amount: Amount
+
+
+def share_is_off(base_value: int, total: int, weight: Decimal, band: Decimal) -> bool:
+    """Whether the share of the base asset lies outside weight ± band."""
+    part, whole = ratio_parts(weight)
+    allowed, of = ratio_parts(band)
+    return abs(base_value * whole - part * total) * of > allowed * total * whole
+
+
+def trade(
+    holdings: Holdings,
+    price: tuple[int, int],
+    weight: Decimal,
+    band: Decimal,
+    max_slippage: Decimal,
+    minimum_trade: int,
+) -> Trade | None:
+    """The trade back to the weight at `price` (quote per base, numerator and denominator); None where none is due.
+
+    Bounded by what is free, slippage included, so that the intent can be paid for at its worst.
+    """
+    numerator, denominator = price
+    if numerator <= 0 or denominator <= 0:
+        return None
+    base_value = holdings.base * numerator // denominator
+    total = base_value + holdings.quote
+    if total == 0 or not share_is_off(base_value, total, weight, band):
+        return None
+    part, whole = ratio_parts(weight)
+    missing = part * total // whole - base_value
+    if missing > 0:
+        slip, of = ratio_parts(max_slippage)
+        affordable = holdings.free_quote * (of - slip) // of
+        value, kind = min(missing, affordable), IntentType.ACQUIRE
+    else:
+        value, kind = min(-missing, holdings.free_base * numerator // denominator), IntentType.DISPOSE
+    amount = value * denominator // numerator
+    if value < minimum_trade or amount == 0:
+        return None
+    return Trade(kind, Amount(amount))
