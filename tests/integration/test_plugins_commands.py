@@ -131,3 +131,24 @@ def test_twenty_plugins_are_listed_without_importing_any(tmp_path: Path) -> None
     assert not {"stevedore", "litestar", "web3", "apsw", "aiohttp", "pytest"} & modules
     # Thirty milliseconds on a machine where a bare look at the entry points of this environment takes fifteen.
     assert crowded - alone <= max(2 * raw, 0.03), (alone, crowded, raw)
+
+
+REPLAY = """
+import sys
+import sep_core.events.facts.plugin
+from sep_core.events.registry import decode_fact, encode_fact
+from sep_core.plugins.quarantine import Quarantine, evolve
+body = {"kind": "venue", "name": "acme", "instance": "uni", "dist": "acme", "version": "1", "config_digest": "d",
+        "consequence": "quarantined", "reason": "held the loop"}
+state = evolve(Quarantine(), decode_fact("PluginQuarantined", 1, body))
+assert state.kept_out
+print([name for name in sys.modules if name.startswith(("sep_venue", "sep_risk", "sep_strategy", "sep_chain",
+    "sep_testnet", "stevedore", "acme")) or name == "sep_core.plugins.dispatch"])
+"""
+
+
+def test_replaying_facts_imports_no_plugin_and_calls_no_hook() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", REPLAY], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
