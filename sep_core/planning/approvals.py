@@ -1,14 +1,15 @@
 """Approvals as steps of a plan: of exactly what the swap may take, and of nothing once it is done.
 
 What the swap leaves over (exact out spends less than its limit; a reverted or expired swap spends nothing) is taken
-back by the plan's last step, signed together with the others: no allowance of ours outlives its plan. An allowance
-that somebody else gave and that suffices is used as it stands and left alone.
+back by the plan's last step, signed together with the others: no allowance of ours outlives its plan. One that is
+there already and suffices is used and then taken back too, unless it is unlimited: that one is the owner's own.
 """
 
 from dataclasses import dataclass
 
 from sep_hooks.types import Address, Amount, AssetId, Call, token_address
 
+UNLIMITED = 2**255
 _APPROVE = bytes.fromhex("095ea7b3")
 
 
@@ -34,8 +35,8 @@ def approvals(
 
     `reset_first` is for tokens that refuse to change an allowance which is not zero.
     """
-    if allowed >= needed:
-        return (), ()
     nothing = Approval(token, spender, Amount(0))
+    if allowed >= needed:
+        return (), () if allowed >= UNLIMITED else (nothing,)
     before = Approval(token, spender, needed)
     return ((nothing, before) if reset_first and allowed else (before,)), (nothing,)

@@ -10,6 +10,7 @@ from sep_hooks.types import (
     AssetId,
     Block,
     CallResult,
+    ChainRef,
     Constraints,
     ExecutionStyle,
     FeeSuggestion,
@@ -22,7 +23,6 @@ from sep_hooks.types import (
     erc20,
     native_asset,
 )
-from sep_hooks.types import ChainRef as Chain
 
 from sep_core.planning import simulation
 from sep_core.planning.approvals import approvals
@@ -52,7 +52,7 @@ class Scene:
 
     request: PlanRequest
     chain: PlanningChain
-    name: Chain
+    name: ChainRef
     snapshot: MarketSnapshot
     head: Block
     fees: FeeSuggestion
@@ -85,11 +85,11 @@ class Planner:
 
     def __init__(
         self,
-        chains: Mapping[Chain, PlanningChain],
+        chains: Mapping[ChainRef, PlanningChain],
         markets: Markets,
         venues: Venues,
         holdings: Holdings,
-        transfers: Mapping[Chain, TransferReader],
+        transfers: Mapping[ChainRef, TransferReader],
         clock: Clock,
         *,
         numeraire: AssetId | None = None,
@@ -174,8 +174,7 @@ class Planner:
         refusal: NoPlan | None = None
         for candidate in found.candidates:
             try:
-                await self._afford(scene, candidate)
-                quoted = await self._quoted(scene, candidate)
+                quoted = self._afforded(scene, await self._quoted(scene, candidate))
                 number, why = _slices(scene, quoted.candidate)
                 return await self._planned(scene, quoted, number, why, left_out)
             except VenueError as error:
@@ -190,16 +189,17 @@ class Planner:
                 refusal = refusal or error
         raise refusal or NoPlan("no_route", _no_route(left_out))
 
-    async def _afford(self, scene: Scene, candidate: Candidate) -> None:
-        intent = scene.request.intent
-        asset = candidate.asset_in
-        held = self._holdings.holding(intent.account, intent.strategy, asset)
+    def _afforded(self, scene: Scene, quoted: Quoted) -> Quoted:
+        """The same within what the books say may be spent: an exact-out limit never goes beyond that."""
+        intent, candidate = scene.request.intent, quoted.candidate
+        held = self._holdings.holding(intent.account, intent.strategy, candidate.asset_in)
         if held < candidate.amount_in:
             raise NoPlan(
                 "insufficient_funds",
-                f"account {scene.request.account_name} may spend {held} of {asset},"
+                f"account {scene.request.account_name} may spend {held} of {candidate.asset_in},"
                 f" {candidate.amount_in} are needed; nothing was sent",
             )
+        return replace(quoted, limit_in=min(quoted.limit_in, held))
 
     async def _quoted(self, scene: Scene, candidate: Candidate) -> Quoted:
         """Asks the chain for its own quote: at the snapshot's block it must equal ours, at the head it is the
@@ -402,7 +402,7 @@ class Planner:
         return scene.head.timestamp + remaining
 
 
-def _allowed(asset: AssetId, chain: Chain, constraints: Constraints) -> bool:
+def _allowed(asset: AssetId, chain: ChainRef, constraints: Constraints) -> bool:
     return chain_of(asset) == chain and (not constraints.assets or asset in constraints.assets)
 
 

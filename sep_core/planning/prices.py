@@ -39,9 +39,10 @@ def price_book(
     `stand_ins` names assets that trade under another id at one to one: the chain's own coin and its wrapper.
     """
     prices: dict[AssetId, Price] = {}
-    for asset, amount in amounts:
+    for asset, needed in amounts:
+        amount = max(1, needed)
         value = value_of(network, stand_ins.get(asset, asset), amount, numeraire)
-        if value is not None and amount > 0 and asset != numeraire:
+        if value is not None and asset != numeraire:
             prices[asset] = Price(asset, Amount(amount), value)
     listed = tuple(prices[asset] for asset in sorted(prices))
     body = encode({"numeraire": numeraire, "prices": _encode_prices(listed)})
