@@ -1,0 +1,123 @@
+"""What the HTTP interface needs of the kernel."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+from uuid import UUID
+
+from sep_hooks.store import EventStore
+
+from sep_core.runtime.submission import Submission
+from sep_core.runtime.views import (
+    ChainView,
+    DryRunView,
+    EventPage,
+    EventView,
+    ExplanationView,
+    HealthView,
+    IntentPage,
+    IntentView,
+    LimitsView,
+    PlanView,
+    PluginView,
+    PortfolioView,
+    ReceiptView,
+    VenueView,
+)
+
+
+class QueriesPort(Protocol):
+    """Questions to one state of the world, the present one or a past one. Raise `SepError` of code `not_found`."""
+
+    def intents(
+        self, *, status: str | None, strategy: str | None, cursor: str | None, limit: int
+    ) -> IntentPage:
+        """A page of intents, newest first."""
+        ...
+
+    def intent(self, intent_id: UUID) -> IntentView:
+        """Where an intent stands."""
+        ...
+
+    def by_client_id(self, strategy: str, client_id: UUID) -> IntentView:
+        """The intent that a strategy (its name or id) sent under an id of its own."""
+        ...
+
+    def plan(self, intent_id: UUID) -> PlanView:
+        """The last plan of an intent."""
+        ...
+
+    async def explain(self, intent_id: UUID) -> ExplanationView:
+        """Why an intent went as it did."""
+        ...
+
+    async def receipt(self, intent_id: UUID) -> ReceiptView:
+        """The acceptance with its proof."""
+        ...
+
+    async def events(self, *, after: int, limit: int, stream: str | None, types: Sequence[str]) -> EventPage:
+        """Events behind a position; `stream` is a stream's name or the beginning of names."""
+        ...
+
+    async def event(self, position: int) -> EventView:
+        """One event."""
+        ...
+
+    def portfolio(self) -> PortfolioView:
+        """All balances."""
+        ...
+
+
+class KernelPort(Protocol):
+    """The running engine."""
+
+    @property
+    def store(self) -> EventStore:
+        """The log."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """The engine's release."""
+        ...
+
+    async def submit(
+        self, submission: Submission, *, source: Literal["api", "command_line"], request: bytes
+    ) -> ReceiptView:
+        """Takes an intent durably. Raises `RequestRefused` or another `SepError`; then nothing was recorded."""
+        ...
+
+    async def dry_run(self, submission: Submission) -> DryRunView:
+        """What would happen; nothing is recorded."""
+        ...
+
+    async def cancel(self, intent_id: UUID, by: str) -> IntentView:
+        """Asks that an intent be ended; the answer says who won."""
+        ...
+
+    async def wait_until_ended(self, intent_id: UUID, timeout_seconds: float) -> IntentView:
+        """Where an intent stands when it has ended, or when the time is over."""
+        ...
+
+    async def queries(self, as_of: str | None = None) -> QueriesPort:
+        """The present state, or that of a position or an RFC 3339 moment."""
+        ...
+
+    def chains(self) -> list[ChainView]:
+        """The chains as seen now."""
+        ...
+
+    def venues(self) -> list[VenueView]:
+        """The venues as seen now."""
+        ...
+
+    def plugins(self) -> list[PluginView]:
+        """The plugins and how far they came."""
+        ...
+
+    def health(self) -> HealthView:
+        """How the engine is."""
+        ...
+
+    def limits(self) -> LimitsView:
+        """The bounds in force."""
+        ...
