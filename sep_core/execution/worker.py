@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 from sep_hooks.context import Clock, Log
-from sep_hooks.types import ChainUpdate, Json
+from sep_hooks.types import ChainUpdate, Json, chain_id_of
 
 from sep_core.execution.asking import ChainSilent, ask
 from sep_core.execution.commands import AdoptSigned
@@ -105,8 +105,11 @@ class LaneWorker:
         if lane is None or self._signing is None:
             return
         remembered = await ask("execution.recover.list_signed", self._signing.signer.list_signed())
+        chain_id = chain_id_of(lane.key.chain)
         for entry in sorted(remembered, key=lambda one: one.request.transaction.nonce):
             request, lane = entry.request, self._desk.lane() or lane
+            if request.transaction.chain_id != chain_id:
+                continue
             if request.transaction.nonce < lane.next_nonce and not _unknown(lane, entry.signed.hash):
                 continue
             if request.transaction.nonce < min(lane.entries, default=lane.next_nonce):

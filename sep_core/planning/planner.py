@@ -435,7 +435,8 @@ def _limited(scene: Scene, candidate: Candidate, quote: Amount) -> Quoted:
             "slippage_exceeded",
             f"{candidate.venue}: {numbers} at max_slippage {slippage} against the worse of the price before"
             f" fees and impact and the quote on chain ({quote}); nothing was sent",
-            retryable=True,
+            # At one block it is fee and impact that cost too much, and waiting does not change them.
+            retryable=scene.head.hash != scene.snapshot.block.hash,
         )
     return quoted
 
