@@ -27,7 +27,8 @@ class SimulatedChainConfig(PluginConfig):
     """With `socket`, the chain is a process of its own behind it; without, it lives and ends with this one.
 
     `genesis` is a document's path, else the demonstration's of this `seed`. `block_time_seconds` is how often the
-    chain is looked at. In this process a transaction makes its own block, final after `finality_depth` more.
+    chain is looked at. In this process a transaction makes its own block, final after `finality_depth` more; a
+    chain that `share` has put under `shared` is found again by every engine of this process, and mines as it is told.
     """
 
     socket: Path | None = None
@@ -35,6 +36,7 @@ class SimulatedChainConfig(PluginConfig):
     seed: int = Field(7, ge=0, lt=2**64)
     block_time_seconds: float = Field(0.05, gt=0)
     finality_depth: int = Field(0, ge=0)
+    shared: str | None = None
 
 
 class SimulatedChain(ChainAdapter[SimulatedChainConfig]):
@@ -78,10 +80,32 @@ class SimulatedChain(ChainAdapter[SimulatedChainConfig]):
     def _opened(self) -> Rpc:
         if self.config.socket is not None:
             return SimSocketRpc(self.config.socket)
+        if self.config.shared is not None:
+            return SimRpc(_shared(self.config.shared, self.context.instance))
         chain = SimChain(self._text)
         chain.rpc("sim_setAutomine", "[true]")
         chain.rpc("sim_setFinality", f"[{self.config.finality_depth}]")
         return SimRpc(chain)
+
+
+_CHAINS: dict[str, SimChain] = {}
+
+
+def share(name: str, chain: SimChain | None) -> None:
+    """Puts a chain under a name, so that it outlives the engines of this process; None takes it away."""
+    if chain is None:
+        _CHAINS.pop(name, None)
+    else:
+        _CHAINS[name] = chain
+
+
+def _shared(name: str, instance: str) -> SimChain:
+    if name not in _CHAINS:
+        raise ConfigurationError(
+            f"chain {instance}: no chain is shared as {name!r} in this process",
+            pointer=f"chains.{instance}.shared",
+        )
+    return _CHAINS[name]
 
 
 def _genesis_text(config: SimulatedChainConfig, instance: str) -> str:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 from sep_hooks.context import PluginContext, RpcRequest, VenueContext
-from sep_hooks.errors import Ambiguous, CallReverted, RpcRejected, RpcUnavailable, UnknownBlock
+from sep_hooks.errors import (
+    Ambiguous,
+    CallReverted,
+    ConfigurationError,
+    RpcRejected,
+    RpcUnavailable,
+    UnknownBlock,
+)
 from sep_hooks.testing.fakes import FakeClock, FakeLog
 from sep_hooks.types import (
     Address,
@@ -30,7 +37,7 @@ from sep_hooks.types import (
 from sep_native.sign import Keystore, Transaction1559
 from sep_native.sim import SimChain, SimRpcError, default_genesis
 
-from sep_core.adapters.sim_chain import BROADCAST_TEXTS, SimulatedChain, SimulatedChainConfig
+from sep_core.adapters.sim_chain import BROADCAST_TEXTS, SimulatedChain, SimulatedChainConfig, share
 from sep_core.adapters.sim_rpc import SimRpc
 from sep_core.adapters.sim_venue import DEMO_ROUTER, SimulatedAmm, SimulatedAmmConfig
 from sep_core.chains.access import ChainAccess
@@ -483,6 +490,23 @@ async def test_a_reorganisation_can_forget_a_transaction(sim: Bench) -> None:
     assert await sim.access.receipt(text) is None
     assert not await sim.access.transaction_known(text)
     assert await sim.access.nonce(sim.owner) == 0
+
+
+async def test_a_shared_chain_outlives_its_engines() -> None:
+    context = PluginContext("simulated", FakeClock(), FakeLog())
+    config = SimulatedChainConfig(shared="bench")
+    with pytest.raises(ConfigurationError, match="no chain is shared as 'bench'"):
+        SimulatedChain(config, context).transport()
+    chain = SimChain(default_genesis(7))
+    share("bench", chain)
+    try:
+        chain.rpc("sim_mine", "[2]")
+        for _ in range(2):
+            adapter = SimulatedChain(config, context)
+            access = ChainAccess(adapter.preset(), adapter.transport())
+            assert (await access.head()).number == 2
+    finally:
+        share("bench", None)
 
 
 def next_base_fee(base_fee: int, gas_used: int, gas_limit: int) -> int:

@@ -71,6 +71,7 @@ pub(crate) struct Reorganisation {
 impl Chain {
     /// Starts a chain from its genesis document.
     pub fn new(genesis: Genesis) -> Result<Self, GenesisError> {
+        genesis.check()?;
         let world = World::genesis(&genesis)?;
         let text = genesis.to_json()?;
         let salt = keccak256(text.as_bytes());
@@ -171,7 +172,7 @@ impl Chain {
         let pooled = Pooled {
             transaction,
             arrival: self.arrivals,
-            not_before: self.head().number + 1 + treatment.delay_blocks,
+            not_before: (self.head().number + 1).saturating_add(treatment.delay_blocks),
             adverse_bps: treatment.adverse_bps,
         };
         self.check(&pooled)?;
@@ -331,7 +332,7 @@ impl Chain {
             match &mined.body {
                 Body::Signed(_) if wanted.drop.contains(&mined.hash) => {}
                 Body::Signed(pooled) => self.pool.restore(Pooled {
-                    not_before: keep + 1 + wanted.hold,
+                    not_before: (keep + 1).saturating_add(wanted.hold),
                     adverse_bps: 0,
                     ..Pooled::clone(pooled)
                 }),

@@ -74,8 +74,8 @@ pub fn default_genesis(seed: u64) -> Genesis {
         ),
         product(
             "v2-weth-dai",
-            (&weth, weth.parts(800, 1_000_000)),
-            (&dai, dai.parts(800, price(3_000))),
+            (&weth, weth.parts(8_000, 1_000_000)),
+            (&dai, dai.parts(8_000, price(3_000))),
         ),
         concentrated(
             "v3-wbtc-weth",

@@ -95,6 +95,9 @@ pub(crate) fn logs(chain: &Chain, params: &Params<'_>) -> Result<Value, RpcError
         number("fromBlock")?,
         number("toBlock")?.min(chain.head().number),
     );
+    if first > last && first <= chain.head().number {
+        return Err(RpcError::params("invalid block range params"));
+    }
     for number in first..=last {
         if let Some(block) = chain.at_number(number) {
             filter.of_block(block, &mut found)?;

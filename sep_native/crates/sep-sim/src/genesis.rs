@@ -156,6 +156,27 @@ impl Genesis {
         serde_json::from_str(text).map_err(|error| GenesisError(error.to_string()))
     }
 
+    /// Refuses numbers that no chain has, so that arithmetic on them cannot overflow.
+    pub(crate) fn check(&self) -> Result<(), GenesisError> {
+        let refused = |text: &str| Err(GenesisError(text.to_owned()));
+        if self.chain_id == 0 {
+            return refused("chain_id 0 is no chain");
+        }
+        if self.timestamp >= 1 << 40 || self.block_interval_seconds >= 1 << 20 {
+            return refused("timestamp is below 2^40 and block_interval_seconds below 2^20");
+        }
+        if self.block_interval_seconds == 0 {
+            return refused("block_interval_seconds is at least 1");
+        }
+        if !(21_000..1 << 40).contains(&self.gas_limit) {
+            return refused("gas_limit is from 21000 to 2^40");
+        }
+        if self.base_fee >= U256::ONE << 100 || self.suggested_tip >= U256::ONE << 100 {
+            return refused("base_fee and suggested_tip are below 2^100");
+        }
+        Ok(())
+    }
+
     /// The document again, in one line.
     pub fn to_json(&self) -> Result<String, GenesisError> {
         serde_json::to_string(self).map_err(|error| GenesisError(error.to_string()))

@@ -104,7 +104,7 @@ impl Chain {
                 return Err(RpcError::timeout());
             }
             Some(Fault::Delay { blocks }) => treatment.delay_blocks = blocks,
-            Some(Fault::Revert { bps }) => treatment.adverse_bps = bps,
+            Some(Fault::Revert { bps }) => treatment.adverse_bps = bps.min(9_999),
             Some(Fault::Reorganise { depth, hold }) => {
                 let depth = depth.min(self.head().number - self.finalized_number());
                 if depth > 0 {
