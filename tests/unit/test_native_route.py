@@ -1,12 +1,15 @@
 """The native network: best paths, refusals, digests, and searches while states change."""
 
+import json
+import os
 import threading
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sep_hooks.errors import NoRoute
+from sep_hooks.errors import InsufficientLiquidity, NoRoute
 from sep_native.amm import ConcentratedLiquidity, ConstantProduct
 from sep_native.route import Network, Problem
 
@@ -68,6 +71,81 @@ def test_the_answer_is_the_best_of_every_path(
         assert network.quote(leg.market, leg.asset_in, leg.amount_in).amount_out == leg.amount_out
     assert Fraction(solution.amount_out, amount) <= Fraction(*solution.marginal_after_fees)
     assert Fraction(*solution.marginal_after_fees) <= Fraction(*solution.marginal)
+
+
+SAMPLES = Path(os.environ.get("SEP_SAMPLE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+POOLS = SAMPLES / "pools" / "ethereum-mainnet-pools.json"
+POOL_FEES = {"Lowest": 100, "Low": 500, "Medium": 3000, "High": 10_000}
+
+
+def real_network() -> Network:
+    """Nineteen pools of Ethereum mainnet by the symbols of their tokens."""
+    network = Network()
+    for at, entry in enumerate(json.loads(POOLS.read_text())):
+        first, second = (token["symbol"] for token in entry["tokens"])
+        state = entry["state"]["state"]
+        if entry["state"]["protocol"] == "UniswapV2State":
+            reserves = (int(state["reserve0"], 0), int(state["reserve1"], 0))
+            network.set_constant_product(f"pool{at:02}", first, second, ConstantProduct(*reserves, 3000))
+            continue
+        pool = ConcentratedLiquidity(
+            int(state["sqrt_price"], 0),
+            state["tick"],
+            state["liquidity"],
+            POOL_FEES[state["fee"]],
+            state["ticks"]["tick_spacing"],
+            [(tick["index"], tick["net_liquidity"]) for tick in state["ticks"]["ticks"]],
+        )
+        network.set_concentrated(f"pool{at:02}", first, second, pool)
+    return network
+
+
+def best_by_quotes(
+    network: Network,
+    ends: dict[str, set[str]],
+    asset: str,
+    want: str,
+    amount: int,
+    hops: int,
+    seen: frozenset[str],
+) -> int:
+    """The most of `want` over every path, by single quotes; 0 where none leads there."""
+    if asset == want:
+        return amount
+    best = 0
+    for market, assets in ends.items() if hops else ():
+        for target in assets - seen if asset in assets else ():
+            try:
+                out = network.quote(market, asset, amount).amount_out
+            except InsufficientLiquidity:
+                continue
+            if out:
+                best = max(best, best_by_quotes(network, ends, target, want, out, hops - 1, seen | {target}))
+    return best
+
+
+@pytest.mark.skipif(not POOLS.is_file(), reason=f"no sample data at {POOLS}; set SEP_SAMPLE_DATA")
+@pytest.mark.parametrize("size", [10**16, 10**18, 10**20, 10**22])
+def test_real_pools_give_the_best_of_every_path(size: int) -> None:
+    network = real_network()
+    entries = json.loads(POOLS.read_text())
+    ends = {
+        f"pool{at:02}": {token["symbol"] for token in entry["tokens"]} for at, entry in enumerate(entries)
+    }
+    found = 0
+    for want in ("USDC", "USDT", "WBTC", "LINK", "PEPE", "cbBTC", "mpETH"):
+        best = best_by_quotes(network, ends, "WETH", want, size, 4, frozenset({"WETH"}))
+        problem = Problem(want, size, True, ["WETH"])
+        if not best:
+            with pytest.raises(NoRoute):
+                network.solve(problem)
+            continue
+        solution = network.solve(problem)
+        assert solution.amount_out == best, want
+        again = network.solve(Problem(want, best, False, ["WETH"]))
+        assert again.amount_in <= size
+        found += 1
+    assert found >= 5
 
 
 def two_pools() -> Network:

@@ -2,8 +2,9 @@ use alloy_dyn_abi::{DynSolType, DynSolValue, Specifier};
 use alloy_json_abi::{Function, Param};
 use alloy_primitives::{Address, hex};
 
+use crate::DecodeError;
+use crate::layout::canonical_end;
 use crate::names::without_member_names;
-use crate::{DecodeError, WordKind};
 
 pub(crate) const EMPTY: &str = "a type without content cannot be encoded";
 
@@ -59,9 +60,7 @@ impl TypeList {
     /// The values that `data` encodes. Bytes after the encoding are ignored, as contracts ignore them;
     /// dirty padding and any encoding but the canonical one are refused.
     pub fn decode(&self, data: &[u8]) -> Result<Vec<DynSolValue>, DecodeError> {
-        let (values, length) = self.decode_prefix(data)?;
-        debug_assert!(length <= data.len());
-        Ok(values)
+        self.decode_prefix(data).map(|(values, _)| values)
     }
 
     /// As `decode`, and nothing may follow the encoding.
@@ -75,28 +74,15 @@ impl TypeList {
     }
 
     fn decode_prefix(&self, data: &[u8]) -> Result<(Vec<DynSolValue>, usize), DecodeError> {
+        let length = canonical_end(&self.types, data).map_err(|reason| self.data_error(reason))?;
         if self.types.is_empty() {
             return Ok((Vec::new(), 0));
         }
         let tuple = DynSolType::Tuple(self.types.clone());
-        let value = tuple
-            .abi_decode_params(data)
-            .map_err(|error| self.data_error(&error))?;
-        let DynSolValue::Tuple(values) = value else {
-            return Err(self.data_error("it is no list of values"));
-        };
-        if !values.iter().all(is_in_range) {
-            return Err(self.data_error("a value is outside its type"));
-        }
-        let value = DynSolValue::Tuple(values);
-        // Equal bytes after encoding again prove padding, offsets, booleans and UTF-8 at one stroke.
-        let canonical = value.abi_encode_params();
-        if data.get(..canonical.len()) != Some(canonical.as_slice()) {
-            return Err(self.data_error("the padding or the layout is not canonical"));
-        }
-        match value {
-            DynSolValue::Tuple(values) => Ok((values, canonical.len())),
-            _ => Err(self.data_error("it is no list of values")),
+        match tuple.abi_decode_params(&data[..length]) {
+            Ok(DynSolValue::Tuple(values)) => Ok((values, length)),
+            Ok(_) => Err(self.data_error("it is no list of values")),
+            Err(error) => Err(self.data_error(&error)),
         }
     }
 
@@ -221,18 +207,5 @@ pub(crate) fn has_empty(kind: &DynSolType) -> bool {
         DynSolType::FixedArray(inner, length) => *length == 0 || has_empty(inner),
         DynSolType::Array(inner) => has_empty(inner),
         _ => false,
-    }
-}
-
-/// Whether a decoded value lies within its type; the general decoder takes whole words as they are.
-fn is_in_range(value: &DynSolValue) -> bool {
-    match value {
-        DynSolValue::Uint(number, bits) => WordKind::Uint(*bits).is_clean(&number.to_be_bytes()),
-        DynSolValue::Int(number, bits) => WordKind::Int(*bits).is_clean(&number.to_be_bytes()),
-        DynSolValue::FixedBytes(word, bytes) => WordKind::FixedBytes(*bytes).is_clean(&word.0),
-        DynSolValue::Array(values)
-        | DynSolValue::FixedArray(values)
-        | DynSolValue::Tuple(values) => values.iter().all(is_in_range),
-        _ => true,
     }
 }

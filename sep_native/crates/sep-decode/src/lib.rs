@@ -8,6 +8,7 @@ mod batch;
 mod error;
 mod event;
 mod json;
+mod layout;
 mod names;
 mod word;
 

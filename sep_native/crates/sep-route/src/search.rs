@@ -176,8 +176,8 @@ impl Search<'_> {
             funding: first.asset_in.clone(),
             method,
             iterations: self.quotes,
-            marginal,
-            marginal_after_fees: after_fees,
+            marginal: marginal.reduced(),
+            marginal_after_fees: after_fees.reduced(),
             left_out: self
                 .graph
                 .left_out

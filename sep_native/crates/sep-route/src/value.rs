@@ -6,7 +6,7 @@ use ruint::aliases::U256;
 /// Room for the price of the longest path and its fees without a rounding.
 pub type Wide = Uint<3072, 48>;
 
-/// A ratio of whole numbers, not reduced.
+/// A ratio of whole numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ratio {
     /// What is above the line.
@@ -21,6 +21,18 @@ impl Ratio {
         numerator: Wide::ONE,
         denominator: Wide::ONE,
     };
+
+    /// The same ratio in its lowest terms.
+    pub(crate) fn reduced(self) -> Self {
+        let common = self.numerator.gcd(self.denominator);
+        if common.is_zero() {
+            return self;
+        }
+        Self {
+            numerator: self.numerator / common,
+            denominator: self.denominator / common,
+        }
+    }
 
     /// The ratio times another; the factors of a path fit by the limit on its hops.
     pub(crate) fn times(self, numerator: &Wide, denominator: &Wide) -> Self {

@@ -412,8 +412,13 @@ fn the_marginal_price_is_that_of_the_reserves() {
     let solution = small().solve(&sell_weth(&[])).unwrap();
     let price = solution.marginal;
     assert_eq!(
-        price.numerator * Wide::from(1u8),
-        price.denominator * Wide::from(3u8)
+        (price.numerator, price.denominator),
+        (Wide::from(3u8), Wide::from(1u8))
+    );
+    let price = solution.marginal_after_fees;
+    assert_eq!(
+        (price.numerator, price.denominator),
+        (Wide::from(2991u16), Wide::from(1000u16))
     );
 }
 
