@@ -105,6 +105,11 @@ class StrategyHost:
         for actor in self._running.values():
             actor.inbox.close()
 
+    async def idle(self) -> None:
+        """Returns when every instance has dealt with all it was given and waits for more."""
+        for actor in tuple(self._running.values()):
+            await actor.inbox.idle()
+
     def wake(self) -> None:
         """Looks at the clock again: it was moved by hand."""
         for actor in self._running.values():
@@ -139,6 +144,7 @@ class StrategyHost:
             await actor.run()
         finally:
             self._running.pop(actor.instance, None)
+            actor.inbox.end()
 
 
 def _trigger_of(position: int, intent_id: IntentId, fact: Fact) -> FactTrigger | None:

@@ -19,6 +19,7 @@ class Inbox:
         self._facts: deque[FactTrigger] = deque()
         self._data: dict[str, tuple[DataTrigger, datetime]] = {}
         self._rung = anyio.Event()
+        self._idle = anyio.Event()
         self.timers: dict[str, datetime] = {}
         self.skipped = 0
         self.closed = False
@@ -26,23 +27,35 @@ class Inbox:
     def fact(self, trigger: FactTrigger) -> None:
         """Adds a fact; the log is what bounds them."""
         self._facts.append(trigger)
-        self._rung.set()
+        self.wake()
 
     def data(self, trigger: DataTrigger) -> None:
         """Adds data in place of older data of the same source, which keeps its turn."""
         key = _source(trigger)
         self.skipped += key in self._data
         self._data[key] = trigger, self._now()
-        self._rung.set()
+        self.wake()
 
     def wake(self) -> None:
         """Looks at the clock again."""
+        if self._idle.is_set():
+            self._idle = anyio.Event()
         self._rung.set()
 
     def close(self) -> None:
         """Lets `next` end at once."""
         self.closed = True
-        self._rung.set()
+        self.wake()
+
+    def end(self) -> None:
+        """Nobody reads any more."""
+        self.closed = True
+        self._idle.set()
+
+    async def idle(self) -> None:
+        """Returns when everything has been handed out and dealt with, and nothing is due."""
+        while not self._idle.is_set():
+            await self._idle.wait()
 
     async def next(self) -> tuple[Waiting, datetime] | None:
         """What comes next and when it arrived; None once closed."""
@@ -51,8 +64,11 @@ class Inbox:
             ready = self._ready()
             if ready is not None:
                 return ready
+            self._idle.set()
             with anyio.move_on_after(self._seconds_to_timer()):
                 await self._rung.wait()
+            if self._idle.is_set():
+                self._idle = anyio.Event()
         return None
 
     def _ready(self) -> tuple[Waiting, datetime] | None:

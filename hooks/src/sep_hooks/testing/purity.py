@@ -40,7 +40,7 @@ def _modules(cls: type) -> Iterator[ModuleType]:
     root = importlib.import_module(cls.__module__.partition(".")[0])
     own = importlib.import_module(cls.__module__)
     yield own
-    if root is own or not hasattr(root, "__path__"):
+    if root is own or getattr(root, "__file__", None) is None or not hasattr(root, "__path__"):
         return
     yield root
     for info in pkgutil.walk_packages(root.__path__, prefix=f"{root.__name__}."):
