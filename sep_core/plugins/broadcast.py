@@ -11,6 +11,7 @@ from sep_hooks.store import Recorded
 from sep_hooks.types import Intent, IntentId, IntentStatus
 
 from sep_core.events.facts import (
+    ChainReorged,
     FillRecorded,
     IntentAccepted,
     IntentCancelled,
@@ -77,6 +78,9 @@ class Broadcaster:
                 intent_id, step_id = self._signed.pop(fact.hash)
                 sent = {"intent_id": intent_id, "step_id": step_id, "transaction_hash": fact.hash}
                 return [("sep_step_submitted", sent)]
+            case ChainReorged():
+                gone = {"chain": fact.chain, "removed": fact.removed, "head": fact.head}
+                return [("sep_chain_reorged", gone)]
             case PluginFaulted() if fact.kind != "hooks":
                 return [("sep_plugin_faulted", {"plugin": _label(fact), "error": fact.error})]
             case PluginQuarantined():

@@ -7,7 +7,7 @@ from typing import Any
 
 from sep_hooks.chain import ChainAdapter, ChainPreset
 from sep_hooks.context import Clock, PluginContext, SignerContext, VenueContext
-from sep_hooks.errors import ConfigurationError, SepError
+from sep_hooks.errors import ConfigurationError, PluginError, SepError
 from sep_hooks.risk import RiskRule
 from sep_hooks.signer import Signer
 from sep_hooks.strategy import Strategy
@@ -20,13 +20,13 @@ from sep_core.chains.rpc import open_http_rpc
 from sep_core.intents import Bounds, IntentRules, KnownAccount, Roster
 from sep_core.plugins.activation import activate
 from sep_core.plugins.discovery import discover
-from sep_core.plugins.facts import PluginFact, activated, rejected_at_load
+from sep_core.plugins.facts import PluginFact, activated, rejected, rejected_at_load
 from sep_core.plugins.failure import PluginFault
 from sep_core.plugins.guard import Guard
 from sep_core.plugins.holding import Holding
 from sep_core.plugins.policy import Policy
 from sep_core.plugins.quarantine import Quarantine
-from sep_core.plugins.reference import PluginRef
+from sep_core.plugins.reference import PluginRef, Stage
 from sep_core.plugins.registry import Loaded, LoadedHooks, Registry
 from sep_core.runtime.settings import Mode, Section, Settings, resolve_assets
 from sep_core.runtime.settings_secrets import PluginSection, Secrets, load_section
@@ -86,6 +86,7 @@ class Installation:
     strategies: dict[str, StrategyPart] = field(default_factory=dict)
     assets: Mapping[str, Asset] = field(default_factory=dict)
     refs: dict[str, PluginRef] = field(default_factory=dict)
+    left_out: dict[PluginRef, str] = field(default_factory=dict)
 
     def chain_of(self, ref: ChainRef) -> ChainPart:
         """The part that stands for a chain."""
@@ -152,7 +153,7 @@ class Installer:
         chain_ids = {name: part.preset.chain_id for name, part in made.chains.items()}
         made.assets = resolve_assets(self._settings, chain_ids)
         for instance in self._settings.venues:
-            made.venues[instance] = await self._venue(instance)
+            await self._venue(instance)
         for instance, said in self._settings.risk.items():
             made.rules[instance], _ = await self._plain(
                 RiskRule, said.use, instance, f"risk.{instance}", said.rest
@@ -162,7 +163,7 @@ class Installer:
                 await self._signer(name, stack)
         for instance, strategy in self._settings.strategies.items():
             if not strategy.external:
-                made.strategies[instance] = self._strategy(instance)
+                self._strategy(instance)
         self._hooks()
         return made
 
@@ -184,7 +185,8 @@ class Installer:
             rpc = await stack.enter_async_context(open_http_rpc(endpoints, chain_id=preset.chain_id))
         return ChainPart(name, plugin, preset, ChainAccess(preset, rpc))
 
-    async def _venue(self, instance: str) -> VenuePart:
+    async def _venue(self, instance: str) -> None:
+        """Adds a venue; one that is kept out or cannot be made leaves the others to work."""
         said = self._settings.venues[instance]
         chain = self._made.chains[said.chain]
         loaded = self._made.registry.load(VenueAdapter, said.use)
@@ -194,8 +196,15 @@ class Installer:
         context = VenueContext(
             instance, self._clock, self._log(instance), access.rpc, access.abi, chain.preset.chain_id
         )
-        adapter = await self._activate(loaded, plugin, lambda cls: cls(section.config, context))
-        return VenuePart(instance, said.use, plugin, said.chain, adapter, VenueLogs(adapter.event_signatures))
+        try:
+            adapter = await self._activate(loaded, plugin, lambda cls: cls(section.config, context))
+            decoder = self._made.guard.call_sync(
+                plugin, "event_signatures", lambda: VenueLogs(adapter.event_signatures)
+            )
+        except (PluginError, PluginFault) as error:
+            self._leave_out(plugin, error)
+            return
+        self._made.venues[instance] = VenuePart(instance, said.use, plugin, said.chain, adapter, decoder)
 
     async def _signer(self, account: str, stack: AsyncExitStack) -> None:
         said = self._settings.accounts[account]
@@ -223,19 +232,28 @@ class Installer:
             )
         self._made.signers[account] = signer
 
-    def _strategy(self, instance: str) -> StrategyPart:
+    def _strategy(self, instance: str) -> None:
+        """Adds a strategy; one that is kept out leaves the others to work."""
         said = self._settings.strategies[instance]
         loaded: Loaded[Any] = self._made.registry.load(Strategy, said.use)
         section = self._section(f"strategies.{instance}", said.rest, loaded)
         plugin = loaded.ref(instance, section.digest)
         self._made.refs[plugin.label] = plugin
+        kept_out = self._quarantine.reason(plugin)
+        if kept_out:
+            reason = f"in quarantine since it {kept_out}"
+            self._report(plugin, rejected(plugin, Stage.ALLOWED.label, reason))
+            self._leave_out(plugin, PluginError(reason, plugin=plugin.name, stage=Stage.ALLOWED.label))
+            return
         self._report(plugin, activated(plugin, loaded.dist, loaded.manifest))
-        return StrategyPart(instance, plugin, loaded.cls, section)
+        self._made.strategies[instance] = StrategyPart(instance, plugin, loaded.cls, section)
+
+    def _leave_out(self, plugin: PluginRef, error: SepError) -> None:
+        self._made.left_out[plugin] = error.message
+        self._log("engine").warning("plugin.left_out", plugin=plugin.label, reason=error.message)
 
     def _hooks(self) -> None:
         self._made.hooks = tuple(self._made.registry.load_hooks())
-        for one in self._made.hooks:
-            self._report(one.ref, activated(one.ref, one.dist, one.manifest))
         for found, rejection in self._made.registry.rejected:
             self._report(*rejected_at_load(found, rejection))
 

@@ -158,14 +158,15 @@ class Kernel:
         found = []
         for plugin in self.installation.refs.values():
             consequence = self.installation.guard.consequence(plugin)
+            left_out = self.installation.left_out.get(plugin)
             found.append(
                 PluginView(
                     name=plugin.name,
                     kind=plugin.kind,
                     distribution=plugin.dist,
                     version=plugin.version,
-                    stage=consequence or "active",
-                    reason=None,
+                    stage=consequence or ("rejected" if left_out else "active"),
+                    reason=left_out,
                     instances=[plugin.instance],
                 )
             )

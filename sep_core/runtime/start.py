@@ -31,7 +31,7 @@ from sep_core.markets.board_venue import BoardVenue
 from sep_core.planning import Planner, Venues
 from sep_core.plugins.broadcast import Broadcaster
 from sep_core.plugins.dispatch import Dispatcher
-from sep_core.plugins.facts import PluginFact
+from sep_core.plugins.facts import PluginFact, activated, rejected
 from sep_core.plugins.guard import Guard
 from sep_core.plugins.holding import Holding
 from sep_core.plugins.notes import FOLDER, SLOT_FILE, remove_notes
@@ -154,6 +154,8 @@ async def _wired(
     works: dict[LaneKey, LaneWork] = {}
     workers: dict[LaneKey, LaneWorker] = {}
     composition = _composition(settings, clock, installation, works, workers)
+    dispatcher = Dispatcher(installation.hooks, installation.guard)
+    _report_hooks(installation, dispatcher, reports)
     desk = Desk(store, world, lambda one, command: flow.decide(one, command, composition), clock)
     log = NamedLog("engine", installation.secrets.redact)
     board = MarketBoard(
@@ -184,7 +186,7 @@ async def _wired(
                 group.start_soon(worker.run)
             group.start_soon(plans.run)
             group.start_soon(deadlines.run)
-            broadcaster = Broadcaster(Dispatcher(installation.hooks, installation.guard), clock, log)
+            broadcaster = Broadcaster(dispatcher, clock, log)
             group.start_soon(_tell_observers, store, broadcaster)
             strategies = KernelStrategyDesk(desk, composition, intake, installation.assets, clock)
             host = await run_strategies(kernel, strategies, specs_of(installation, store.store_id), group)
@@ -198,6 +200,16 @@ async def _wired(
                     await broadcaster.moment("sep_kernel_stopping", (await store.head()).pos)
                     await desk.decide(RecordFacts(((KERNEL, KernelStopped("stopped on request")),))).durable()
                 group.cancel_scope.cancel()
+
+
+def _report_hooks(installation: Installation, dispatcher: Dispatcher, reports: PluginReports) -> None:
+    wrong = {module.ref: rejection for module, rejection in dispatcher.rejected}
+    for module in installation.hooks:
+        rejection = wrong.get(module.ref)
+        if rejection is None:
+            reports(module.ref, activated(module.ref, module.dist, module.manifest))
+        else:
+            reports(module.ref, rejected(module.ref, rejection.stage.label, rejection.reason))
 
 
 def _composition(

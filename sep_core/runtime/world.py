@@ -19,6 +19,7 @@ from sep_core.events.facts import (
     PluginFaulted,
     PluginQuarantined,
     PluginRejected,
+    PluginReleased,
     StrategyAdvanced,
     StrategyStarted,
     StrategyStopped,
@@ -30,7 +31,7 @@ from sep_core.portfolio import Ledger
 from sep_core.risk import RiskBook, evolve_book
 from sep_core.strategies import StrategyLife, evolve_strategy
 
-type PluginFact = PluginActivated | PluginFaulted | PluginQuarantined | PluginRejected
+type PluginFact = PluginActivated | PluginFaulted | PluginQuarantined | PluginRejected | PluginReleased
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,10 @@ class World:
                 if isinstance(fact, StrategyStarted | StrategyAdvanced | StrategyStopped):
                     self.strategies[rest] = evolve_strategy(self.strategies.get(rest), fact)
             case "plugin":
-                if isinstance(fact, PluginActivated | PluginFaulted | PluginQuarantined | PluginRejected):
+                if isinstance(
+                    fact,
+                    PluginActivated | PluginFaulted | PluginQuarantined | PluginRejected | PluginReleased,
+                ):
                     self.plugins.setdefault(rest, []).append(fact)
             case "chain":
                 if isinstance(fact, ChainReorged):

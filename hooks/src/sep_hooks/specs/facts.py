@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sep_hooks.markers import hookspec
 from sep_hooks.specs.observer import ObserverContext
-from sep_hooks.types import Block, Fill, Intent, IntentId, IntentStatus, Plan, Verdict
+from sep_hooks.types import BlockRef, ChainRef, Fill, Intent, IntentId, IntentStatus, Plan, Verdict
 
 
 @hookspec
@@ -47,5 +47,7 @@ async def sep_intent_settled(intent_id: IntentId, status: IntentStatus, ctx: Obs
 
 
 @hookspec
-async def sep_chain_reorged(removed: Sequence[Block], head: Block, ctx: ObserverContext) -> None:
+async def sep_chain_reorged(
+    chain: ChainRef, removed: Sequence[BlockRef], head: BlockRef, ctx: ObserverContext
+) -> None:
     """Blocks left the canonical chain."""

@@ -1,0 +1,106 @@
+"""`sep events`: the log itself."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sep_core.cli.options import config_option, json_option, settings_of
+
+if TYPE_CHECKING:
+    from sep_core.runtime.settings import Settings
+    from sep_core.runtime.views import EventView
+
+
+@click.command()
+@config_option
+@json_option
+@click.option("--after", type=click.IntRange(min=0), help="Begin behind this position. Default: the last 20.")
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option("--stream", help="Only this stream, or streams that begin so, e.g. intent: or account:1:")
+@click.option("--type", "types", multiple=True, help="Only this type of event; may be given again.")
+@click.option("--at", "position", type=click.IntRange(min=1), help="One position, with its body.")
+@click.option("--follow", is_flag=True, help="Go on as events arrive, until Ctrl-C.")
+def events(
+    config: Path | None,
+    as_json: bool,
+    after: int | None,
+    limit: int,
+    stream: str | None,
+    types: tuple[str, ...],
+    position: int | None,
+    follow: bool,
+) -> int:
+    """Show events in the order of the log. Reads it read-only; needs no engine."""
+    settings = settings_of(config)
+    if position is not None:
+        return asyncio.run(_show(settings, position))
+    asyncio.run(_list(settings, after, limit, stream, types, follow=follow, as_json=as_json))
+    return 0
+
+
+async def _show(settings: "Settings", position: int) -> int:
+    from sep_core.cli.output import emit_model
+
+    async with _Log(settings) as log:
+        emit_model(await log.queries.event(position))
+    return 0
+
+
+async def _list(
+    settings: "Settings",
+    after: int | None,
+    limit: int,
+    stream: str | None,
+    types: tuple[str, ...],
+    *,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    from sep_hooks.store import CaughtUp, EventFilter
+
+    from sep_core.runtime.queries import event_view
+
+    async with _Log(settings) as log:
+        head = (await log.store.head()).pos
+        start = max(0, head - limit) if after is None else after
+        if not follow:
+            page = await log.queries.events(after=start, limit=limit, stream=stream, types=types)
+            for one in page.items:
+                _print(one, as_json=as_json)
+            return
+        wanted = EventFilter(types, () if stream is None else (stream,))
+        async for recorded in log.store.subscribe(after=start, filter=wanted):
+            if not isinstance(recorded, CaughtUp):
+                _print(event_view(recorded), as_json=as_json)
+
+
+class _Log:
+    """The log, open for reading, as long as the context lasts."""
+
+    def __init__(self, settings: "Settings") -> None:
+        from uuid import uuid4
+
+        from sep_core.adapters.store_sqlite import open_store
+        from sep_core.runtime.clock import SystemClock
+        from sep_core.runtime.queries import Queries
+        from sep_core.runtime.world import World
+
+        self.store = open_store(settings.store.path, writable=False, clock=SystemClock(), ids=uuid4)
+        self.queries = Queries(World(), self.store, settings)
+
+    async def __aenter__(self) -> "_Log":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.store.close()
+
+
+def _print(event: "EventView", *, as_json: bool) -> None:
+    if as_json:
+        click.echo(event.model_dump_json())
+        return
+    click.echo(
+        f"{event.position:>7}  {event.recorded_at:%H:%M:%S.%f}  {event.type:<24} {event.stream} v{event.version}"
+    )

@@ -1,0 +1,36 @@
+"""Reads of a log that another process may be writing: open read-only, fold, answer, close."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sep_core.runtime.queries import Queries
+    from sep_core.runtime.settings import Settings
+    from sep_core.runtime.world import World
+
+
+def read[T](
+    settings: "Settings", ask: "Callable[[Queries, World], Awaitable[T]]", *, as_of: str | None = None
+) -> T:
+    """The answer of `ask` over the folded log. Raises `StoreUnavailable` where there is none."""
+    return asyncio.run(_read(settings, ask, as_of))
+
+
+async def _read[T](
+    settings: "Settings", ask: "Callable[[Queries, World], Awaitable[T]]", as_of: str | None
+) -> T:
+    from uuid import uuid4
+
+    from sep_core.adapters.store_sqlite import open_store
+    from sep_core.runtime.clock import SystemClock
+    from sep_core.runtime.desk import fold
+    from sep_core.runtime.kernel import moment_or_position
+    from sep_core.runtime.queries import Queries
+
+    store = open_store(settings.store.path, writable=False, clock=SystemClock(), ids=uuid4)
+    try:
+        world = await fold(store, as_of=None if as_of is None else moment_or_position(as_of))
+        return await ask(Queries(world, store, settings), world)
+    finally:
+        await store.close()

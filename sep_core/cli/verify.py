@@ -1,0 +1,106 @@
+"""`sep verify`: is this log what was written, all of it, in this order?"""
+
+import base64
+import json
+from pathlib import Path
+
+import click
+from sep_hooks.errors import Permanent
+
+from sep_core.cli.failure import EXIT_NEGATIVE, EXIT_OK
+from sep_core.cli.options import config_option, json_option, settings_of
+from sep_core.cli.output import Progress, emit_json
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@config_option
+@json_option
+@click.option("--key", help="The log's public key, known from elsewhere; by default the one beside the log.")
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A checkpoint that was kept outside.",
+)
+def verify(
+    path: Path | None, config: Path | None, as_json: bool, key: str | None, anchors: tuple[Path, ...]
+) -> int:
+    """Check a log (data folder or its file), or one receipt (JSON), offline: hashes, chains, tree, signatures.
+
+    Without PATH, the log of the configuration. Names the first bad position and why.
+    """
+    target = path if path is not None else settings_of(config).store.path
+    if target.is_file() and target.suffix == ".json":
+        return _receipt(target, key, as_json=as_json)
+    return _log(target, key, [anchor.read_text() for anchor in anchors], as_json=as_json)
+
+
+def _log(target: Path, key: str | None, anchors: list[str], *, as_json: bool) -> int:
+    from sep_core.adapters.store_sqlite import verify_store
+    from sep_core.events.signing import PublicKey
+
+    with Progress("positions") as progress:
+        verifier = None if key is None else PublicKey.parse(key)
+        report = verify_store(target, verifier=verifier, anchors=anchors, progress=progress)
+    if as_json:
+        bad = report.first_bad
+        emit_json(
+            {
+                "ok": report.ok,
+                "positions": report.positions,
+                "checkpoints": report.checkpoints,
+                "first_bad": None if bad is None else {"position": bad[0], "reason": bad[1]},
+                "public_key": report.verifier,
+            }
+        )
+    elif report.first_bad is None:
+        click.echo(
+            f"verified  {report.positions} events, {report.checkpoints} signed checkpoints:"
+            " hashes, chains, order, tree and signatures agree"
+        )
+        click.echo(f"key  {report.verifier}")
+    else:
+        position, reason = report.first_bad
+        click.echo(f"BROKEN at position {position}: {reason}")
+        click.echo(f"{report.positions} events before it are sound")
+        click.echo("next  stop the engine, keep this folder as it is, compare with a backup")
+    return EXIT_OK if report.ok else EXIT_NEGATIVE
+
+
+def _receipt(target: Path, key: str | None, *, as_json: bool) -> int:
+    from sep_core.events.proof import Receipt
+    from sep_core.events.signing import PublicKey
+    from sep_core.events.verify import verify_receipt
+
+    receipt = receipt_of(json.loads(target.read_text()))
+    if receipt is None:
+        raise Permanent(f"{target} is no receipt", next_step="save the answer of GET /v1/intents/ID/receipt")
+    claimed = Receipt(*receipt)
+    event = verify_receipt(claimed, PublicKey.parse(key or claimed.verifier))
+    if as_json:
+        emit_json({"ok": True, "position": event.pos, "type": event.type, "store_id": str(event.store_id)})
+    else:
+        click.echo(f"verified  {event.type} stands at position {event.pos} of log {event.store_id}")
+        if key is None:
+            click.echo(
+                "by the key that the receipt itself names; give --key to hold it against one that you know"
+            )
+    return EXIT_OK
+
+
+def receipt_of(said: object) -> tuple[bytes, int, tuple[bytes, ...], str, str] | None:
+    """Record, position, path, checkpoint and key of a receipt as the HTTP interface answers it, else None."""
+    if not isinstance(said, dict):
+        return None
+    try:
+        return (
+            base64.b64decode(said["record"], validate=True),
+            int(said["position"]),
+            tuple(bytes.fromhex(node[2:]) for node in said["path"]),
+            str(said["checkpoint"]),
+            str(said["public_key"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
