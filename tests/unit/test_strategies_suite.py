@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-import anyio
-import anyio.lowlevel
 import pytest
 from sep_hooks.config import PluginConfig
 from sep_hooks.strategy import Quotes, QuoteTick, Strategy, StrategyContext, Subscription
@@ -102,7 +100,7 @@ class Sleepy(Honest):
     """Waits for the wall clock."""
 
     async def on_quote(self, ctx: StrategyContext, quote: QuoteTick) -> None:
-        await anyio.lowlevel.checkpoint()
+        await Tomorrow()
         time.time()
         datetime.now()  # noqa: DTZ005
 
