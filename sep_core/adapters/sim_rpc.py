@@ -18,6 +18,7 @@ from sep_native.sim import TIMEOUT_CODE, SimChain, SimRpcError
 _REVERT_CODE = 3
 _LIMIT_CODES = frozenset({429, -32005, -32029})
 _UNKNOWN_BLOCK = (
+    "unknown block",
     "header not found",
     "header for hash not found",
     "not currently canonical",

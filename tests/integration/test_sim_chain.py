@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import pytest
 from sep_hooks.context import PluginContext, RpcRequest, VenueContext
@@ -23,6 +24,7 @@ from sep_hooks.types import (
     AssetId,
     Call,
     ChainLog,
+    ChainUpdate,
     ConcentratedLiquidityState,
     DecodedLog,
     Leg,
@@ -41,6 +43,7 @@ from sep_core.adapters.sim_chain import BROADCAST_TEXTS, SimulatedChain, Simulat
 from sep_core.adapters.sim_rpc import SimRpc
 from sep_core.adapters.sim_venue import DEMO_ROUTER, SimulatedAmm, SimulatedAmmConfig
 from sep_core.chains.access import ChainAccess
+from sep_core.chains.heads import HeadFollower
 from sep_core.chains.native import NativeAbi, VenueLogs
 from sep_native import amm
 
@@ -509,6 +512,68 @@ async def test_a_shared_chain_outlives_its_engines() -> None:
         share("bench", None)
 
 
+async def test_the_head_follower_ends_on_the_canonical_chain(sim: Bench) -> None:
+    random = Random(11)
+    (pool, *_) = await sim.venue.markets()
+    follower = HeadFollower(sim.access.reads, FakeLog())
+    replayed: list[str] = []
+    logs: list[ChainLog] = []
+    for _ in range(60):
+        act = random.randrange(4)
+        if act == 0:
+            sim.own("sim_mine", random.randint(1, 3))
+        elif act == 1:
+            sim.own("sim_nudge", {"pool": pool.address, "bps": 25, "up": random.random() < 0.5})
+        elif act == 2 and (head := (await sim.access.head()).number) > 4:
+            depth = random.randint(1, min(4, head))
+            sim.own("sim_reorg", depth, {"blocks": depth + random.randint(0, 1)})
+        while (step := await follower.poll()) is not None:
+            if isinstance(step, ChainUpdate):
+                for block in step.removed:
+                    assert replayed.pop() == block.hash
+                replayed += [one.block.hash for one in step.added]
+                logs += [log for one in step.added for log in one.logs]
+            else:
+                replayed = [step.head.hash]
+            follower.acknowledge(step.sequence)
+    head = await sim.access.head()
+    first = head.number - len(replayed) + 1
+    assert replayed == [(await sim.access.block(number)).hash for number in range(first, head.number + 1)]
+    assert len(replayed) > 20
+    assert logs
+
+
+async def test_logs_by_filter(sim: Bench) -> None:
+    pools = [market.address for market in await sim.venue.markets()]
+    for pool in (pools[0], pools[1], pools[0]):
+        sim.own("sim_nudge", {"pool": pool, "bps": 20})
+
+    def found(**fields: object) -> list[tuple[int, str]]:
+        logs = sim.own("eth_getLogs", fields)
+        assert isinstance(logs, list)
+        return [(int(log["blockNumber"], 16), log["address"]) for log in logs]
+
+    transfer = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+    everything = found(fromBlock="0x0", toBlock="latest")
+    assert {number for number, _ in everything} == {1, 2, 3}
+    own = found(fromBlock="0x0", address=pools[0])
+    assert {number for number, _ in own} == {1, 3}
+    assert found(fromBlock="0x0", address=[pools[0], pools[1]], topics=[transfer]) == []
+    transfers = found(fromBlock="0x0", topics=[[transfer]])
+    receivers = ["0x" + pool[2:].rjust(64, "0") for pool in pools]
+    assert len(transfers) == 9
+    assert [number for number, _ in found(fromBlock="0x0", topics=[None, None, receivers[1]])] == [2]
+    assert found(fromBlock="0x2", toBlock="0x2", topics=[transfer]) == [
+        one for one in transfers if one[0] == 2
+    ]
+    assert found(fromBlock="latest") == [one for one in everything if one[0] == 3]
+    with pytest.raises(SimRpcError, match="invalid block range"):
+        found(fromBlock="0x2", toBlock="0x1")
+    unknown = RpcRequest("eth_getLogs", ({"blockHash": "0x" + "ab" * 32},))
+    with pytest.raises(UnknownBlock):
+        await sim.access.rpc.call(unknown)
+
+
 def next_base_fee(base_fee: int, gas_used: int, gas_limit: int) -> int:
     """EIP-1559, word for word."""
     target = gas_limit // 2
@@ -553,6 +618,15 @@ async def test_own_methods_move_prices_and_funds(sim: Bench) -> None:
     assert isinstance(state, ConcentratedLiquidityState)
     price = state.sqrt_price_x96**2 * int(amounts["amount0"]) / (int(amounts["amount1"]) << 192)
     assert abs(price - 1) < 1e-9
+    result = sim.own(
+        "eth_call",
+        {"to": sim.owner, "from": DEMO_ROUTER, "value": "0x5"},
+        "latest",
+        {DEMO_ROUTER: {"balance": "0x5"}},
+    )
+    assert result == "0x"
+    with pytest.raises(SimRpcError, match="only balance"):
+        sim.own("eth_call", {"to": sim.owner}, "latest", {DEMO_ROUTER: {"code": "0x"}})
     sim.own("sim_mintToken", {"token": token_address(TOKENS["DAI"]), "to": sim.owner, "amount": "5"})
     assert (await sim.access.balances(sim.owner, [TOKENS["DAI"]]))[TOKENS["DAI"]] == 300_000 * 10**18 + 5
 

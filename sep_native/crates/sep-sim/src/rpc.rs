@@ -160,7 +160,10 @@ impl Chain {
                     .map_or(Value::Null, |block| render::block(block, whole)))
             }
             "eth_getLogs" => filter::logs(self, &Params(params.need(0)?)),
-            "eth_call" => simulate::call(self, params.need(0)?, &*self.block_of(params.at(1))?),
+            "eth_call" => {
+                let block = self.block_of(params.at(1))?;
+                simulate::call(self, params.need(0)?, &block, params.at(2))
+            }
             "eth_estimateGas" => {
                 simulate::estimate(self, params.need(0)?, &*self.block_of(params.at(1))?)
             }

@@ -108,9 +108,16 @@ fn state(chain: &Chain, block: &Block) -> Result<World, RpcError> {
     })
 }
 
-/// Answers `eth_call`.
-pub(crate) fn call(chain: &Chain, call: &Value, block: &Block) -> Result<Value, RpcError> {
-    let done = Call::parse(call)?.run(&mut state(chain, block)?, block.timestamp);
+/// Answers `eth_call`, with state overrides where they are given.
+pub(crate) fn call(
+    chain: &Chain,
+    call: &Value,
+    block: &Block,
+    overrides: Option<&Value>,
+) -> Result<Value, RpcError> {
+    let mut world = state(chain, block)?;
+    override_balances(&mut world, overrides)?;
+    let done = Call::parse(call)?.run(&mut world, block.timestamp);
     done.outcome
         .map(|output| render::data(&output))
         .map_err(|halt| halted(&halt))
