@@ -34,3 +34,23 @@ async def _read[T](
         return await ask(Queries(world, store, settings), world)
     finally:
         await store.close()
+
+
+async def fold_of(settings: "Settings") -> "World | None":
+    """The folded log, or None where there is none."""
+    from uuid import uuid4
+
+    from sep_hooks.store import StoreUnavailable
+
+    from sep_core.adapters.store_sqlite import open_store
+    from sep_core.runtime.clock import SystemClock
+    from sep_core.runtime.desk import fold
+
+    try:
+        store = open_store(settings.store.path, writable=False, clock=SystemClock(), ids=uuid4)
+    except StoreUnavailable:
+        return None
+    try:
+        return await fold(store)
+    finally:
+        await store.close()

@@ -11,7 +11,7 @@ from sep_core.cli.output import emit_json, emit_model, emit_table
 
 if TYPE_CHECKING:
     from sep_core.runtime.queries import Queries
-    from sep_core.runtime.views import IntentPage, IntentView, PortfolioView
+    from sep_core.runtime.views import BalanceView, IntentPage, IntentView, PortfolioView
     from sep_core.runtime.world import World
 
 
@@ -65,6 +65,13 @@ def _one(view: "IntentView", *, as_json: bool) -> int:
             click.echo(f"  {fill.spent.text} for {fill.received.text} in block {fill.block_number}")
         click.echo(f"next  sep explain {view.id}")
     return 0
+
+
+def _row(one: "BalanceView") -> list[str]:
+    from sep_core.runtime.asset_book import decimal_text
+
+    rest = [decimal_text(int(amount), one.asset.decimals) for amount in (one.free, one.held, one.provisional)]
+    return [one.account, one.strategy, one.text, *rest]
 
 
 def _about(view: "IntentView") -> str:

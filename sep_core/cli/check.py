@@ -1,0 +1,80 @@
+"""`sep check`: is this configuration one that an engine would start with?"""
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sep_core.cli.failure import EXIT_OK, EXIT_UNAVAILABLE
+from sep_core.cli.options import config_option, json_option, settings_of
+from sep_core.cli.output import emit_json
+
+if TYPE_CHECKING:
+    from sep_core.runtime.settings import Settings
+
+
+@click.command()
+@config_option
+@json_option
+@click.option("--offline", is_flag=True, help="Do not ask the chains.")
+def check(config: Path | None, as_json: bool, offline: bool) -> int:
+    """Check a configuration: every mistake with its place, the plugins it names, and whether the chains answer.
+
+    Opens no log, records nothing, sends nothing.
+    """
+    settings = settings_of(config)
+    lines = asyncio.run(_look(settings, offline=offline))
+    well = all(ok for ok, _ in lines)
+    if as_json:
+        emit_json({"ok": well, "checks": [{"ok": ok, "what": what} for ok, what in lines]})
+    else:
+        for ok, what in lines:
+            click.echo(f"{'ok ' if ok else 'NO '} {what}")
+        click.echo(f"mode {settings.mode}" + ("   next  sep run" if well else ""))
+    return EXIT_OK if well else EXIT_UNAVAILABLE
+
+
+async def _look(settings: "Settings", *, offline: bool) -> list[tuple[bool, str]]:
+    from sep_hooks.errors import SepError
+
+    from sep_core.plugins.guard import Guard
+    from sep_core.plugins.holding import Holding
+    from sep_core.plugins.quarantine import Quarantine
+    from sep_core.risk import RiskEngine
+    from sep_core.runtime.clock import SystemClock
+    from sep_core.runtime.installation import Installer
+    from sep_core.runtime.settings_secrets import Secrets
+
+    lines = [(True, f"{settings.source}: well formed, every name resolves")]
+    async with AsyncExitStack() as stack:
+        secrets, holding = Secrets(os.environ, settings.folder), Holding()
+        guard = Guard(lambda *_: None, holding=holding, redact=secrets.redact)
+        installer = Installer(settings, secrets, guard, Quarantine(), SystemClock(), holding, lambda *_: None)
+        made = await installer.install(stack)
+        for plugin in made.refs.values():
+            left_out = made.left_out.get(plugin)
+            lines.append(
+                (
+                    left_out is None,
+                    f"{plugin.label} from {plugin.dist} {plugin.version} {left_out or ''}".rstrip(),
+                )
+            )
+        RiskEngine(made.rules)
+        for name in settings.accounts:
+            signer = (
+                "key opens and fits the address" if name in made.signers else "no signer: paper needs none"
+            )
+            lines.append((True, f"account {name}: {signer}"))
+        for part in made.chains.values() if not offline else ():
+            try:
+                await part.access.verify()
+                head = await part.access.head()
+                lines.append(
+                    (True, f"chain {part.name} answers: id {part.preset.chain_id}, head {head.number}")
+                )
+            except SepError as error:
+                lines.append((False, f"chain {part.name}: {error}"))
+    return lines
