@@ -15,11 +15,13 @@ mod sim;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::amm::{ConcentratedLiquidity, ConstantProduct, Quote, sqrt_price_at_tick, tick_at_sqrt_price};
+    use crate::amm::{
+        ConcentratedLiquidity, ConstantProduct, Quote, sqrt_price_at_tick, tick_at_sqrt_price,
+    };
     #[pymodule_export]
     use crate::decode::{
-        DecodedLog, EventDecoder, LogBatch, LogIterator, checksum_address, decode, decode_call, decode_result,
-        encode, encode_call, is_checksum_valid, keccak256, selector,
+        DecodedLog, EventDecoder, LogBatch, LogIterator, checksum_address, decode, decode_call,
+        decode_result, encode, encode_call, is_checksum_valid, keccak256, selector,
     };
     #[pymodule_export]
     use crate::log::{
