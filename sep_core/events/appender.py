@@ -109,15 +109,13 @@ class _IdsNeeded(Exception):
     """An append may be a repetition: the ids of the batch must be looked up first."""
 
 
-def draft_append(
-    writes: Sequence[StreamWrite], conditions: Sequence[StreamCondition], *, store: bytes
-) -> DraftedAppend:
+def draft_append(writes: Sequence[StreamWrite], conditions: Sequence[StreamCondition]) -> DraftedAppend:
     """Encodes an append. Raises `InvalidEvent`."""
     drafted = []
     event_count = size_bytes = 0
     for write in writes:
         _check_expected(write.expected)
-        drafts = tuple([draft(event, stream=write.stream, store=store) for event in write.events])
+        drafts = tuple([draft(event, stream=write.stream) for event in write.events])
         if not drafts:
             raise InvalidEvent(f"a write to {write.stream!r} holds no events")
         event_count += len(drafts)
@@ -151,6 +149,7 @@ class Sequencer:
         self._tail = tail
         self._streams: dict[str, StreamHead] = {}
         self._epoch_text = b"%d" % head.epoch
+        self._store_text = str(head.store_id).encode()
 
     def unknown_streams(self, appends: Iterable[DraftedAppend]) -> list[str]:
         """Streams whose heads must be learned before `plan`."""
@@ -205,10 +204,11 @@ class Sequencer:
         recorded_text: bytes,
         known: Mapping[bytes, KnownEvent] | None,
     ) -> AppendResult | SepError:
-        repeated = self._repetition(append, batch, known)
-        if repeated is not None:
-            return repeated
-        streams, heads = batch.streams, self._streams
+        streams, heads, ids = batch.streams, self._streams, batch.ids
+        if known is not None or _any_of(append, ids):
+            repeated = self._repetition(append, batch, known)
+            if repeated is not None:
+                return repeated
         refused = None
         for stream, expected, _ in append.writes:
             refused = refused or _refusal(stream, expected, (streams.get(stream) or heads[stream])[0])
@@ -219,17 +219,23 @@ class Sequencer:
             if known is None:
                 raise _IdsNeeded
             return refused
-        events, ids, epoch = batch.events, batch.ids, self._epoch_text
+        events, epoch, store = batch.events, self._epoch_text, self._store_text
         first_pos = pos = self.head.pos + len(events) + 1
         for stream, _, drafts in append.writes:
             version, previous = streams.get(stream) or heads[stream]
             for item in drafts:
                 version += 1
                 record = place(
-                    item, epoch=epoch, pos=pos, previous=previous, recorded=recorded_text, version=version
+                    item,
+                    store=store,
+                    epoch=epoch,
+                    pos=pos,
+                    previous=previous,
+                    recorded=recorded_text,
+                    version=version,
                 )
                 previous = leaf_hash(record)
-                event_id, kind, schema_version, correlation, cause, _, _, _, _, _ = item
+                event_id, kind, schema_version, correlation, cause, _, _, _, _ = item
                 events.append(
                     (
                         pos,
@@ -307,6 +313,14 @@ def _difference(found: KnownEvent, stream: str, item: Draft) -> str:
     if found.type != item.type or found.schema_version != item.schema_version:
         return "type"
     return "" if found.body == item.body else "body"
+
+
+def _any_of(append: DraftedAppend, ids: Mapping[bytes, object]) -> bool:
+    for write in append.writes:
+        for item in write.drafts:
+            if item.id in ids:
+                return True
+    return False
 
 
 def _known_in(batch: Batch, event_id: bytes) -> KnownEvent | None:

@@ -32,7 +32,15 @@ def encode(value: Json, *, outer_depth: int = 0) -> bytes:
     Raises `InvalidEvent` for floats, keys outside `[a-z][a-z0-9_]*`, integers beyond 2**53 - 1, nesting beyond
     64, lone surrogates and anything that is not JSON.
     """
-    _check(value, outer_depth)
+    if type(value) is dict:
+        depth = outer_depth + 1
+        for key, item in value.items():
+            if key not in _good_keys:
+                _check_key(key)
+            if type(item) is not str and item is not None:
+                _check(item, depth)
+    else:
+        _check(value, outer_depth)
     try:
         return orjson.dumps(value, _plain, _OPTIONS)
     except (TypeError, orjson.JSONEncodeError) as error:

@@ -1,8 +1,8 @@
 """One event of the log as bytes: encoded once, then stored, hashed and never rewritten.
 
 The keys of a record, in the order in which they stand: body, cause, corr, epoch, id, meta, occ, pos, prev, rec,
-store, stream, sv, type, v, ver. Everything but epoch, pos, prev, rec and ver is known before a place in the log is
-assigned, so a `Draft` holds the text around those five.
+store, stream, sv, type, v, ver. What costs time to encode is encoded in a `Draft`, before a place in the log is
+assigned; placing it only joins bytes.
 """
 
 import re
@@ -26,7 +26,8 @@ _STREAM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,254}")
 _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,127}")
 _EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_ROOM_FOR_PLACE_BYTES: Final = 256  # epoch, pos, prev, rec, ver and their keys at their widest
+_ROOM_FOR_THE_REST_BYTES: Final = 1024  # keys, ids, names, times, hash and numbers at their widest
+_OBJECT: Final = ord("{")
 _MOST_KNOWN: Final = 65536
 _known_streams: set[str] = set()
 _known_kinds: dict[tuple[str, int], bytes] = {}
@@ -41,14 +42,14 @@ class Draft(NamedTuple):
     correlation: bytes | None
     cause: bytes | None
     body: bytes
-    head: bytes
-    middle: bytes
-    tail: bytes
+    meta: bytes
+    texts: tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+    """id, correlation, cause, occurred, stream, and schema version with type, as they stand in a record."""
     size_bytes: int
 
 
-def draft(event: NewEvent, *, stream: str, store: bytes) -> Draft:
-    """Encodes an event for a stream of a store. Raises `InvalidEvent`."""
+def draft(event: NewEvent, *, stream: str) -> Draft:
+    """Encodes an event for a stream. Raises `InvalidEvent`."""
     if stream not in _known_streams:
         check_stream(stream)
     event_id, kind, schema_version = event.id, event.type, event.schema_version
@@ -57,23 +58,12 @@ def draft(event: NewEvent, *, stream: str, store: bytes) -> Draft:
         kind_text = _kind_text(kind, schema_version)
     body = encode(event.body, outer_depth=1)
     meta = encode(event.meta, outer_depth=1) if event.meta else b"{}"
-    if body[:1] != b"{" or meta[:1] != b"{":
+    if body[0] != _OBJECT or meta[0] != _OBJECT:
         raise InvalidEvent(f"body and meta of {kind} must be JSON objects")
-    cause, correlation, occurred = event.causation_id, event.correlation_id, event.occurred_at
-    head = b'{"body":%b,"cause":%b,"corr":%b,"epoch":' % (
-        body,
-        b"null" if cause is None else b'"%b"' % str(cause).encode(),
-        b"null" if correlation is None else b'"%b"' % str(correlation).encode(),
-    )
-    middle = b',"id":"%b","meta":%b,"occ":%b,"pos":' % (
-        str(event_id).encode(),
-        meta,
-        b"null" if occurred is None else b'"%b"' % time_text(microseconds(occurred)),
-    )
-    tail = b'","store":"%b","stream":"%b","sv":%b,"v":1,"ver":' % (store, stream.encode(), kind_text)
-    size_bytes = len(head) + len(middle) + len(tail) + _ROOM_FOR_PLACE_BYTES
+    size_bytes = len(body) + len(meta) + _ROOM_FOR_THE_REST_BYTES
     if size_bytes > LARGEST_RECORD_BYTES:
         raise InvalidEvent(f"an event of type {kind} takes {size_bytes} bytes, more than 256 KiB")
+    cause, correlation, occurred = event.causation_id, event.correlation_id, event.occurred_at
     return Draft(
         event_id.bytes,
         kind,
@@ -81,29 +71,50 @@ def draft(event: NewEvent, *, stream: str, store: bytes) -> Draft:
         None if correlation is None else correlation.bytes,
         None if cause is None else cause.bytes,
         body,
-        head,
-        middle,
-        tail,
+        meta,
+        (
+            str(event_id).encode(),
+            b"null" if correlation is None else b'"%b"' % str(correlation).encode(),
+            b"null" if cause is None else b'"%b"' % str(cause).encode(),
+            b"null" if occurred is None else b'"%b"' % time_text(microseconds(occurred)),
+            stream.encode(),
+            kind_text,
+        ),
         size_bytes,
     )
 
 
 def place(
-    draft: Draft, *, epoch: bytes, pos: int, previous: bytes | None, recorded: bytes, version: int
+    draft: Draft,
+    *,
+    store: bytes,
+    epoch: bytes,
+    pos: int,
+    previous: bytes | None,
+    recorded: bytes,
+    version: int,
 ) -> bytes:
     """The record of a draft at its place; `previous` is the leaf hash of the stream's last event."""
-    _, _, _, _, _, _, head, middle, tail, _ = draft
-    if previous is None:
-        return b'%b%b%b%d,"prev":null,"rec":"%b%b%d}' % (head, epoch, middle, pos, recorded, tail, version)
-    return b'%b%b%b%d,"prev":"0x%b","rec":"%b%b%d}' % (
-        head,
-        epoch,
-        middle,
-        pos,
-        previous.hex().encode(),
-        recorded,
-        tail,
-        version,
+    event_id, correlation, cause, occurred, stream, kind = draft.texts
+    return (
+        b'{"body":%b,"cause":%b,"corr":%b,"epoch":%b,"id":"%b","meta":%b,"occ":%b,"pos":%d,"prev":%b,"rec":"%b",'
+        b'"store":"%b","stream":"%b","sv":%b,"v":1,"ver":%d}'
+        % (
+            draft.body,
+            cause,
+            correlation,
+            epoch,
+            event_id,
+            draft.meta,
+            occurred,
+            pos,
+            b"null" if previous is None else b'"0x%b"' % previous.hex().encode(),
+            recorded,
+            store,
+            stream,
+            kind,
+            version,
+        )
     )
 
 

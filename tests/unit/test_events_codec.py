@@ -69,9 +69,10 @@ def test_a_record_put_together_in_parts_is_the_canonical_one(
 ) -> None:
     store = uuid4()
     event = NewEvent(ids[0], kind, 3, body, meta, occurred, ids[1], ids[2])
-    drafted = draft(event, stream=stream, store=str(store).encode())
+    drafted = draft(event, stream=stream)
     record = place(
         drafted,
+        store=str(store).encode(),
         epoch=b"9",
         pos=pos,
         previous=previous,

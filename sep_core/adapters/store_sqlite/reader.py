@@ -10,7 +10,7 @@ import anyio.to_thread
 import apsw
 from sep_hooks.store import LogBroken, StoreClosed
 
-from sep_core.adapters.store_sqlite.connection import SqliteOptions, open_reader
+from sep_core.adapters.store_sqlite.connection import SqliteOptions, open_reader, unavailable
 
 _MOST_THREADS: Final = 4
 
@@ -27,7 +27,7 @@ class ReaderPool:
         self._limiter: anyio.CapacityLimiter | None = None
 
     async def run[T](self, read: Callable[[apsw.Connection], T]) -> T:
-        """Runs a read. Raises `LogBroken` when the file is damaged."""
+        """Runs a read. Raises `LogBroken` when the file is damaged, `StoreUnavailable` when it is out of reach."""
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(_MOST_THREADS)
         return await anyio.to_thread.run_sync(self.run_blocking, read, limiter=self._limiter)
@@ -39,11 +39,16 @@ class ReaderPool:
                 raise StoreClosed("the store was closed", next_step="open it again")
             connection = self._idle.pop() if self._idle else None
         if connection is None:
-            connection = open_reader(self._path, self._options)
+            try:
+                connection = open_reader(self._path, self._options)
+            except apsw.Error as error:
+                raise unavailable(self._path, error) from error
         try:
             return read(connection)
-        except (apsw.CorruptError, apsw.NotADBError) as error:
-            raise LogBroken(f"the log file is damaged ({error})", pos=0) from error
+        except apsw.CorruptError as error:
+            raise LogBroken(f"{self._path} is damaged ({error})", pos=0) from error
+        except apsw.Error as error:
+            raise unavailable(self._path, error) from error
         finally:
             with self._lock:
                 keep = not self._closed

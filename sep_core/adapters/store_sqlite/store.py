@@ -1,6 +1,7 @@
 """The embedded store: one SQLite file, one writer thread, read-only readers."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
@@ -32,7 +33,7 @@ from sep_hooks.store import (
     StreamWrite,
 )
 
-from sep_core.adapters.store_sqlite.connection import SqliteOptions, check_identity, unavailable
+from sep_core.adapters.store_sqlite.connection import SqliteOptions, check_identity
 from sep_core.adapters.store_sqlite.folder import DataFolder, FolderLock, released_on_error
 from sep_core.adapters.store_sqlite.log_file import (
     LAST_POSITION,
@@ -123,7 +124,6 @@ class SqliteStore(EventStore):
         self._head = writer.checkpoint
         self._epoch = writer.epoch
         self.verifier: PublicKey = writer.key.public
-        self._store_text = str(self._head.store_id).encode()
         self.folder.publish_verifier(self.verifier.text())
 
     def _open_reader(self) -> None:
@@ -136,8 +136,6 @@ class SqliteStore(EventStore):
             self._head, self._epoch, self.verifier = self._readers.run_blocking(
                 partial(_read_identity, path=path)
             )
-        except apsw.Error as error:
-            raise unavailable(path, error) from error
         except LogBroken as error:
             raise StoreUnavailable(error.message, next_step=error.next_step) from error
 
@@ -167,7 +165,7 @@ class SqliteStore(EventStore):
     ) -> QueuedAppend:
         """Queues an atomic append and returns at once; see `EventStore.enqueue`."""
         writer = self._ready()
-        drafted = draft_append(writes, conditions, store=self._store_text)
+        drafted = draft_append(writes, conditions)
         if self._queued >= MOST_QUEUED or self._queued_bytes >= MOST_QUEUED_BYTES:
             raise StoreBusy(
                 f"{self._queued} appends wait for the disk; nothing was written",
@@ -200,21 +198,28 @@ class SqliteStore(EventStore):
             raise StoreClosed("the store was closed; nothing was written", next_step="open it again")
         if self._failure is not None:
             raise self._failure
+        loop = asyncio.get_running_loop()
         if self._loop is None:
-            self._loop = asyncio.get_running_loop()
+            self._loop = loop
             writer.listen(self._report, self._report_stop)
+        elif self._loop is not loop:
+            raise StoreFailed(
+                "a store is written from one event loop; nothing was written",
+                next_step="open it again in this one",
+            )
         return writer
 
     def _report(self, answers: Answers, checkpoint: Checkpoint | None) -> None:
         """On the writer's thread."""
         assert self._loop is not None
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it everybody who waits
             self._loop.call_soon_threadsafe(self._settle, answers, checkpoint)
 
     def _report_stop(self) -> None:
         """On the writer's thread, last."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._settle_stop)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._settle_stop)
 
     def _settle(self, answers: Answers, checkpoint: Checkpoint | None) -> None:
         assert self._writer is not None

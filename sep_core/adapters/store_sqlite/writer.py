@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from queue import Empty, SimpleQueue
 from typing import Final, cast
 from uuid import UUID
@@ -40,13 +41,15 @@ MOST_EVENTS: Final = 512
 MOST_BYTES: Final = 1024 * 1024
 _MOST_AFTER_REST: Final = 64
 _MOST_PARAMETERS: Final = 500
-# One statement for several rows: SQLite lets other threads run during a statement, and every return from it waits for
-# the interpreter. Wider statements gain nothing and cost the planner.
-_ROWS_PER_STATEMENT: Final = 8
+# One statement for many rows: while SQLite works, other threads run, and every return from it waits for the
+# interpreter. A few widths, so that statements stay prepared.
+_ROWS_PER_STATEMENT: Final = (64, 16, 4, 1)
 
-_EVENTS: Final = "INSERT INTO events VALUES "
-_IDS: Final = "INSERT INTO event_ids VALUES "
-_STREAMS: Final = "INSERT INTO streams (stream, version, last_hash) VALUES "
+# OR ROLLBACK, because a failing row ends the batch anyway: ABORT would first copy every page that a statement of
+# several rows changes.
+_EVENTS: Final = "INSERT OR ROLLBACK INTO events VALUES "
+_IDS: Final = "INSERT OR ROLLBACK INTO event_ids VALUES "
+_STREAMS: Final = "INSERT OR ROLLBACK INTO streams (stream, version, last_hash) VALUES "
 _STREAMS_GO_ON: Final = (
     " ON CONFLICT (stream) DO UPDATE SET version = excluded.version, last_hash = excluded.last_hash"
     " WHERE streams.version < excluded.version"
@@ -360,19 +363,17 @@ def _failure(error: BaseException) -> SepError:
 
 
 def _insert(
-    connection: apsw.Connection, verb: str, rows: Sequence[tuple[object, ...]], suffix: str = ""
+    connection: apsw.Connection,
+    verb: str,
+    rows: Sequence[tuple[int | str | bytes | None, ...]],
+    suffix: str = "",
 ) -> None:
-    count = len(rows)
-    width = len(rows[0])
-    full = count - count % _ROWS_PER_STATEMENT
-    if full:
-        statement = _statement(verb, width, _ROWS_PER_STATEMENT, suffix)
-        for start in range(0, full, _ROWS_PER_STATEMENT):
-            values = [value for row in rows[start : start + _ROWS_PER_STATEMENT] for value in row]
-            connection.execute(statement, values)  # type: ignore[arg-type]
-    if full < count:
-        statement = _statement(verb, width, 1, suffix)
-        connection.executemany(statement, rows[full:])  # type: ignore[arg-type]
+    start, end = 0, len(rows)
+    for width in _ROWS_PER_STATEMENT:
+        while end - start >= width:
+            statement = _statement(verb, len(rows[0]), width, suffix)
+            connection.execute(statement, tuple(chain.from_iterable(rows[start : start + width])))
+            start += width
 
 
 _statements: dict[tuple[str, int], str] = {}
