@@ -3,7 +3,7 @@
 from sep_core.risk.book import Hold, IllegalHold, RiskBook, evolve_book, fold_book
 from sep_core.risk.checks import KERNEL_RULE, money_of
 from sep_core.risk.decisions import convert_hold, hold, release_hold
-from sep_core.risk.engine import UNAVAILABLE, RiskDecision, RiskEngine, RuleFault
+from sep_core.risk.engine import UNAVAILABLE, RiskDecision, RiskEngine, RuleCall, RuleFault
 from sep_core.risk.view import build_view
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "RiskBook",
     "RiskDecision",
     "RiskEngine",
+    "RuleCall",
     "RuleFault",
     "build_view",
     "convert_hold",

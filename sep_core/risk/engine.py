@@ -1,8 +1,8 @@
 """Asks every rule and the kernel's own checks; one hard no is a no."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from sep_hooks.errors import ConfigurationError
 from sep_hooks.risk import RiskRule
@@ -49,14 +49,34 @@ class RuleAnswerInvalid(Exception):
     """A rule answered something that is no verdict or charge."""
 
 
+class RuleCall(Protocol):
+    """How rules are called: the kernel's guard contains, times and counts what they do wrong."""
+
+    def __call__[T](self, instance: str, call: str, make: Callable[[], T]) -> T:
+        """What `make()` answers. Raises anything for a rule that failed; the decision is then a refusal."""
+        ...
+
+
+def plain_call[T](instance: str, call: str, make: Callable[[], T]) -> T:
+    """Calls a rule without a guard."""
+    return make()
+
+
 class RiskEngine:
     """The installed rules by instance name, in the order of the configuration.
 
     Raises `ConfigurationError` where rules want their prices in different symbols, or cannot say in which.
     """
 
-    def __init__(self, rules: Mapping[str, RiskRule[Any]], limits_version: int = 1) -> None:
+    def __init__(
+        self,
+        rules: Mapping[str, RiskRule[Any]],
+        limits_version: int = 1,
+        *,
+        call: RuleCall = plain_call,
+    ) -> None:
         self._rules = dict(rules)
+        self._call = call
         self.limits_version = limits_version
         self.needs: frozenset[Need] = frozenset().union(*(rule.needs for rule in self._rules.values()))
         self.numeraire = self._one_numeraire()
@@ -72,11 +92,7 @@ class RiskEngine:
                 verdicts.append(_unavailable(instance, rule, view, f"needs {missing}, which cannot be had"))
                 continue
             try:
-                claimed = _checked_charges(rule.charges(plan, view))
-                said = [
-                    replace(verdict, rule=instance, version=rule.version)
-                    for verdict in _checked_verdicts(rule.assess(plan, view, stage))
-                ]
+                claimed, said = self._ask(instance, rule, plan, view, stage)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # a plugin may exit or panic; here that only means no
@@ -89,6 +105,13 @@ class RiskEngine:
         merged = _merged(charges)
         verdicts += _charge_verdicts(merged, verdicts, view)
         return _decision(plan, merged, verdicts, faults)
+
+    def _ask(
+        self, instance: str, rule: RiskRule[Any], plan: Plan, view: RiskView, stage: RiskStage
+    ) -> tuple[list[Charge], list[Verdict]]:
+        claimed = self._call(instance, "charges", lambda: _checked_charges(rule.charges(plan, view)))
+        said = self._call(instance, "assess", lambda: _checked_verdicts(rule.assess(plan, view, stage)))
+        return claimed, [replace(verdict, rule=instance, version=rule.version) for verdict in said]
 
     def _one_numeraire(self) -> str | None:
         symbols: dict[str, str] = {}

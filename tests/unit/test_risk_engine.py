@@ -1,6 +1,6 @@
 """The engine under honest, failing and lying rules, and the kernel's own checks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -338,3 +338,19 @@ def test_no_rule_can_change_what_others_see() -> None:
 
 def other(number: int) -> IntentId:
     return IntentId(uuid5(UUID(int=0), str(number)))
+
+
+def test_rules_are_called_through_the_guard_that_is_handed_in() -> None:
+    calls: list[tuple[str, str]] = []
+
+    def guarded[T](instance: str, call: str, make: Callable[[], T]) -> T:
+        calls.append((instance, call))
+        if call == "assess":
+            raise RuntimeError("in quarantine")
+        return make()
+
+    engine = RiskEngine({"cap": Cap(PluginConfig(), CONTEXT)}, call=guarded)
+    decision = engine.decide(swap_plan(), CONSTRAINTS, view(), RiskStage.PLAN)
+    assert calls == [("cap", "charges"), ("cap", "assess")]
+    assert (decision.approved, decision.code) == (False, "risk_rule_unavailable")
+    assert "in quarantine" in decision.reason
