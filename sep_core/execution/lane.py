@@ -30,7 +30,7 @@ FINISHED_KEPT: Final = 32
 """How many finished nonces stay in memory; older ones are in the log."""
 
 MAX_IN_FLIGHT: Final = 8
-"""How many nonces of one sender may be open at once; parallelism comes from more accounts."""
+"""How many nonces of one sender may wait for their block at once; parallelism comes from more accounts."""
 
 _ANSWERED = frozenset({AnswerKind.ACCEPTED, AnswerKind.KNOWN})
 
@@ -92,6 +92,11 @@ class LaneState:
     def unfinished(self) -> tuple[NonceEntry, ...]:
         """The nonces whose effect is not final, ascending."""
         return tuple(entry for _, entry in sorted(self.entries.items()) if not entry.status.finished)
+
+    @property
+    def in_flight(self) -> tuple[NonceEntry, ...]:
+        """The open nonces that no block holds, ascending."""
+        return tuple(entry for entry in self.unfinished if entry.block is None)
 
     @property
     def in_doubt(self) -> tuple[NonceEntry, ...]:

@@ -65,34 +65,42 @@ class Sending:
         )
 
     def due(self, entry: NonceEntry) -> bool:
-        """Whether the entry's bytes should go out now, if its nonce is free."""
-        if entry.status is EntryStatus.SIGNED:
-            return True
-        if not entry.status.in_doubt:
+        """Whether the entry's bytes should go out now, if its nonce is free.
+
+        What an earlier life of the engine sent is sent again once: it may have died before the bytes arrived.
+        """
+        if entry.block is not None or entry.status.finished:
             return False
         last = self._attempts.get(entry.nonce)
-        return last is None or self._clock.now() >= last.retry_at
+        if last is None or entry.status is EntryStatus.SIGNED:
+            return True
+        return entry.status.in_doubt and self._clock.now() >= last.retry_at
 
     def overdue(self, entry: NonceEntry, head: Block) -> bool:
         """Whether a receipt should have come by now, by the chain's time or by ours."""
         last = self._attempts.get(entry.nonce)
         if last is None:
-            return True
-        patience = max(LEAST_PATIENCE_SECONDS, PATIENCE_BLOCKS * self._chain.preset.block_time_seconds)
+            return False
         waited = (self._clock.now() - last.at).total_seconds()
-        return head.timestamp - last.chain_time > patience or waited > 2 * patience
+        return head.timestamp - last.chain_time > self._patience or waited > 2 * self._patience
 
     def next_in_seconds(self, entries: tuple[NonceEntry, ...]) -> float | None:
-        """How long until one of the entries wants a look without any news from the chain."""
-        if not entries:
-            return None
+        """How long until one of the entries wants a look without any news from the chain; None: only news help."""
         now = self._clock.now()
-        waits = [
-            (last.retry_at - now).total_seconds()
-            for entry in entries
-            if (last := self._attempts.get(entry.nonce)) is not None
-        ]
-        return max(FIRST_RETRY_SECONDS / 4, min(waits)) if waits else FIRST_RETRY_SECONDS
+        waits = [self._wait(entry, now) for entry in entries if entry.block is None]
+        return min(waits, default=None)
+
+    @property
+    def _patience(self) -> float:
+        return max(LEAST_PATIENCE_SECONDS, PATIENCE_BLOCKS * self._chain.preset.block_time_seconds)
+
+    def _wait(self, entry: NonceEntry, now: datetime) -> float:
+        last = self._attempts.get(entry.nonce)
+        if last is None or entry.status is EntryStatus.SIGNED:
+            return FIRST_RETRY_SECONDS
+        if entry.status.in_doubt:
+            return max(FIRST_RETRY_SECONDS, (last.retry_at - now).total_seconds())
+        return max(FIRST_RETRY_SECONDS, 2 * self._patience - (now - last.at).total_seconds())
 
     def forget(self, keep: frozenset[int]) -> None:
         """Drops what was remembered of nonces that are finished."""

@@ -1,7 +1,7 @@
 """Looks at the chain for the fate of a lane's open nonces, and reports evidence, never conclusions from silence."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import batched
 
 from sep_hooks.types import Block, BlockRef, Receipt
 
@@ -20,6 +20,8 @@ from sep_core.execution.ports import ExecutionChain, LaneDesk, LogReader, Witnes
 from sep_core.execution.sending import Sending
 from sep_core.execution.status import EntryStatus
 from sep_core.telemetry.crashpoints import crossing
+
+MOST_IN_A_BATCH = 50
 
 
 @dataclass(slots=True)
@@ -52,18 +54,22 @@ class Watch:
         self._witnesses = witnesses
         self._quorum = quorum
 
-    async def look(self, lane: LaneState, removed: frozenset[str]) -> Sight:
+    async def look(self, lane: LaneState, removed: frozenset[str], *, everywhere: bool = True) -> Sight:
         """Reports receipts, lost blocks, finality, doubt and foreign use of the account.
 
-        `removed` are hashes of blocks that the head tracker saw leave the chain. Raises `ChainSilent`.
+        `removed` are hashes of blocks that the head tracker saw leave the chain. Unless `everywhere`, blocks that
+        are neither among them nor final yet are taken to stand. Raises `ChainSilent`.
         """
         sight = await self._sight(lane)
-        entries = [entry for entry in lane.unfinished if entry.hash]
-        receipts: Sequence[Receipt | None] = ()
-        if entries:
-            # After the final nonce: a receipt that is missing now was missing when the nonce was consumed for good.
-            hashes = [entry.hash for entry in entries]
-            receipts = await ask("execution.watch.receipts", self._chain.receipts(hashes))
+        entries = [
+            entry
+            for entry in lane.unfinished
+            if entry.hash and (everywhere or _wants_a_look(entry, sight, removed))
+        ]
+        receipts: list[Receipt | None] = []
+        # After the final nonce: a receipt that is missing now was missing when the nonce was consumed for good.
+        for batch in batched((entry.hash for entry in entries), MOST_IN_A_BATCH, strict=False):
+            receipts += await ask("execution.watch.receipts", self._chain.receipts(batch))
         for entry, receipt in zip(entries, receipts, strict=True):
             if receipt is not None and await self._stands(receipt.block, sight):
                 await self._included(lane, entry, receipt, sight)
@@ -160,3 +166,9 @@ class Watch:
     async def _record(self, command: ExecutionCommand) -> None:
         name = f"execution.watch.record.{type(command).__name__}"
         await crossing(name, self._desk.record(command))
+
+
+def _wants_a_look(entry: NonceEntry, sight: Sight, removed: frozenset[str]) -> bool:
+    if entry.block is None or entry.block.hash in removed:
+        return True
+    return sight.final is not None and entry.block.number <= sight.final.number

@@ -28,6 +28,8 @@ from sep_core.telemetry.crashpoints import crossing
 LONGEST_WAIT_SECONDS = 30.0
 MOST_WORK_IN_A_ROW = 16
 DEFAULT_QUORUM = 2
+LOOK_EVERYWHERE_EACH = 16
+"""Every so many looks, blocks that should still stand are looked at too: a tracker can miss a reorganisation."""
 
 
 class LaneWorker:
@@ -59,6 +61,7 @@ class LaneWorker:
         self._preparation = Preparation(chain, reader, desk, signing)
         self._wake = anyio.Event()
         self._removed: set[str] = set()
+        self._looks = 0
         self._adopted = signing is None
         self._blocked = ""
         self._silent = False
@@ -72,6 +75,11 @@ class LaneWorker:
         """The chain moved on."""
         self._removed.update(block.hash for block in update.removed)
         self._removed.difference_update(one.block.hash for one in update.added)
+        self._wake.set()
+
+    def chain_gap(self) -> None:
+        """The chain moved on by more than the head tracker can tell: every block is looked at again."""
+        self._looks = 0
         self._wake.set()
 
     def work_available(self) -> None:
@@ -145,8 +153,11 @@ class LaneWorker:
             return None
         if self._signing is None:
             return None
-        sight = await self._watch.look(lane, frozenset(self._removed))
-        self._removed.clear()
+        removed = frozenset(self._removed)
+        everywhere = self._looks % LOOK_EVERYWHERE_EACH == 0
+        sight = await self._watch.look(lane, removed, everywhere=everywhere)
+        self._removed -= removed
+        self._looks += 1
         return sight
 
     async def _send(self, sight: Sight | None) -> None:
@@ -238,10 +249,9 @@ def _obstacle(lane: LaneState, sight: Sight | None, request: PrepareRequest) -> 
     if lane.in_doubt:
         nonces = ", ".join(str(entry.nonce) for entry in lane.in_doubt)
         return f"nonce {nonces} of account {lane.name} is in doubt; nothing new is signed until evidence ends that"
-    if len(lane.unfinished) + len(request.plan.steps) > MAX_IN_FLIGHT:
-        return (
-            f"{len(lane.unfinished)} nonces of account {lane.name} are open, at most {MAX_IN_FLIGHT} may be"
-        )
+    waiting = len(lane.in_flight)
+    if waiting + len(request.plan.steps) > MAX_IN_FLIGHT:
+        return f"{waiting} nonces of account {lane.name} wait for a block, at most {MAX_IN_FLIGHT} may"
     if any(not entry.status.finished for entry in lane.of_intent(request.intent_id)):
         return f"intent {request.intent_id} is bound to a nonce of account {lane.name} that is not final"
     if sight is not None and sight.latest_nonce > lane.next_nonce:

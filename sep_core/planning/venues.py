@@ -1,8 +1,8 @@
 """Venues as planning uses them: every answer is checked, and any failure names the venue."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from sep_hooks.config import PluginConfig
 from sep_hooks.errors import SepError, VenueError
 from sep_hooks.types import Address, Amount, Call, SwapOrder
 from sep_hooks.venue import VenueAdapter
@@ -13,9 +13,7 @@ from sep_core.planning.ports import DirectVenueGuard, VenueGuard
 class Venues:
     """The venues by instance. Whatever one of them raises or answers wrongly becomes a `VenueError`."""
 
-    def __init__(
-        self, adapters: Mapping[str, VenueAdapter[PluginConfig]], guard: VenueGuard | None = None
-    ) -> None:
+    def __init__(self, adapters: Mapping[str, VenueAdapter[Any]], guard: VenueGuard | None = None) -> None:
         self._adapters = adapters
         self._guard = guard or DirectVenueGuard()
 
@@ -40,9 +38,7 @@ class Venues:
             self._ask(venue, "quoted_amount", int, lambda adapter: adapter.quoted_amount(order, output))
         )
 
-    def _ask[T](
-        self, venue: str, call: str, kind: type[T], ask: Callable[[VenueAdapter[PluginConfig]], T]
-    ) -> T:
+    def _ask[T](self, venue: str, call: str, kind: type[T], ask: Callable[[VenueAdapter[Any]], T]) -> T:
         adapter = self._adapters[venue]
         try:
             answer: object = self._guard.call_sync(venue, call, lambda: ask(adapter))

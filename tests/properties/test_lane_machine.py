@@ -517,7 +517,7 @@ def test_planted_fault_is_found(faulty: Decider) -> None:
 
 def test_frozen_lane_signs_nothing() -> None:
     state: LaneState | None = None
-    commands = [
+    commands: list[ExecutionCommand] = [
         OpenAccount(KEY, "main", FIRST_NONCE, BlockRef(1, "0x1"), ()),
         RecordNonceConsumed(KEY, FIRST_NONCE, "account nonce 8 at final block 5"),
     ]

@@ -57,6 +57,7 @@ from sep_core.events.facts import (
 from sep_core.events.registry import Fact, decode_fact, encode_fact, fact_type
 from sep_core.events.vault import Vault
 from sep_core.execution import (
+    MAX_IN_FLIGHT,
     AdoptSigned,
     EntryStatus,
     ExecutionCommand,
@@ -639,6 +640,35 @@ async def test_a_refusing_signer_ends_the_plan_and_leaves_no_orphan() -> None:
     assert lane.entries[FIRST_NONCE].recovered
 
 
+async def test_a_plan_that_died_half_signed_and_went_stale_is_planned_again() -> None:
+    durable = await open_world("a")
+    worker, _ = start(durable)
+
+    def visitor(name: str) -> None:
+        if name == "execution.prepare.sign.after":
+            raise Crash(name)
+
+    with pytest.raises(Crash), armed(visitor):
+        await worker.turn()
+    assert len(durable.signer.entries) == 1
+    durable.chain.price = SPENT + 11
+    worker, _ = start(durable)
+    await worker.turn()
+    (stale,) = durable.withdrawn
+    assert stale.code == "market_moved"
+
+    durable.chain.price = SPENT
+    durable.withdrawn.clear()
+    intent_id, plan = make_plan("a")
+    steps = tuple(replace(one, id=f"2{one.id}") for one in plan.steps)
+    durable.plans[intent_id] = replace(plan, digest="0xa2", steps=steps)
+    await worker.turn()
+    assert "bound to a nonce" in worker.blocked, "the adopted approval comes first"
+    await go_on(durable, worker)
+    assert durable.chain.swaps() == {"": 3, "a": 1}
+    assert intent_id in durable.started
+
+
 async def test_one_endpoint_never_concludes_that_nothing_is_there() -> None:
     durable = await open_world("a")
     worker, desk = start(durable)
@@ -695,6 +725,34 @@ async def test_nothing_new_is_signed_while_a_nonce_is_in_doubt() -> None:
     assert "in doubt" in worker.blocked
     await go_on(durable, worker)
     check(durable, ["a", "b"])
+
+
+async def test_forty_intents_of_one_wallet_take_forty_times_three_nonces_without_a_gap() -> None:
+    names = [f"i{number}" for number in range(40)]
+    durable = await open_world(*names)
+    worker, desk = start(durable)
+    most_waiting = 0
+    for _ in range(30):
+        await worker.turn()
+        most_waiting = max(most_waiting, len(durable.chain.pool))
+        worker.chain_update(durable.chain.mine())
+    await worker.turn()
+    check(durable, names)
+    assert 6 <= most_waiting <= MAX_IN_FLIGHT
+    lane = desk.lane()
+    assert lane is not None
+    assert len(lane.entries) <= 40, "finished nonces do not pile up in memory"
+
+
+async def test_what_was_sent_before_a_restart_is_sent_again_without_doubt() -> None:
+    durable = await open_world("a")
+    worker, _ = start(durable)
+    await worker.turn()
+    durable.chain.pool.clear()  # the bytes never arrived, whatever the answer said
+    worker, _ = start(durable)
+    await go_on(durable, worker)
+    check(durable, ["a"])
+    assert not any(isinstance(fact, TransactionDoubted) for fact in durable.told())
 
 
 async def test_doubt_is_said_once_for_each_reason() -> None:
