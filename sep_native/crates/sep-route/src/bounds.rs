@@ -18,7 +18,7 @@ impl Bounds {
             let mut next = by_hops[hops].clone();
             for (from, least) in (0u32..).zip(next.iter_mut()) {
                 for arc in graph.arcs(from) {
-                    *least = least.min(graph.log_cost(*arc) + by_hops[hops][arc.to as usize]);
+                    *least = least.min(arc.log_cost + by_hops[hops][arc.to as usize]);
                 }
             }
             by_hops.push(next);
@@ -29,7 +29,7 @@ impl Bounds {
     /// The least that any path can cost that continues a label with an arc.
     pub(crate) fn least(&self, graph: &Graph<'_>, label: &Label, arc: Arc) -> f64 {
         let rest = graph.max_hops.saturating_sub(label.hops + 1);
-        graph.log_amount(label.amount) + graph.log_cost(arc) + self.by_hops[rest][arc.to as usize]
+        graph.log_amount(label.amount) + arc.log_cost + self.by_hops[rest][arc.to as usize]
     }
 }
 

@@ -8,12 +8,15 @@ use crate::network::Network;
 use crate::problem::Problem;
 
 /// One direction of a market, as the search walks it: from an asset whose amount is known to the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Arc {
     market: u32,
     /// The asset reached.
     pub(crate) to: u32,
     zero_for_one: bool,
+    /// Natural logarithm of the least that it can cost: what a vanishing amount loses, fees included. Kept here
+    /// since the search for potentials reads nothing else, many times.
+    pub(crate) log_cost: f64,
 }
 
 /// The part of a network that can matter for a problem.
@@ -87,18 +90,20 @@ impl<'a> Graph<'a> {
 
     fn connect(&mut self, node_count: u32) {
         self.arcs = vec![Vec::new(); node_count as usize];
-        for (market, [first, second]) in (0u32..).zip(&self.ends) {
+        for (number, (market, [first, second])) in (0u32..).zip(self.markets.iter().zip(&self.ends))
+        {
             // A walk against the trade enters the market where its output is.
-            self.arcs[*first as usize].push(Arc {
-                market,
-                to: *second,
-                zero_for_one: self.exact_in,
-            });
-            self.arcs[*second as usize].push(Arc {
-                market,
-                to: *first,
-                zero_for_one: !self.exact_in,
-            });
+            for (from, to, zero_for_one) in [
+                (first, second, self.exact_in),
+                (second, first, !self.exact_in),
+            ] {
+                self.arcs[*from as usize].push(Arc {
+                    market: number,
+                    to: *to,
+                    zero_for_one,
+                    log_cost: -market.log_rates[usize::from(!zero_for_one)],
+                });
+            }
         }
     }
 
@@ -205,11 +210,6 @@ impl<'a> Graph<'a> {
     /// Direction of the trade through a market.
     pub(crate) fn zero_for_one(arc: Arc) -> bool {
         arc.zero_for_one
-    }
-
-    /// Natural logarithm of the least that an arc can cost: what a vanishing amount loses, fees included.
-    pub(crate) fn log_cost(&self, arc: Arc) -> f64 {
-        -self.market(arc).log_rates[usize::from(!arc.zero_for_one)]
     }
 
     /// The cost of being at an amount: less is better whichever way the search walks.

@@ -21,7 +21,7 @@ pub(crate) fn potentials(graph: &Graph<'_>) -> Option<Vec<f64>> {
         let mut settled = true;
         for from in 0..potentials.len() {
             for arc in graph.arcs(u32::try_from(from).ok()?) {
-                let through = graph.log_cost(*arc) + potentials[arc.to as usize];
+                let through = arc.log_cost + potentials[arc.to as usize];
                 if through < potentials[from] - IMPROVEMENT {
                     potentials[from] = through;
                     settled = false;
@@ -71,7 +71,7 @@ pub(crate) fn run(
                     if !search.is_loop(&label, arc.to) {
                         // The quote waits until nothing cheaper is left.
                         let least = search.graph.log_amount(label.amount)
-                            + search.graph.log_cost(arc)
+                            + arc.log_cost
                             + potentials[arc.to as usize];
                         push(&mut queue, least, Step::Walk(from, arc));
                     }
