@@ -92,65 +92,64 @@ class EventStream(ASGIResponse):
         self.places.open += 1
         try:
             await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-            async with anyio.create_task_group() as group:
-                put, take = anyio.create_memory_object_stream[_Item](self.limits.buffered)
-                group.start_soon(_until_gone, receive, group.cancel_scope)
-                group.start_soon(self._read, put)
-                group.start_soon(self._until_stopping, put.clone())
-                await self._write(take, send)
-                group.cancel_scope.cancel()
+            put, take = anyio.create_memory_object_stream[_Item](self.limits.buffered)
+            with put, take:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(_until_gone, receive, group.cancel_scope)
+                    group.start_soon(self._read, put)
+                    group.start_soon(self._until_stopping, put)
+                    await self._write(take, send)
+                    group.cancel_scope.cancel()
         finally:
             self.places.open -= 1
 
     async def _read(self, put: MemoryObjectSendStream[_Item]) -> None:
+        try:
+            await self._follow(put)
+        except SepError as error:
+            await put.send(_Ending(error.code, error.message))
+        except Exception as error:
+            log.error("a stream failed", position=self._scanned, exc_info=error)
+            await put.send(_Ending("internal", "a mistake of SEP's own; it stands in the engine's log"))
+
+    async def _follow(self, put: MemoryObjectSendStream[_Item]) -> None:
         announced = False
-        with put:
-            try:
-                async with aclosing(
-                    self.store.subscribe(after=self.after, max_lag=self.limits.most_lag)
-                ) as events:
-                    async for item in events:
-                        if isinstance(item, CaughtUp):
-                            if not announced:
-                                announced = True
-                                await put.send(_Scanned(item.pos))
-                            continue
-                        if self.wanted.admits(item):
-                            await put.send(item)
-                        self._scanned = item.pos
-            except SepError as error:
-                await put.send(_Ending(error.code, error.message))
-            except Exception as error:
-                log.error("a stream failed", position=self._scanned, exc_info=error)
-                await put.send(_Ending("internal", "a mistake of SEP's own; it stands in the engine's log"))
+        async with aclosing(self.store.subscribe(after=self.after, max_lag=self.limits.most_lag)) as events:
+            async for item in events:
+                if isinstance(item, CaughtUp):
+                    if not announced:
+                        announced = True
+                        await put.send(_Scanned(item.pos))
+                    continue
+                if self.wanted.admits(item):
+                    await put.send(item)
+                self._scanned = item.pos
 
     async def _until_stopping(self, put: MemoryObjectSendStream[_Item]) -> None:
-        with put:
-            await self.stopping.wait()
-            await put.send(_Ending("stopping", "the server stops"))
+        await self.stopping.wait()
+        await put.send(_Ending("stopping", "the server stops"))
 
     async def _write(self, take: MemoryObjectReceiveStream[_Item], send: Send) -> None:
         head = (await self.store.head()).pos
         hello = {"store_id": str(self.store.store_id), "after": self.after, "head": head}
         chunk = b"retry: 1000\n" + frame("hello", hello, position=self.after)
         last = self.after
-        with take:
-            while True:
-                if not await self._sent(send, chunk, last):
+        while True:
+            if not await self._sent(send, chunk, last):
+                return
+            item: _Item | None = await self._next(take)
+            parts: list[bytes] = []
+            size = 0
+            while item is not None:
+                if isinstance(item, _Ending):
+                    parts.append(frame("closing", _closing(item, last)))
+                    await self._sent(send, b"".join(parts), last, more=False)
                     return
-                item: _Item | None = await self._next(take)
-                parts: list[bytes] = []
-                size = 0
-                while item is not None:
-                    if isinstance(item, _Ending):
-                        parts.append(frame("closing", _closing(item, last)))
-                        await self._sent(send, b"".join(parts), last, more=False)
-                        return
-                    last, part = _part(item)
-                    parts.append(part)
-                    size += len(part)
-                    item = _at_hand(take) if size < MOST_CHUNK_BYTES else None
-                chunk = b"".join(parts)
+                last, part = _part(item)
+                parts.append(part)
+                size += len(part)
+                item = _at_hand(take) if size < MOST_CHUNK_BYTES else None
+            chunk = b"".join(parts)
 
     async def _next(self, take: MemoryObjectReceiveStream[_Item]) -> _Item:
         with anyio.move_on_after(self.limits.heartbeat_seconds):
@@ -162,7 +161,7 @@ class EventStream(ASGIResponse):
         with anyio.move_on_after(self.limits.write_seconds):
             await send({"type": "http.response.body", "body": chunk, "more_body": more})
             return True
-        log.warning("a stream's reader takes nothing and was closed", resume_after=last)
+        log.warning("a stream's reader takes nothing and was closed", last_offered=last)
         return False
 
 
