@@ -72,7 +72,7 @@ class RiskBook:
             return self.charges
         rest = dict(self._charges)
         for charge in own.charges:
-            rest[charge.metric, charge.scope] -= charge.amount
+            _change(rest, (charge.metric, charge.scope), -charge.amount)
         return rest
 
     def _own(self, intent_id: IntentId | None) -> Hold | None:

@@ -115,3 +115,11 @@ class BookOfHolds(RuleBasedStateMachine):
 
 TestBookOfHolds = BookOfHolds.TestCase
 TestBookOfHolds.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+def test_a_claim_of_nothing_is_left_out_like_any_other() -> None:
+    nothing = (Charge("notional", "global", Quantity(0)),)
+    intent = IntentId(UUID(int=1))
+    book = fold_book([HoldPlaced(intent, "main", "rebalance", (), nothing)])
+    assert dict(book.charged(without=intent)) == {}
+    assert dict(book.charges) == {}
