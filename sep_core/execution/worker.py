@@ -132,7 +132,11 @@ class LaneWorker:
                 self._signing.vault.seal(entry.signed.raw),
             )
             await crossing("execution.recover.record", self._desk.record(adopt))
-        for intent_id in {one.intent_id for one in lane.unfinished if one.recovered and one.intent_id}:
+        lane = self._desk.lane() or lane
+        begun = [one.intent_id for one in lane.unfinished if one.recovered]
+        for intent_id in dict.fromkeys(begun):
+            if intent_id is None:
+                continue
             half_signed = self._desk.approved(intent_id)
             if half_signed is not None:
                 await self._prepare(half_signed)

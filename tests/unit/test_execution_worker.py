@@ -356,7 +356,8 @@ class ListDesk:
         return None
 
     def approved(self, intent_id: IntentId) -> PrepareRequest | None:
-        if intent_id in self.durable.started or intent_id not in self.durable.plans:
+        gone = {one.intent_id for one in self.durable.withdrawn}
+        if intent_id in self.durable.started | gone or intent_id not in self.durable.plans:
             return None
         return PrepareRequest(intent_id, self.durable.plans[intent_id])
 
