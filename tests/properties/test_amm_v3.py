@@ -3,7 +3,7 @@
 import pickle
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sep_hooks.errors import InsufficientLiquidity, NeedTicks
 from sep_native.amm import ConcentratedLiquidity, sqrt_price_at_tick, tick_at_sqrt_price
@@ -66,6 +66,8 @@ def test_amounts_and_state_equal_the_reference(
 
 @settings(max_examples=100, deadline=None)
 @given(pools(), amounts, st.booleans(), st.booleans(), st.integers(1, 3000))
+@example(ConcentratedLiquidity.initialized(reference.sqrt_price_at_tick(1), 100, 1), 1, True, False, 1)
+@example(ConcentratedLiquidity.initialized(reference.sqrt_price_at_tick(254), 100, 1), 1, False, True, 0)
 def test_a_price_limit_stops_where_the_reference_stops(
     pool: ConcentratedLiquidity, amount: int, zero_for_one: bool, exact_in: bool, distance: int
 ) -> None:

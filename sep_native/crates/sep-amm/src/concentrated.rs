@@ -239,7 +239,7 @@ impl ConcentratedLiquidity {
         stop: U256,
         (low, high): (U256, U256),
     ) -> Result<(), AmmError> {
-        let next = self.next(walk, zero_for_one);
+        let next = self.next(walk, zero_for_one, stop);
         let next_price = sqrt_price_within(next.index);
         let target = if zero_for_one {
             next_price.max(stop)
@@ -306,26 +306,30 @@ impl ConcentratedLiquidity {
 
     /// The next stop of the price. The contract stops at the end of every word of 256 ticks, and each stop
     /// rounds; without liquidity nothing is exchanged, nothing rounds, and the gap is passed in one step.
-    fn next(&self, walk: &Walk, zero_for_one: bool) -> NextTick {
+    fn next(&self, walk: &Walk, zero_for_one: bool, stop: U256) -> NextTick {
         let initialised = |tick: &Tick| NextTick {
             index: tick.index,
             net: Some(tick.liquidity_net),
         };
+        let nothing = |index| NextTick { index, net: None };
         match (walk.liquidity, zero_for_one) {
-            (0, true) => self.table.at_or_below(walk.tick).map_or(
-                NextTick {
-                    index: TICK_MIN,
-                    net: None,
-                },
-                initialised,
-            ),
-            (0, false) => self.table.above(walk.tick).map_or(
-                NextTick {
-                    index: TICK_MAX,
-                    net: None,
-                },
-                initialised,
-            ),
+            (0, true) => {
+                let next = self
+                    .table
+                    .at_or_below(walk.tick)
+                    .map_or(nothing(TICK_MIN), initialised);
+                // A limit that lies on the last tick of a word is reached as that stop, one tick lower.
+                let word_start = self.table.word_start(tick_within(stop));
+                if word_start > next.index {
+                    nothing(word_start)
+                } else {
+                    next
+                }
+            }
+            (0, false) => self
+                .table
+                .above(walk.tick)
+                .map_or(nothing(TICK_MAX), initialised),
             (_, true) => self.table.next_below(walk.tick),
             (_, false) => self.table.next_above(walk.tick),
         }

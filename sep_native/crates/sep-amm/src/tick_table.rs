@@ -138,16 +138,21 @@ impl TickTable {
         })
     }
 
+    /// The lowest tick of the word that holds a tick.
+    pub(crate) fn word_start(&self, tick: i32) -> i32 {
+        ((tick.div_euclid(self.spacing) >> 8 << 8) * self.spacing).max(TICK_MIN)
+    }
+
     /// The next place a falling price stops: an initialised tick at or below `tick`, or the end of its word.
     pub(crate) fn next_below(&self, tick: i32) -> NextTick {
-        let word_start = (tick.div_euclid(self.spacing) >> 8 << 8) * self.spacing;
+        let word_start = self.word_start(tick);
         match self.at_or_below(tick) {
             Some(found) if found.index >= word_start => NextTick {
                 index: found.index,
                 net: Some(found.liquidity_net),
             },
             _ => NextTick {
-                index: word_start.max(TICK_MIN),
+                index: word_start,
                 net: None,
             },
         }
