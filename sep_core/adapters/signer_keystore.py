@@ -50,6 +50,11 @@ class KeystoreConfig(PluginConfig):
     memory: Path | None = None
 
 
+def create_keystore(path: Path, password: str, *, scrypt_log_n: int = 18) -> Address:
+    """Makes a key file with a new key, mode 0600, and names its address. Never overwrites."""
+    return address(Keystore.create(path, password.encode(), scrypt_log_n).address)
+
+
 class KeystoreSigner(Signer[KeystoreConfig]):
     """One payload for each (chain, nonce), remembered durably before its signature is returned.
 

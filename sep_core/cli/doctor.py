@@ -70,8 +70,10 @@ async def _look(settings: "Settings") -> list[Finding]:
         installation = await _installed(settings, stack, findings)
         if installation is None:
             return findings
-        for part in installation.chains.values():
-            findings.append(await _guarded(f"chain {part.name}", partial(_head, part)))
+        findings += [
+            await _guarded(f"chain {part.name}", partial(_head, part))
+            for part in installation.chains.values()
+        ]
         for name, account in settings.accounts.items():
             part = installation.chains[account.chain]
             findings.append(await _guarded(f"account {name}", partial(_account, settings, name, part)))

@@ -32,8 +32,12 @@ chain = "simulated"
 address = "{owner}"
 funding = ["USDC"]
 
-{assets}
-[risk.limits]
+[accounts.second]
+chain = "simulated"
+address = "{second}"
+funding = ["USDC"]
+
+{assets}[risk.limits]
 use = "limits"
 numeraire = "USDC"
 max_notional = "50000000000"        # base units of the numeraire: 50,000 USDC
@@ -49,7 +53,7 @@ band = "0.05"
 [strategies.mine]                   # lives outside the process and speaks HTTP
 use = "external"
 id = "{strategy}"
-account = "main"
+account = "second"
 """
 
 _ETHEREUM = """\
@@ -147,9 +151,11 @@ def _content(folder: Path, chain: str, rpc: str, address: str) -> tuple[str, str
     if chain == "ethereum":
         text = _ETHEREUM.format(rpc=rpc, owner=address, strategy=uuid4())
         return text, f"{command} --rpc {shlex.quote(rpc)} --address {address}"
-    from sep_core.cli.simulated import assets_text, demo_owner
+    from sep_core.cli.simulated import assets_text, demo_owners
 
     seed = 7
-    return _SIMULATED.format(
-        seed=seed, owner=demo_owner(seed), assets=assets_text(seed), strategy=uuid4()
-    ), command
+    owner, second, *_ = demo_owners(seed)
+    text = _SIMULATED.format(
+        seed=seed, owner=owner, second=second, assets=assets_text(seed), strategy=uuid4()
+    )
+    return text, command

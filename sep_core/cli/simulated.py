@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sep_native.sim import default_genesis as default_genesis_text
+from sep_core.runtime.native import default_genesis
 
 _ASSET = """\
 [assets.{symbol}]
@@ -16,16 +16,21 @@ decimals = {decimals}
 
 def genesis(seed: int) -> dict[str, Any]:
     """The genesis of the demonstration's chain."""
-    document = json.loads(default_genesis_text(seed))
+    document = json.loads(default_genesis(seed))
     assert isinstance(document, dict)
     return document
 
 
 def assets_text(seed: int) -> str:
     """The chain's tokens as `[assets.*]`."""
-    return "".join(_ASSET.format(**token) for token in genesis(seed)["tokens"])
+    return assets_of(genesis(seed))
 
 
-def demo_owner(seed: int) -> str:
-    """An account that owns something there."""
-    return str(genesis(seed)["accounts"][0]["address"])
+def assets_of(document: dict[str, Any]) -> str:
+    """The same for a genesis document."""
+    return "".join(_ASSET.format(**token) for token in document["tokens"])
+
+
+def demo_owners(seed: int) -> list[str]:
+    """The accounts that own something there."""
+    return [str(account["address"]) for account in genesis(seed)["accounts"]]

@@ -37,11 +37,10 @@ def status(intent: UUID | None, config: Path | None, as_json: bool, as_of: str |
     ]
     emit_table(["INTENT", "TYPE", "ABOUT", "STATUS", "STRATEGY", "REASON"], rows)
     click.echo()
-    balances = [
-        [one.account, one.strategy, one.text, one.free, one.held, one.provisional]
-        for one in portfolio.balances
-    ]
-    emit_table(["ACCOUNT", "STRATEGY", "TOTAL", "FREE", "HELD", "NOT FINAL"], balances)
+    emit_table(
+        ["ACCOUNT", "STRATEGY", "TOTAL", "FREE", "HELD", "NOT FINAL"],
+        [_row(one) for one in portfolio.balances],
+    )
     return 0
 
 

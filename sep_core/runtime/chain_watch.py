@@ -31,7 +31,10 @@ class ChainSight:
 
 @dataclass(slots=True)
 class ChainWatch:
-    """One chain's follower. Listeners run after the market states have moved; they must not wait."""
+    """One chain's follower. Listeners run after the market states have moved; they must not wait.
+
+    `ready` is set once the first step was taken in.
+    """
 
     part: ChainPart
     follower: HeadFollower
@@ -40,6 +43,8 @@ class ChainWatch:
     log: Log
     listeners: list[Callable[[ChainUpdate | Gap], None]] = field(default_factory=list)
     sight: ChainSight = field(default_factory=ChainSight)
+    ready: anyio.Event = field(default_factory=anyio.Event)
+    _last: ChainUpdate | Gap | None = None
 
     async def run(self) -> None:
         """Follows until cancelled; a chain that does not answer is asked again for as long as it takes."""
@@ -49,8 +54,16 @@ class ChainWatch:
             self.follower.acknowledge(step.sequence)
             self.sight.head = step.head
             self.sight.final = step.finalized.number
+            self._last = step
             for listener in self.listeners:
                 listener(step)
+            self.ready.set()
+
+    def listen(self, listener: Callable[[ChainUpdate | Gap], None]) -> None:
+        """Calls `listener` for each step from now on, and for the present one at once."""
+        self.listeners.append(listener)
+        if self._last is not None:
+            listener(self._last)
 
     async def _take_in(self, step: ChainUpdate | Gap) -> None:
         if isinstance(step, ChainUpdate) and step.removed:

@@ -1,10 +1,11 @@
-"""The room's only door to the native core: checksums, leaf hashes, marginal prices."""
+"""The room's only door to the native core: checksums, leaf hashes, marginal prices, the demonstration's chain."""
 
 from sep_native.decode import checksum_address, is_checksum_valid
 from sep_native.log import leaf_hash
 from sep_native.route import Network, Problem
+from sep_native.sim import default_genesis
 
-__all__ = ["checksum_address", "is_checksum_valid", "leaf_hash", "marginal_price"]
+__all__ = ["checksum_address", "default_genesis", "is_checksum_valid", "leaf_hash", "marginal_price"]
 
 
 def marginal_price(network: Network, base: str, quote: str, size: int) -> tuple[int, int]:

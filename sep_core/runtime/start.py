@@ -62,6 +62,9 @@ from sep_core.telemetry.log import NamedLog
 
 STOP_SECONDS = 20.0
 
+FIRST_LOOK_SECONDS = 15.0
+"""How long a start waits for the first look at every chain; one that stays silent is followed all the same."""
+
 
 class PluginReports:
     """Takes facts about plugins: keeps them until the desk stands, then decides them at once."""
@@ -188,6 +191,9 @@ async def _wired(
             group.start_soon(deadlines.run)
             broadcaster = Broadcaster(dispatcher, clock, log)
             group.start_soon(_tell_observers, store, broadcaster)
+            with anyio.move_on_after(FIRST_LOOK_SECONDS):
+                for watch in kernel.watches.values():
+                    await watch.ready.wait()
             strategies = KernelStrategyDesk(desk, composition, intake, installation.assets, clock)
             host = await run_strategies(kernel, strategies, specs_of(installation, store.store_id), group)
             head = await store.head()
@@ -353,7 +359,7 @@ async def _watch_chains(kernel: Kernel, group: TaskGroup) -> None:
         names: Sequence[str] = getattr(part.access.rpc, "names", ())
         follower = HeadFollower(part.access.reads, log, patience=patience_for(names))
         watch = ChainWatch(part, follower, kernel.board, kernel.desk, log)
-        watch.listeners.append(partial(_on_block, kernel, part))
+        watch.listen(partial(_on_block, kernel, part))
         kernel.watches[name] = watch
         group.start_soon(watch.run)
 

@@ -64,8 +64,7 @@ async def run_strategies(
     if host.resume_after is not None:
         group.start_soon(_feed_facts, kernel.store, host, host.resume_after)
         for watch in kernel.watches.values():
-            feed = _BlockFeed(kernel, host, watch.part)
-            watch.listeners.append(feed)
+            watch.listen(_BlockFeed(kernel, host, watch.part))
     return running
 
 

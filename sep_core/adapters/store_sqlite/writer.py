@@ -171,11 +171,8 @@ class Writer:
         due: _Work | None = None
         while True:
             items, stop = self._take_after_rest() if due is None else self._take_queued()
-            # The next batch is planned before the answers to the last one wake anybody: planning needs the
-            # interpreter, writing does not, so what the answers set off runs beside the writing.
             work = self._plan(connection, items)
-            self._answer(due)
-            due = self._commit(connection, work)
+            due = self._commit(connection, work, due)
             if stop:
                 self._answer(due)
                 return
@@ -241,9 +238,16 @@ class Writer:
         assert batch is not None
         return batch
 
-    def _commit(self, connection: apsw.Connection, work: "_Work | None") -> "_Work | None":
-        """Writes a planned batch. Afterwards it is durable, or the store has failed."""
+    def _commit(
+        self, connection: apsw.Connection, work: "_Work | None", due: "_Work | None"
+    ) -> "_Work | None":
+        """Writes a planned batch and gives the answers that are due. Afterwards it is durable, or the store failed.
+
+        Answers wake the event loop, which then needs the interpreter. A commit works longest without it, so under
+        load the answers to one batch are given when the next one begins to commit.
+        """
         if work is None or work.batch is None:
+            self._answer(due)
             return work
         committing = False
         try:
@@ -254,6 +258,8 @@ class Writer:
                 self._roll_back(connection)
                 work.batch = self._planned(connection, work.items, look_up=True)
                 self._write(connection, work.batch)
+            self._answer(due)
+            due = None
             if work.batch.events:
                 crash_point("store.before_commit")
                 committing = True
@@ -261,6 +267,7 @@ class Writer:
                 crash_point("store.after_commit")
                 self._sequencer.adopt(work.batch)
         except BaseException as error:
+            self._answer(due)
             return self._fail(connection, work.items, error, committing=committing)
         return work
 
