@@ -111,7 +111,7 @@ async def _submit(kernel: Kernel, name: str, kind: str, symbol: str, amount: int
                 "amount": str(amount),
             }
         ],
-        "constraints": {"max_slippage": "0.005", "time_window_ms": 60000, "execution_style": "IMMEDIATE"},
+        "constraints": {"max_slippage": "0.005", "time_window_ms": 600000, "execution_style": "IMMEDIATE"},
     }
     request = json.dumps(body).encode()
     receipt = await kernel.submit(parse_submission(request), source="command_line", request=request)

@@ -62,6 +62,7 @@ quote = "USDC"
 weight = "0.52"
 band = "0.01"
 pause_seconds = 1
+time_window_ms = 600000             # of the chain, whose time runs faster than the clock
 
 [strategies.desk]
 use = "external"

@@ -37,6 +37,17 @@ class VenueGuardOfGuard:
         return self._installation.guard.call_sync(plugin, call, make, answers=(SepError,))
 
 
+class RuleGuard:
+    """Calls risk rules for the engine; whatever one does wrong rejects, and counts."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    def __call__[T](self, instance: str, call: str, make: Callable[[], T]) -> T:
+        """The rule's answer. Raises `PluginFault`."""
+        return self._installation.guard.call_sync(self._installation.rule_refs[instance], call, make)
+
+
 def callback_guard(installation: Installation) -> CallbackGuard:
     """Calls strategies for their host; the third fault in a row quarantines."""
 

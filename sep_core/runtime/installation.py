@@ -82,6 +82,7 @@ class Installation:
     chains: dict[str, ChainPart] = field(default_factory=dict)
     venues: dict[str, VenuePart] = field(default_factory=dict)
     rules: dict[str, RiskRule[Any]] = field(default_factory=dict)
+    rule_refs: dict[str, PluginRef] = field(default_factory=dict)
     signers: dict[str, Signer[Any]] = field(default_factory=dict)
     strategies: dict[str, StrategyPart] = field(default_factory=dict)
     assets: Mapping[str, Asset] = field(default_factory=dict)
@@ -155,9 +156,8 @@ class Installer:
         for instance in self._settings.venues:
             await self._venue(instance)
         for instance, said in self._settings.risk.items():
-            made.rules[instance], _ = await self._plain(
-                RiskRule, said.use, instance, f"risk.{instance}", said.rest
-            )
+            rule, plugin = await self._plain(RiskRule, said.use, instance, f"risk.{instance}", said.rest)
+            made.rules[instance], made.rule_refs[instance] = rule, plugin
         if self._settings.mode is Mode.TESTNET:
             for name in self._settings.accounts:
                 await self._signer(name, stack)

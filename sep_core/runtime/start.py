@@ -46,7 +46,7 @@ from sep_core.runtime.commands import KernelCommand, RecordFacts
 from sep_core.runtime.deadlines import Deadlines
 from sep_core.runtime.desk import Desk, fold
 from sep_core.runtime.flow import Composition
-from sep_core.runtime.guards import BoardGuard, VenueGuardOfGuard
+from sep_core.runtime.guards import BoardGuard, RuleGuard, VenueGuardOfGuard
 from sep_core.runtime.installation import ChainPart, Installation, Installer
 from sep_core.runtime.intake import Intake
 from sep_core.runtime.kernel import Kernel
@@ -56,7 +56,9 @@ from sep_core.runtime.settings import Mode, Settings
 from sep_core.runtime.settings_secrets import Secrets
 from sep_core.runtime.strategies import run_strategies, specs_of
 from sep_core.runtime.strategy_desk import KernelStrategyDesk
+from sep_core.runtime.witnesses import EndpointWitnesses
 from sep_core.runtime.world import World
+from sep_core.runtime.worth import worth
 from sep_core.telemetry.crashpoints import crossing
 from sep_core.telemetry.log import NamedLog
 
@@ -156,15 +158,15 @@ async def _wired(
 ) -> AsyncIterator[Kernel]:
     works: dict[LaneKey, LaneWork] = {}
     workers: dict[LaneKey, LaneWorker] = {}
-    composition = _composition(settings, clock, installation, works, workers)
     dispatcher = Dispatcher(installation.hooks, installation.guard)
     _report_hooks(installation, dispatcher, reports)
-    desk = Desk(store, world, lambda one, command: flow.decide(one, command, composition), clock)
     log = NamedLog("engine", installation.secrets.redact)
     board = MarketBoard(
         [BoardVenue(one.instance, one.adapter, one.decoder) for one in installation.venues.values()],
         guard=BoardGuard(installation),
     )
+    composition = _composition(settings, clock, installation, board, works, workers)
+    desk = Desk(store, world, lambda one, command: flow.decide(one, command, composition), clock)
     planner = _planner(settings, clock, installation, composition, board, desk)
     plans = PlanQueue(desk, planner.plan, composition, clock, log)
     deadlines = Deadlines(desk, clock)
@@ -222,20 +224,26 @@ def _composition(
     settings: Settings,
     clock: Clock,
     installation: Installation,
+    board: MarketBoard,
     works: Mapping[LaneKey, LaneWork],
     workers: Mapping[LaneKey, LaneWorker],
 ) -> Composition:
+    engine = RiskEngine(installation.rules, call=RuleGuard(installation))
+    numeraire = _numeraire(engine, installation)
+
     def is_signing(intent_id: object) -> bool:
         return any(work.in_hand == intent_id and not workers[key].blocked for key, work in works.items())
 
     return Composition(
         "testnet" if settings.mode is Mode.TESTNET else "paper",
         installation.rules_of_intents,
-        RiskEngine(installation.rules),
+        engine,
         installation.roster,
         {one.instance: one.id for one in settings.strategies.values()},
         clock,
         is_signing,
+        lambda intent: worth(intent, board, numeraire),
+        numeraire,
     )
 
 
@@ -257,7 +265,7 @@ def _planner(
         BookedHoldings(desk, composition),
         {part.ref: partial(transfers_of, part.ref) for part in installation.chains.values()},
         clock,
-        numeraire=_numeraire(composition.engine, installation),
+        numeraire=composition.numeraire,
         paper=settings.mode is Mode.PAPER,
     )
 
@@ -336,7 +344,9 @@ def _make_workers(kernel: Kernel, works: dict[LaneKey, LaneWork], store: SqliteS
         signer = installation.signers.get(said.name)
         signing = None if signer is None else SigningDesk(signer, store.vault(), store.epoch)
         reader = ReceiptReader(part.ref, partial(_passes, installation))
-        worker = kernel.workers[key] = LaneWorker(part.access, reader, work, signing, kernel.clock, log)
+        worker = kernel.workers[key] = LaneWorker(
+            part.access, reader, work, signing, kernel.clock, log, witnesses=EndpointWitnesses(part.access)
+        )
         work.wake = worker.work_available
 
 
@@ -370,7 +380,7 @@ def _on_block(kernel: Kernel, part: ChainPart, step: ChainUpdate | Gap) -> None:
             if isinstance(step, ChainUpdate):
                 worker.chain_update(step)
             else:
-                worker.work_available()
+                worker.chain_gap()
     kernel.plans.new_block()
 
 

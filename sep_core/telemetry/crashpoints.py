@@ -3,6 +3,7 @@
 In production nothing is armed and a crossing costs one comparison.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,12 @@ def crash_point(name: str) -> None:
 
 async def crossing[T](name: str, awaitable: Awaitable[T]) -> T:
     """Awaits between two crash points, `<name>.before` and `<name>.after`."""
-    crash_point(f"{name}.before")
+    try:
+        crash_point(f"{name}.before")
+    except BaseException:
+        if inspect.iscoroutine(awaitable):
+            awaitable.close()
+        raise
     result = await awaitable
     crash_point(f"{name}.after")
     return result

@@ -6,7 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from sep_hooks.context import Clock
-from sep_hooks.types import IntentId
+from sep_hooks.types import AssetId, Intent, IntentId
 
 from sep_core.execution import LaneKey
 from sep_core.intents import IntentRules, KnownAccount, Roster
@@ -19,7 +19,11 @@ MOST_PLANS = 5
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """One installation, as configured. `is_signing` tells of an intent whether a signer is at work on it now."""
+    """One installation, as configured.
+
+    `is_signing` tells of an intent whether a signer is at work on it now, `value` what it is about in base units of
+    the numéraire by the latest snapshot, 0 where that is not known; `numeraire` is None where nobody wants prices.
+    """
 
     mode: Literal["paper", "testnet"]
     rules: IntentRules
@@ -28,6 +32,8 @@ class Composition:
     strategy_ids: Mapping[str, UUID]
     clock: Clock
     is_signing: Callable[[IntentId], bool]
+    value: Callable[[Intent], int]
+    numeraire: AssetId | None
 
     def account(self, name: str) -> KnownAccount:
         """A configured account. Raises `KeyError` for a name that no validated intent can carry."""

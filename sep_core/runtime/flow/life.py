@@ -26,8 +26,10 @@ def submit(world: World, command: SubmitIntent, composition: Composition) -> Fac
     """Accepts a validated intent; the same one again says nothing new. Raises `IntentConflict`."""
     if intents.is_duplicate(world.intents.get(command.intent.id), command.intent):
         return ()
-    now = composition.clock.now()
-    return intents.receive(command.intent, command.source, command.request, now, composition.rules)
+    now, value = composition.clock.now(), composition.value(command.intent)
+    return intents.receive(
+        command.intent, command.source, command.request, now, composition.rules, value=value
+    )
 
 
 def planned(world: World, command: RecordPlan, composition: Composition) -> Facts:

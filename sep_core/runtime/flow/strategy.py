@@ -20,7 +20,8 @@ def advanced(world: World, command: Advance, composition: Composition) -> Facts:
     now = composition.clock.now()
     for intent in intents_of(command, composition):
         if intent.id not in world.intents:
-            decided += intents.receive(intent, "strategy", "", now, composition.rules)
+            value = composition.value(intent)
+            decided += intents.receive(intent, "strategy", "", now, composition.rules, value=value)
     return decided + _cancelled(world, command.instance, command.cancels, composition)
 
 
