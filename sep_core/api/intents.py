@@ -7,7 +7,8 @@ from typing import Final
 from uuid import UUID
 
 import anyio
-from litestar import get, post
+from litestar import Response, get, post, route
+from litestar.enums import HttpMethod
 from litestar.params import FromPath
 from sep_hooks.errors import SepError
 
@@ -74,6 +75,12 @@ _STATE = operation(problems=(404,), query=StateParameters, conditional=True)
 _PRESENT = operation(problems=(404,), query=StateParameters)
 
 
+@route("/v1/intents", http_method=[HttpMethod.OPTIONS], status_code=204, include_in_schema=False)
+async def intents_options() -> Response[None]:
+    """What the collection answers to; the framework's own answer forgets one of two handlers of a path."""
+    return Response(None, headers={"Allow": "GET, OPTIONS, POST"})
+
+
 @post(
     "/v1/intents",
     guards=[require_token],
@@ -85,6 +92,23 @@ _PRESENT = operation(problems=(404,), query=StateParameters)
 async def submit_intent(request: AnyRequest) -> Answer[ReceiptView]:
     """Takes an intent. The answer is given when it stands durably in the log; sending it again changes nothing."""
     return await _submit(request)
+
+
+@get(
+    "/v1/intents",
+    operation_id="listIntents",
+    operation_class=operation(problems=(404,), query=IntentListParameters, conditional=True),
+    tags=["intents"],
+)
+async def list_intents(request: AnyRequest) -> Answer[IntentPage]:
+    """Intents, newest first."""
+    asked = read_parameters(request, IntentListParameters)
+    tag = await head_tag(request)
+    queries = await kernel_of(request).queries(asked.as_of)
+    page = queries.intents(
+        status=asked.status, strategy=asked.strategy, cursor=asked.cursor, limit=asked.limit
+    )
+    return Answer(page, headers=tag)
 
 
 @post(
@@ -112,23 +136,6 @@ async def dry_run_intent(request: AnyRequest) -> Answer[DryRunView]:
     """Validates, plans, simulates and assesses an intent; nothing is recorded and nothing is sent."""
     no_parameters(request)
     return Answer(await kernel_of(request).dry_run(parse_submission(await json_bytes(request))))
-
-
-@get(
-    "/v1/intents",
-    operation_id="listIntents",
-    operation_class=operation(problems=(404,), query=IntentListParameters, conditional=True),
-    tags=["intents"],
-)
-async def list_intents(request: AnyRequest) -> Answer[IntentPage]:
-    """Intents, newest first."""
-    asked = read_parameters(request, IntentListParameters)
-    tag = await head_tag(request)
-    queries = await kernel_of(request).queries(asked.as_of)
-    page = queries.intents(
-        status=asked.status, strategy=asked.strategy, cursor=asked.cursor, limit=asked.limit
-    )
-    return Answer(page, headers=tag)
 
 
 @get("/v1/intents/{intent_id:uuid}", operation_id="getIntent", operation_class=_STATE, tags=["intents"])
@@ -227,10 +234,11 @@ async def get_intent_receipt(request: AnyRequest, intent_id: FromPath[UUID]) -> 
 
 
 ROUTES: Final = (
+    intents_options,
     submit_intent,
+    list_intents,
     submit_intent_alias,
     dry_run_intent,
-    list_intents,
     get_intent,
     get_intent_by_client_id,
     cancel_intent,

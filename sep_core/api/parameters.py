@@ -89,7 +89,10 @@ class IntentListParameters(StateParameters):
         description="Only intents of this strategy: its name or id.",
     )
     cursor: str | None = Field(
-        default=None, min_length=1, max_length=512, description="The `next_cursor` of the page before."
+        default=None,
+        max_length=512,
+        pattern=r"^[A-Za-z0-9_=-]+$",
+        description="The `next_cursor` of the page before.",
     )
     limit: int = Field(default=50, ge=1, le=500, description="The most items of a page.")
 
