@@ -25,7 +25,7 @@ from sep_hooks.store import (
     WrongExpectedVersion,
 )
 
-from sep_core.events.envelope import Draft, body_bytes, check_stream, draft, place, recorded, time_text
+from sep_core.events.envelope import Draft, body_of, check_stream, draft, place, recorded, time_text
 from sep_core.events.native import Tree, leaf_hash, subtree_root
 from sep_core.events.signing import LogKey
 
@@ -109,13 +109,17 @@ class _IdsNeeded(Exception):
     """An append may be a repetition: the ids of the batch must be looked up first."""
 
 
-def draft_append(writes: Sequence[StreamWrite], conditions: Sequence[StreamCondition]) -> DraftedAppend:
+def draft_append(
+    writes: Sequence[StreamWrite], conditions: Sequence[StreamCondition], *, store: bytes, epoch: int
+) -> DraftedAppend:
     """Encodes an append. Raises `InvalidEvent`."""
     drafted = []
     event_count = size_bytes = 0
     for write in writes:
         _check_expected(write.expected)
-        drafts = tuple([draft(event, stream=write.stream) for event in write.events])
+        drafts = tuple(
+            [draft(event, stream=write.stream, store=store, epoch=epoch) for event in write.events]
+        )
         if not drafts:
             raise InvalidEvent(f"a write to {write.stream!r} holds no events")
         event_count += len(drafts)
@@ -148,8 +152,6 @@ class Sequencer:
         self._tree = Tree(head.pos, head.peaks)
         self._tail = tail
         self._streams: dict[str, StreamHead] = {}
-        self._epoch_text = b"%d" % head.epoch
-        self._store_text = str(head.store_id).encode()
 
     def unknown_streams(self, appends: Iterable[DraftedAppend]) -> list[str]:
         """Streams whose heads must be learned before `plan`."""
@@ -219,7 +221,7 @@ class Sequencer:
             if known is None:
                 raise _IdsNeeded
             return refused
-        events, epoch, store = batch.events, self._epoch_text, self._store_text
+        events = batch.events
         first_pos = pos = self.head.pos + len(events) + 1
         for stream, _, drafts in append.writes:
             version, previous = streams.get(stream) or heads[stream]
@@ -227,15 +229,13 @@ class Sequencer:
                 version += 1
                 record = place(
                     item,
-                    store=store,
-                    epoch=epoch,
                     pos=pos,
                     previous=previous,
                     recorded=recorded_text,
                     version=version,
                 )
                 previous = leaf_hash(record)
-                event_id, kind, schema_version, correlation, cause, _, _, _, _ = item
+                event_id, kind, schema_version, correlation, cause, _, _, _ = item
                 events.append(
                     (
                         pos,
@@ -304,7 +304,7 @@ class Sequencer:
 def known_event(record: bytes) -> KnownEvent:
     """What a stored record says about its id."""
     event = recorded(record)
-    return KnownEvent(event.pos, event.stream, event.type, event.schema_version, body_bytes(event.envelope))
+    return KnownEvent(event.pos, event.stream, event.type, event.schema_version, body_of(record))
 
 
 def _difference(found: KnownEvent, stream: str, item: Draft) -> str:
@@ -312,7 +312,7 @@ def _difference(found: KnownEvent, stream: str, item: Draft) -> str:
         return "stream"
     if found.type != item.type or found.schema_version != item.schema_version:
         return "type"
-    return "" if found.body == item.body else "body"
+    return "" if found.body == body_of(item.head) else "body"
 
 
 def _any_of(append: DraftedAppend, ids: Mapping[bytes, object]) -> bool:
@@ -328,7 +328,7 @@ def _known_in(batch: Batch, event_id: bytes) -> KnownEvent | None:
     if found is None:
         return None
     pos, stream, item = found
-    return KnownEvent(pos, stream, item.type, item.schema_version, item.body)
+    return KnownEvent(pos, stream, item.type, item.schema_version, body_of(item.head))
 
 
 def _refusal(stream: str, expected: Expected, actual: int) -> WrongExpectedVersion | None:

@@ -32,19 +32,29 @@ def encode(value: Json, *, outer_depth: int = 0) -> bytes:
     Raises `InvalidEvent` for floats, keys outside `[a-z][a-z0-9_]*`, integers beyond 2**53 - 1, nesting beyond
     64, lone surrogates and anything that is not JSON.
     """
-    if type(value) is dict:
-        depth = outer_depth + 1
-        for key, item in value.items():
-            if key not in _good_keys:
-                _check_key(key)
-            if type(item) is not str and item is not None:
-                _check(item, depth)
-    else:
-        _check(value, outer_depth)
+    check(value, outer_depth)
+    return dump(value)
+
+
+def dump(value: object) -> bytes:
+    """Sorted JSON of a value whose foreign parts went through `check`; ids of ours become text."""
     try:
         return orjson.dumps(value, _plain, _OPTIONS)
     except (TypeError, orjson.JSONEncodeError) as error:
         raise InvalidEvent(f"a value cannot be written as JSON: {error}") from error
+
+
+def check(value: object, outer_depth: int = 0) -> None:
+    """Raises `InvalidEvent` for what `encode` refuses, save lone surrogates, which only writing finds."""
+    if type(value) is not dict:
+        _check(value, outer_depth)
+        return
+    depth = outer_depth + 1
+    for key, item in value.items():
+        if key not in _good_keys:
+            _check_key(key)
+        if type(item) is not str and item is not None:
+            _check(item, depth)
 
 
 def decode(data: bytes | str) -> Json:

@@ -1,12 +1,12 @@
 """One event of the log as bytes: encoded once, then stored, hashed and never rewritten.
 
 The keys of a record, in the order in which they stand: body, cause, corr, epoch, id, meta, occ, pos, prev, rec,
-store, stream, sv, type, v, ver. What costs time to encode is encoded in a `Draft`, before a place in the log is
+store, stream, sv, type, v, ver. All but pos, prev, rec and ver is encoded in a `Draft` before a place in the log is
 assigned; placing it only joins bytes.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, cast
 
@@ -14,7 +14,7 @@ import orjson
 from sep_hooks.store import InvalidEvent, LogBroken, NewEvent, Recorded
 from sep_hooks.types.json import Json
 
-from sep_core.events.codec import LARGEST_INTEGER, LARGEST_RECORD_BYTES, encode
+from sep_core.events.codec import LARGEST_INTEGER, LARGEST_RECORD_BYTES, check, decode, dump
 
 RECORD_VERSION: Final = 1
 KEYS: Final = (
@@ -26,8 +26,7 @@ _STREAM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,254}")
 _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,127}")
 _EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_ROOM_FOR_THE_REST_BYTES: Final = 1024  # keys, ids, names, times, hash and numbers at their widest
-_OBJECT: Final = ord("{")
+_ROOM_FOR_PLACE_BYTES: Final = 256  # pos, prev, rec, ver and their keys at their widest
 _MOST_KNOWN: Final = 65536
 _known_streams: set[str] = set()
 _known_kinds: dict[tuple[str, int], bytes] = {}
@@ -41,80 +40,77 @@ class Draft(NamedTuple):
     schema_version: int
     correlation: bytes | None
     cause: bytes | None
-    body: bytes
-    meta: bytes
-    texts: tuple[bytes, bytes, bytes, bytes, bytes, bytes]
-    """id, correlation, cause, occurred, stream, and schema version with type, as they stand in a record."""
+    head: bytes
+    """From `body` to `occ`, an object of its own."""
+    tail: bytes
     size_bytes: int
 
 
-def draft(event: NewEvent, *, stream: str) -> Draft:
+def draft(event: NewEvent, *, stream: str, store: bytes, epoch: int) -> Draft:
     """Encodes an event for a stream. Raises `InvalidEvent`."""
     if stream not in _known_streams:
         check_stream(stream)
-    event_id, kind, schema_version = event.id, event.type, event.schema_version
+    event_id, kind, schema_version, body, meta = (
+        event.id,
+        event.type,
+        event.schema_version,
+        event.body,
+        event.meta,
+    )
     kind_text = _known_kinds.get((kind, schema_version))
     if kind_text is None:
         kind_text = _kind_text(kind, schema_version)
-    body = encode(event.body, outer_depth=1)
-    meta = encode(event.meta, outer_depth=1) if event.meta else b"{}"
-    if body[0] != _OBJECT or meta[0] != _OBJECT:
-        raise InvalidEvent(f"body and meta of {kind} must be JSON objects")
-    size_bytes = len(body) + len(meta) + _ROOM_FOR_THE_REST_BYTES
+    for part in (body, meta):
+        if type(part) is not dict and not isinstance(part, Mapping):
+            raise InvalidEvent(f"body and meta of {kind} must be JSON objects")
+    check(body, 1)
+    if meta:
+        check(meta, 1)
+    cause, correlation, occurred = event.causation_id, event.correlation_id, event.occurred_at
+    head = dump(
+        {
+            "body": body,
+            "cause": cause,
+            "corr": correlation,
+            "epoch": epoch,
+            "id": event_id,
+            "meta": meta,
+            "occ": None if occurred is None else time_text(microseconds(occurred)).decode(),
+        }
+    )
+    tail = b'","store":"%b","stream":"%b","sv":%b,"v":1,"ver":' % (store, stream.encode(), kind_text)
+    size_bytes = len(head) + len(tail) + _ROOM_FOR_PLACE_BYTES
     if size_bytes > LARGEST_RECORD_BYTES:
         raise InvalidEvent(f"an event of type {kind} takes {size_bytes} bytes, more than 256 KiB")
-    cause, correlation, occurred = event.causation_id, event.correlation_id, event.occurred_at
     return Draft(
         event_id.bytes,
         kind,
         schema_version,
         None if correlation is None else correlation.bytes,
         None if cause is None else cause.bytes,
-        body,
-        meta,
-        (
-            str(event_id).encode(),
-            b"null" if correlation is None else b'"%b"' % str(correlation).encode(),
-            b"null" if cause is None else b'"%b"' % str(cause).encode(),
-            b"null" if occurred is None else b'"%b"' % time_text(microseconds(occurred)),
-            stream.encode(),
-            kind_text,
-        ),
+        head,
+        tail,
         size_bytes,
     )
 
 
-def place(
-    draft: Draft,
-    *,
-    store: bytes,
-    epoch: bytes,
-    pos: int,
-    previous: bytes | None,
-    recorded: bytes,
-    version: int,
-) -> bytes:
+def place(draft: Draft, *, pos: int, previous: bytes | None, recorded: bytes, version: int) -> bytes:
     """The record of a draft at its place; `previous` is the leaf hash of the stream's last event."""
-    event_id, correlation, cause, occurred, stream, kind = draft.texts
-    return (
-        b'{"body":%b,"cause":%b,"corr":%b,"epoch":%b,"id":"%b","meta":%b,"occ":%b,"pos":%d,"prev":%b,"rec":"%b",'
-        b'"store":"%b","stream":"%b","sv":%b,"v":1,"ver":%d}'
-        % (
-            draft.body,
-            cause,
-            correlation,
-            epoch,
-            event_id,
-            draft.meta,
-            occurred,
+    if previous is None:
+        return b'%b,"pos":%d,"prev":null,"rec":"%b%b%d}' % (
+            draft.head[:-1],
             pos,
-            b"null" if previous is None else b'"0x%b"' % previous.hex().encode(),
             recorded,
-            store,
-            stream,
-            kind,
+            draft.tail,
             version,
         )
+    return b'%b,"pos":%d,"prev":"0x%b","rec":"%b%b%d}' % (
+        draft.head[:-1],
+        pos,
+        previous.hex().encode(),
+        recorded,
+        draft.tail,
+        version,
     )
 
 
@@ -135,9 +131,9 @@ def page_of(records: Sequence[bytes]) -> list[Recorded]:
     return page
 
 
-def body_bytes(envelope: Json) -> bytes:
-    """The canonical body inside a decoded record, to compare with a draft's."""
-    return encode(cast(dict[str, Json], envelope)["body"], outer_depth=1)
+def body_of(encoded: bytes) -> bytes:
+    """The canonical body inside a record or the head of a draft."""
+    return dump(cast(dict[str, Json], decode(encoded))["body"])
 
 
 def check_stream(stream: str) -> None:

@@ -252,6 +252,7 @@ def integrity_cost(batch: int, rounds: int) -> tuple[float, float]:
     """CPU microseconds per event to encode, chain, hash and sign, and to hash 530 bytes once."""
     store_id = uuid.uuid4()
     sequencer = Sequencer(LogHead(store_id, 1, 0, b"", 0), b"", LogKey(store_id, bytes(32)))
+    store = str(store_id).encode()
     sequencer.learn({stream_name(stream): StreamHead(0, None) for stream in range(STREAMS)})
     writes = [
         [
@@ -262,7 +263,7 @@ def integrity_cost(batch: int, rounds: int) -> tuple[float, float]:
     ]
     start = time.process_time()
     for turn in writes:
-        appends: list[DraftedAppend] = [draft_append(write, ()) for write in turn]
+        appends: list[DraftedAppend] = [draft_append(write, (), store=store, epoch=1) for write in turn]
         planned = sequencer.plan(appends, now=1, known=None)
         assert planned is not None
         sequencer.adopt(planned)

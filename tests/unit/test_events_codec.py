@@ -69,11 +69,9 @@ def test_a_record_put_together_in_parts_is_the_canonical_one(
 ) -> None:
     store = uuid4()
     event = NewEvent(ids[0], kind, 3, body, meta, occurred, ids[1], ids[2])
-    drafted = draft(event, stream=stream)
+    drafted = draft(event, stream=stream, store=str(store).encode(), epoch=9)
     record = place(
         drafted,
-        store=str(store).encode(),
-        epoch=b"9",
         pos=pos,
         previous=previous,
         recorded=time_text(microseconds(moment)),
@@ -109,6 +107,13 @@ def test_a_record_put_together_in_parts_is_the_canonical_one(
         moment,
     )
     assert found.occurred_at == occurred
+
+
+@pytest.mark.parametrize("part", [[], "x", None, 1])
+def test_body_and_meta_are_objects(part: Any) -> None:
+    for event in (NewEvent(uuid4(), "a", 1, part), NewEvent(uuid4(), "a", 1, {}, part)):
+        with pytest.raises(InvalidEvent, match="JSON objects"):
+            draft(event, stream="s", store=b"", epoch=1)
 
 
 @given(MOMENT)

@@ -123,6 +123,7 @@ class SqliteStore(EventStore):
         self._writer = writer
         self._head = writer.checkpoint
         self._epoch = writer.epoch
+        self._store_text = str(self._head.store_id).encode()
         self.verifier: PublicKey = writer.key.public
         self.folder.publish_verifier(self.verifier.text())
 
@@ -165,7 +166,7 @@ class SqliteStore(EventStore):
     ) -> QueuedAppend:
         """Queues an atomic append and returns at once; see `EventStore.enqueue`."""
         writer = self._ready()
-        drafted = draft_append(writes, conditions)
+        drafted = draft_append(writes, conditions, store=self._store_text, epoch=self._epoch)
         if self._queued >= MOST_QUEUED or self._queued_bytes >= MOST_QUEUED_BYTES:
             raise StoreBusy(
                 f"{self._queued} appends wait for the disk; nothing was written",
