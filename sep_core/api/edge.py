@@ -5,12 +5,12 @@ import ipaddress
 import re
 from typing import Any, Final, cast
 
+import structlog
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from sep_hooks.errors import SepError
 
 from sep_core.api.operation import POSITION_HEADER
 from sep_core.api.port import KernelPort
@@ -23,6 +23,8 @@ _HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 )
+
+log = structlog.get_logger(__name__)
 
 
 class LocalOnly(ASGIMiddleware):
@@ -102,5 +104,7 @@ class Stamp:
     async def _position(self) -> int | None:
         try:
             return (await self._kernel.store.head()).pos
-        except SepError:
+        except Exception as error:
+            # The answer matters more than its header; what is wrong shows where the log is read itself.
+            log.warning("the log's position is unknown", reason=repr(error))
             return None

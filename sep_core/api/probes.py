@@ -3,7 +3,6 @@
 from typing import Final
 
 from litestar import Response, get
-from litestar.openapi.datastructures import ResponseSpec
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sep_hooks.errors import SepError
@@ -58,11 +57,10 @@ async def get_liveness() -> Answer[ProbeView]:
     "/readyz",
     operation_id="getReadiness",
     operation_class=operation(),
-    responses={503: ResponseSpec(ProbeView, description="Not ready.")},
     tags=["probes"],
 )
 async def get_readiness(request: AnyRequest) -> Answer[ProbeView]:
-    """Whether intents can be taken: the log can be read and written."""
+    """Whether intents can be taken: the log can be read and written; 503 while it cannot."""
     store = kernel_of(request).store
     failure = getattr(store, "failure", None)
     if failure is None:

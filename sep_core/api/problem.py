@@ -53,7 +53,10 @@ class ProblemItem(View):
 
 
 class Problem(View):
-    """An error. `code` is stable, `detail` is for people, `retryable` says whether the same request may go through."""
+    """An error. `code` is stable, `detail` is for people, `retryable` says whether the same request may go through.
+
+    `intent_id` is the intent that the path names.
+    """
 
     type: str
     title: str
@@ -145,6 +148,9 @@ def _unchanged(request: AnyRequest, error: Unchanged) -> Response[None]:
 
 def _handle(request: AnyRequest, error: Exception) -> Response[bytes]:
     problem = problem_of(error)
+    named = request.scope.get("path_params", {}).get("intent_id")
+    if isinstance(named, UUID):
+        problem = problem.model_copy(update={"intent_id": named})
     if problem.status >= 500 and not isinstance(error, SepError):
         log.error("request failed", path=request.url.path, exc_info=error)
     return problem_response(problem, error.headers if isinstance(error, HTTPException) else None)

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sep_hooks.types import IntentStatus
+
 from sep_core.api import openapi_document
 
 KEPT = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -50,6 +52,12 @@ def test_patterns_bounds_and_closed_objects_are_kept() -> None:
     assert SCHEMAS["IntentView"]["properties"]["fills"]["items"] == {"$ref": "#/components/schemas/FillView"}
     limit = next(one for one in OPERATIONS["get /v1/intents"]["parameters"] if one["name"] == "limit")
     assert limit["schema"] == {"default": 50, "maximum": 500, "minimum": 1, "type": "integer"}
+
+
+def test_the_filter_knows_every_status() -> None:
+    """One more status in the contract is one more here."""
+    status = next(one for one in OPERATIONS["get /v1/intents"]["parameters"] if one["name"] == "status")
+    assert status["schema"]["enum"] == list(IntentStatus)
 
 
 def test_no_amount_is_a_number() -> None:

@@ -97,6 +97,7 @@ async def test_cancelling_says_who_won(served: Engine) -> None:
     unknown = await served.send(b"{}", path=f"/v1/intents/{uuid4()}/cancel")
     assert unknown.status_code == 404
     assert unknown.json()["code"] == "not_found"
+    assert unknown.json()["intent_id"] == unknown.url.path.split("/")[3]
 
 
 async def test_pages_lead_through_all_intents(served: Engine) -> None:
