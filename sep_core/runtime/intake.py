@@ -72,9 +72,20 @@ class Intake:
         except IntentConflict as error:
             problem = RequestProblem("/id", error.code, error.message)
             raise RequestRefused((problem,), kind="conflict") from None
+        self._check_allocation(intent)
         found = validate(intent, self._rules, now, self._roster)
         if found:
             raise RequestRefused(tuple(RequestProblem(one.pointer, one.code, one.message) for one in found))
+
+    def _check_allocation(self, intent: Intent) -> None:
+        """An account's only strategy owns it whole; of a shared one nobody owns anything until it is allocated."""
+        users = [name for name, account in self._roster.strategies.items() if account == intent.account]
+        if len(users) > 1:
+            message = (
+                f"account {intent.account} is shared by {', '.join(users)}, and allocations come in a later release:"
+                " give each strategy an account of its own"
+            )
+            raise RequestRefused((RequestProblem("/strategy_id", "insufficient_allocation", message),))
 
     def _strategy(self, submission: Submission, problems: list[RequestProblem]) -> StrategySettings | None:
         strategy = self._installation.settings.strategy_by_id(submission.strategy_id)

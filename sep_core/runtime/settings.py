@@ -283,22 +283,8 @@ def _cross_check(root: Table, settings: Settings) -> None:
                 f"accounts.{strategy.account}.signer",
                 'is missing; mode "testnet" signs what the strategy wants',
             )
-    _accounts_alone(root, settings)
     _unique_ids(root, settings)
     _unique_tokens(root, settings)
-
-
-def _accounts_alone(root: Table, settings: Settings) -> None:
-    """An account's only strategy owns it whole; shared ones need allocations, which this release lacks."""
-    users: dict[str, str] = {}
-    for strategy in settings.strategies.values():
-        first = users.setdefault(strategy.account, strategy.instance)
-        if first != strategy.instance and strategy.account in settings.accounts:
-            root.wrong(
-                f"strategies.{strategy.instance}.account",
-                f"is {strategy.account!r}, which {first!r} owns already; give each strategy an account of its own, "
-                "sharing one comes with allocations",
-            )
 
 
 def _unique_ids(root: Table, settings: Settings) -> None:
