@@ -1,0 +1,131 @@
+"""The world of an engine that tests kill: a simulated chain, a funded account, a configuration, intents."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from sep_hooks.types import Address, address
+from sep_native.decode import checksum_address
+from sep_native.sign import Keystore, Transaction1559
+from sep_native.sim import SimChain, default_genesis
+
+from sep_core.adapters.sim_venue import DEMO_ROUTER
+from sep_core.runtime.settings import Settings, settings_of
+
+STRATEGY: Final = "c7b6a5e4-3d2c-1b0a-9f8e-7d6c5b4a3e2d"
+NAMES: Final = UUID("3f0c1f0e-5a52-4a55-9a9b-0a4a1f3b6f11")
+GENESIS: Final = json.loads(default_genesis(7))
+CHAIN_ID: Final = int(GENESIS["chain_id"])
+TOKENS: Final = {one["symbol"]: one for one in GENESIS["tokens"]}
+KEY: Final = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+OWNER: Final[Address] = address(GENESIS["accounts"][0]["address"])
+PASSWORD: Final = "for tests"
+KEY_FILE: Final = "main.json"
+DATA: Final = "data"
+GWEI: Final = 10**9
+UNLIMITED: Final = 2**256 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One intent: its client id, and the body that asks for it."""
+
+    client_id: UUID
+    body: bytes
+
+
+def acquire(name: str, amount: int = 10**17, *, window_ms: int = 600_000, slippage: str = "0.05") -> Wish:
+    """A tenth of a WETH for USDC; the account has no allowance, so its plan approves, swaps and takes back."""
+    return wish(name, "ACQUIRE", "WETH", amount, window_ms, slippage)
+
+
+def dispose(name: str, amount: int = 10**17, *, window_ms: int = 600_000, slippage: str = "0.05") -> Wish:
+    """A tenth of a WETH against USDC; one step where the account has an unlimited allowance."""
+    return wish(name, "DISPOSE", "WETH", amount, window_ms, slippage)
+
+
+def wish(name: str, kind: str, symbol: str, amount: int, window_ms: int, slippage: str) -> Wish:
+    """An intent of that name; the same name is the same intent."""
+    token = TOKENS[symbol]
+    client_id = uuid5(NAMES, name)
+    body = {
+        "id": str(client_id),
+        "strategy_id": STRATEGY,
+        "type": kind,
+        "assets": [
+            {
+                "asset": {
+                    "symbol": symbol,
+                    "address": checksum_address(token["address"]),
+                    "decimals": token["decimals"],
+                    "chain_id": CHAIN_ID,
+                },
+                "amount": str(amount),
+            }
+        ],
+        "constraints": {
+            "max_slippage": slippage,
+            "time_window_ms": window_ms,
+            "execution_style": "IMMEDIATE",
+        },
+    }
+    return Wish(client_id, json.dumps(body).encode())
+
+
+def new_chain(folder: Path, *, approved: Sequence[str] = ("WETH",)) -> SimChain:
+    """A chain on which the account has given the router unlimited allowances; its key file goes into `folder`."""
+    chain = SimChain(default_genesis(7))
+    keystore = Keystore.import_key(folder / KEY_FILE, KEY, PASSWORD.encode(), scrypt_log_n=2)
+    for nonce, symbol in enumerate(approved):
+        data = (
+            bytes.fromhex("095ea7b3")
+            + bytes.fromhex(DEMO_ROUTER[2:]).rjust(32, b"\0")
+            + UNLIMITED.to_bytes(32)
+        )
+        signed = keystore.sign_transaction(
+            Transaction1559(CHAIN_ID, nonce, TOKENS[symbol]["address"], 0, data, 100_000, 10 * GWEI, GWEI)
+        )
+        chain.rpc("eth_sendRawTransaction", json.dumps(["0x" + signed.raw.hex()]))
+        chain.rpc("sim_mine")
+    return chain
+
+
+def tables(chain: dict[str, Any], *, block_seconds: float = 0.02, **more: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a testnet engine on the simulated chain."""
+    return {
+        "mode": "testnet",
+        "store": {"path": DATA},
+        "chains": {"sim": {"use": "simulated", "block_time_seconds": block_seconds, **chain}},
+        "venues": {"amm": {"use": "simulated-amm", "chain": "sim"}},
+        "assets": {
+            symbol: {
+                "chain": "sim",
+                "address": checksum_address(one["address"]),
+                "decimals": one["decimals"],
+            }
+            for symbol, one in TOKENS.items()
+        },
+        "accounts": {
+            "main": {
+                "chain": "sim",
+                "address": checksum_address(OWNER),
+                "funding": ["USDC"],
+                "signer": {"use": "keystore", "path": KEY_FILE, "password": {"env": "SEP_TEST_PASSWORD"}},
+            }
+        },
+        "strategies": {"author": {"use": "external", "id": STRATEGY, "account": "main"}},
+        "risk": {"limits": {"use": "limits", "numeraire": "USDC", "max_notional": "1000000000000"}},
+        "plugins": {"enabled": ["sep-risk-limits"]},
+        **more,
+    }
+
+
+ENVIRON: Final = {"SEP_TEST_PASSWORD": PASSWORD}
+
+
+def settings(folder: Path, chain: dict[str, Any], **more: Any) -> Settings:
+    """The settings of an engine whose data lies in `folder`."""
+    return settings_of(tables(chain, **more), source="test", folder=folder)
