@@ -30,8 +30,9 @@ async def _read[T](
 
     store = open_store(settings.store.path, writable=False, clock=SystemClock(), ids=uuid4)
     try:
-        world = await fold(store, as_of=None if as_of is None else moment_or_position(as_of))
-        return await ask(Queries(world, store, settings), world)
+        when = None if as_of is None else moment_or_position(as_of)
+        world = await fold(store, as_of=when)
+        return await ask(Queries(world, store, settings, as_of=when), world)
     finally:
         await store.close()
 

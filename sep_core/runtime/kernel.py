@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 import anyio
 from sep_hooks.context import Clock
-from sep_hooks.errors import SepError
+from sep_hooks.errors import Permanent, SepError
 from sep_hooks.store import EventStore
 from sep_hooks.types import IntentId, IntentType, RiskStage
 
@@ -142,8 +142,8 @@ class Kernel:
         """Reads of the present, or of the world as of a position or an RFC 3339 moment."""
         if as_of is None:
             return self._live()
-        world = await fold(self.store, as_of=moment_or_position(as_of))
-        return Queries(world, self.store, self.settings)
+        when = moment_or_position(as_of)
+        return Queries(await fold(self.store, as_of=when), self.store, self.settings, as_of=when)
 
     def chains(self) -> list[ChainView]:
         """The chains as seen now."""
@@ -302,7 +302,7 @@ def moment_or_position(text: str) -> int | datetime:
     return moment
 
 
-class BadMoment(SepError):
+class BadMoment(Permanent):
     """A text is neither a position of the log nor a moment."""
 
     code = "bad_moment"

@@ -1,7 +1,8 @@
 """Answers about what is and was: views made of the world and the log, the same for every face."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sep_hooks.errors import Permanent
@@ -48,10 +49,16 @@ class BadCursor(Permanent):
 
 
 class Queries:
-    """Reads of one world. It changes nothing and waits for nothing but the log."""
+    """Reads of one world. It changes nothing and waits for nothing but the log.
 
-    def __init__(self, world: World, store: EventStore, settings: Settings) -> None:
+    `as_of` is what the world was folded up to; None is the present.
+    """
+
+    def __init__(
+        self, world: World, store: EventStore, settings: Settings, *, as_of: int | datetime | None = None
+    ) -> None:
         self._world = world
+        self._as_of = as_of
         self._store = store
         self._settings = settings
         self._assets = AssetBook(settings, world)
@@ -65,14 +72,14 @@ class Queries:
         self, *, status: str | None, strategy: str | None, cursor: str | None, limit: int
     ) -> IntentPage:
         """Intents newest first. Raises `BadCursor`."""
-        start = _place(cursor)
+        start, wanted = _place(cursor), None if strategy is None else self._strategy(strategy)
         found: list[IntentView] = []
         everything = list(self._world.intents.values())
         at = len(everything) if start is None else min(start, len(everything))
         while at > 0 and len(found) < min(limit, MOST_ITEMS):
             at -= 1
             state = everything[at]
-            if status in (None, state.status) and strategy in (None, state.intent.strategy):
+            if status in (None, state.status) and wanted in (None, state.intent.strategy):
                 found.append(self._intent(state))
         return IntentPage(items=found, next_cursor=_cursor(at) if at > 0 else None)
 
@@ -82,9 +89,7 @@ class Queries:
 
     def by_client_id(self, strategy: str, client_id: UUID) -> IntentView:
         """The intent that a strategy, by name or id, calls so. Raises `NotFound`."""
-        known = self._settings.strategies.values()
-        name = next((one.instance for one in known if strategy in (one.instance, str(one.id))), strategy)
-        intent_id = self._world.by_client.get((name, client_id))
+        intent_id = self._world.by_client.get((self._strategy(strategy), client_id))
         if intent_id is None:
             raise NotFound(f"strategy {strategy} has no intent {client_id}")
         return self.intent(intent_id)
@@ -107,7 +112,7 @@ class Queries:
         state = self._state(intent_id)
         plan = None if state.plan is None else self.plan(intent_id)
         lane = self._world.lane(state.intent.account)
-        history = [one async for one in self._store.read_stream(f"intent:{intent_id}")]
+        history = [one async for one in self._store.read_stream(f"intent:{intent_id}", as_of=self._as_of)]
         return explanation(
             self._intent(state), state, plan, verdict_views(state.verdicts), history, lane, self._assets
         )
@@ -140,7 +145,7 @@ class Queries:
         head = await self._store.head()
         items: list[EventView] = []
         last = after
-        async for recorded in self._store.read_all(after=after, filter=wanted, limit=min(limit, MOST_ITEMS)):
+        async for recorded in self._read(after, wanted, min(limit, MOST_ITEMS)):
             items.append(event_view(recorded))
             last = recorded.pos
         complete = len(items) < min(limit, MOST_ITEMS)
@@ -148,16 +153,23 @@ class Queries:
 
     async def event(self, position: int) -> EventView:
         """One event. Raises `NotFound`."""
-        async for recorded in self._store.read_all(after=max(0, position - 1), limit=1):
+        async for recorded in self._read(max(0, position - 1), None, 1):
             if recorded.pos == position:
                 return event_view(recorded)
         raise NotFound(f"the log has no position {position}")
+
+    def _read(self, after: int, wanted: EventFilter | None, limit: int) -> AsyncIterator[Recorded]:
+        return self._store.read_all(after=after, filter=wanted, limit=limit, as_of=self._as_of)
 
     def portfolio(self) -> PortfolioView:
         """All balances by account, strategy and asset."""
         return PortfolioView(
             balances=[self._balance(one) for one in self._world.ledger.holdings()], mismatches=None
         )
+
+    def _strategy(self, name_or_id: str) -> str:
+        known = self._settings.strategies.values()
+        return next((one.instance for one in known if name_or_id in (one.instance, str(one.id))), name_or_id)
 
     def _balance(self, holding: Holding) -> BalanceView:
         world, position = self._world, holding.position
