@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 from sep_hooks.context import Clock, Log
-from sep_hooks.types import ChainUpdate, Json, chain_id_of
+from sep_hooks.types import ChainUpdate, IntentId, Json, chain_id_of
 
 from sep_core.execution.asking import ChainSilent, ask
 from sep_core.execution.commands import AdoptSigned
@@ -62,7 +62,8 @@ class LaneWorker:
         self._wake = anyio.Event()
         self._removed: set[str] = set()
         self._looks = 0
-        self._adopted = signing is None
+        self._adopted = self._taken_over = signing is None
+        self._asked_for: IntentId | None = None
         self._blocked = ""
         self._silent = False
 
@@ -70,6 +71,10 @@ class LaneWorker:
     def blocked(self) -> str:
         """Why no new work is prepared, empty where it is."""
         return self._blocked
+
+    def may_have_signed(self, intent_id: IntentId) -> bool:
+        """Whether the signer may hold a signature for the intent that the log does not have."""
+        return not self._taken_over or (not self._adopted and self._asked_for == intent_id)
 
     def chain_update(self, update: ChainUpdate) -> None:
         """The chain moved on."""
@@ -146,7 +151,7 @@ class LaneWorker:
             return
         try:
             await self.recover()
-            self._adopted = True
+            self._adopted = self._taken_over = True
         except LaneError as error:
             # Signer and log contradict each other: what is open is still watched, nothing new is signed.
             self._tell_refused(error)
@@ -195,6 +200,7 @@ class LaneWorker:
             return
         # From the first signature to its record the signer may know more than the log.
         self._adopted = self._signing is None
+        self._asked_for = request.intent_id
         try:
             outcome = await self._preparation.prepare(request, lane)
         except PartlySigned as partly:

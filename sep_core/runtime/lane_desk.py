@@ -71,6 +71,10 @@ class LaneWork:
             return None
         return PrepareRequest(state.id, state.plan)
 
+    def waits(self, intent_id: IntentId) -> bool:
+        """Whether the intent has an approved plan of this account of which no signature is recorded."""
+        return intent_id in self._approved
+
     def step(self, intent_id: IntentId, step_id: str) -> Step | None:
         """A step of the intent's plan."""
         state = self._desk.world.intents.get(intent_id)
@@ -90,6 +94,10 @@ class LaneWork:
 
     def _stands(self, state: IntentState) -> bool:
         if state.plan is None:
+            return False
+        if state.cancel_requested:
+            # Asked for while a signature was possible; by now it is known that there is none.
+            self._desk.decide(WithdrawPlan(state.id, "cancelled", "its end was asked for", retryable=False))
             return False
         decision = assess(
             self._desk.world, state, state.plan, state.prices, self._composition, RiskStage.PRE_SIGN

@@ -12,7 +12,16 @@ from anyio.abc import TaskGroup
 from sep_hooks.context import Clock
 from sep_hooks.errors import ConfigurationError, PluginError
 from sep_hooks.store import CaughtUp, EventStore
-from sep_hooks.types import Amount, AssetId, ChainLog, ChainUpdate, SwapFill, SwapOrder, native_asset
+from sep_hooks.types import (
+    Amount,
+    AssetId,
+    ChainLog,
+    ChainUpdate,
+    IntentId,
+    SwapFill,
+    SwapOrder,
+    native_asset,
+)
 
 from sep_core.adapters.store_sqlite import SqliteStore, open_store
 from sep_core.chains.heads import HeadFollower, patience_for
@@ -231,8 +240,12 @@ def _composition(
     engine = RiskEngine(installation.rules, call=RuleGuard(installation))
     numeraire = _numeraire(engine, installation)
 
-    def is_signing(intent_id: object) -> bool:
-        return any(work.in_hand == intent_id and not workers[key].blocked for key, work in works.items())
+    def is_signing(intent_id: IntentId) -> bool:
+        return any(
+            (work.in_hand == intent_id and not workers[key].blocked)
+            or (work.waits(intent_id) and workers[key].may_have_signed(intent_id))
+            for key, work in works.items()
+        )
 
     return Composition(
         "testnet" if settings.mode is Mode.TESTNET else "paper",
