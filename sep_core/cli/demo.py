@@ -1,18 +1,19 @@
 """`sep demo`: the main job, offline, with a kill in the middle, ending with proof."""
 
 import importlib.metadata
-import json
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import click
 from sep_hooks.errors import Permanent
 
 from sep_core.cli.failure import EXIT_NEGATIVE, EXIT_OK
+from sep_core.cli.options import json_option
 from sep_core.cli.output import emit_json
 
 if TYPE_CHECKING:
@@ -30,25 +31,44 @@ class ActFailed(Permanent):
 
 
 @click.command()
-@click.option("--folder", type=click.Path(path_type=Path), default="sep-demo", help="Where to keep its data.")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32), default=7, show_default=True, help="Of the simulated chain."
+    "--folder",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    default="sep-demo",
+    show_default=True,
+    help="Where to keep its data; where it exists, the first free FOLDER-N.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**32),
+    default=7,
+    show_default=True,
+    help="What the simulated chain begins with.",
+)
+@json_option
 @click.option("--quiet", is_flag=True, help="Print the outcome alone.")
 def demo(folder: Path, seed: int, as_json: bool, quiet: bool) -> int:
-    """See the main job work: a real engine on a simulated chain. No network, no keys of yours, nothing to configure."""
+    """See the main job work: a real engine on a simulated chain, killed and restarted, in about ten seconds.
+
+    No network, no keys of yours, nothing to configure. It trades, refuses what is too large, dies right after a
+    transaction has left, comes back, and holds its log against the chain. Exit code 1 where anything is lost,
+    doubled or unproven.
+    """
     from sep_core.cli.demo_stage import build, free_folder
 
     tell: Tell = (lambda _: None) if as_json or quiet else click.echo
     began = time.monotonic()
     version = importlib.metadata.version("sep-core")
     tell(f"SEP {version}  demo  seed {seed}   simulated chain, 1 venue, no network, no keys of yours")
-    stage = build(free_folder(folder), seed)
-    try:
-        outcome = _play(stage, tell)
-    finally:
-        stage.stop()
+    with _interruptible():
+        stage = build(free_folder(folder), seed)
+        try:
+            outcome = _play(stage, tell)
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            stage.stop()
     outcome |= {"folder": str(stage.folder), "seconds": round(time.monotonic() - began, 1)}
     if as_json:
         emit_json(outcome)
@@ -59,7 +79,26 @@ def demo(folder: Path, seed: int, as_json: bool, quiet: bool) -> int:
     return EXIT_OK if outcome["ok"] else EXIT_NEGATIVE
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Whatever asks for the end leads over `finally`, so that nothing is left running."""
+
+    def interrupted(*_: object) -> Never:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = {number: signal.signal(number, interrupted) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
 def _play(stage: "Stage", tell: Tell) -> dict[str, Any]:
+    # Imported while the chain starts: the engines are forked from here.
+    import_module("sep_core.cli.demo_engine")
+    stage.wait()
     said = [*_act(stage, "settle", tell)]
     drill = [*_act(stage, "drill", tell, killed=True)]
     rest = [*_act(stage, "recover", tell)]
@@ -90,22 +129,33 @@ def _play(stage: "Stage", tell: Tell) -> dict[str, Any]:
 
 
 def _act(stage: "Stage", act: str, tell: Tell, *, killed: bool = False) -> Iterator[dict[str, Any]]:
-    from sep_core.cli.demo_stage import engine_command
+    """What an engine tells. Each has a process of its own, forked where that saves it the imports."""
+    import multiprocessing
 
-    with (stage.folder / "engine.err").open("a") as errors:
-        engine = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            engine_command(stage.config, act), stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-    assert engine.stdout is not None
-    with engine.stdout as lines:
-        for line in lines:
-            one = json.loads(line)
+    from sep_core.cli.demo_engine import play
+
+    fork = "fork" in multiprocessing.get_all_start_methods()
+    processes = multiprocessing.get_context("fork" if fork else "spawn")
+    listener, teller = processes.Pipe(duplex=False)
+    engine = processes.Process(target=play, args=(stage.config, act, teller), daemon=True)
+    engine.start()
+    teller.close()
+    try:
+        while listener.poll(ACT_SECONDS):
+            one = listener.recv()
             _tell(one, tell)
             yield one
-    code = engine.wait(timeout=ACT_SECONDS)
-    if code != (-signal.SIGKILL if killed else 0):
+    except EOFError:
+        engine.join(ACT_SECONDS)
+    finally:
+        listener.close()
+        if engine.exitcode is None:
+            engine.kill()
+            engine.join()
+    if engine.exitcode != (-signal.SIGKILL if killed else 0):
         raise ActFailed(
-            f"the engine ended with {code} in act {act!r}", next_step=f"see {stage.folder / 'engine.err'}"
+            f"the engine ended with {engine.exitcode} in act {act!r}",
+            next_step=f"see {stage.folder / 'engine.err'} and {stage.folder / 'engine.log'}",
         )
 
 
@@ -121,7 +171,9 @@ def _tell(one: dict[str, Any], tell: Tell) -> None:
         case "intent":
             _tell_intent(one, tell)
         case "killed":
-            tell("  crash drill     SIGKILL right after the transaction left the engine, before it was noted")
+            tell(
+                "  crash drill     SIGKILL right after a transaction left the engine, before the log says so"
+            )
         case "restarted":
             tell(f"    restarted     the log says {one['status']}; the same bytes go out again, no new ones")
 
@@ -134,15 +186,15 @@ def _tell_intent(one: dict[str, Any], tell: Tell) -> None:
     amount = (
         decimal_text(int(part["amount"]), part["asset"]["decimals"]) if part["amount"] else part["percentage"]
     )
-    name = f"intent {intent['id'][:8]}"
-    head = f"  {name}  {intent['type']} {_short(amount)} {part['asset']['symbol']}"
+    head = f"  intent {intent['id'][:8]}  {intent['type']} {_short(amount)} {part['asset']['symbol']}"
     if intent["status"] != "SETTLED":
-        tell(f"{head}   {intent['status']} {intent['code']}: nothing sent")
+        reason = f"{intent['status']} {intent['code']}"
+        tell(f"{head:<44}  {reason}   nothing sent")
         return
-    tell(f"{head:<58} strategy {intent['strategy']}")
+    tell(f"{head:<44}  strategy {intent['strategy']}")
     route = " -> ".join(leg["market"].split("/")[-1][:10] for step in plan["steps"] for leg in step["legs"])
     slippage = float(plan["slippage"]) * 10_000
-    tell(f"    plan          {route}   est {slippage:.1f} bps   {plan['markets']} markets, {plan['method']}")
+    tell(f"    plan          {route}   est {slippage:.1f} bps   best of {plan['markets']} markets")
     passed, total = one["verdicts"]
     nonces = ",".join(str(step["nonce"]) for step in plan["steps"])
     tell(f"    risk          {passed}/{total} checks   nonces {nonces} durable before sending")
@@ -162,15 +214,13 @@ def _short(number: str) -> str:
 
 def _conclude(outcome: dict[str, Any], stage: "Stage", tell: Tell) -> None:
     verified = outcome["verified"]
-    books = "books equal the chain" if not outcome["books_differ"] else "BOOKS DIFFER FROM THE CHAIN"
+    books = "BOOKS DIFFER FROM THE CHAIN" if outcome["books_differ"] else "books equal the chain"
     state = "verified" if verified["ok"] else "BROKEN"
     tell(
         f"  {outcome['settled']} settled, {outcome['rejected']} rejected, {outcome['lost']} lost,"
-        f" {outcome['doubled']} doubled   {books}   "
-        f"{outcome['seconds']} s"
+        f" {outcome['doubled']} doubled   {books}   {outcome['seconds']} s"
     )
     tell(f"  {verified['events']} events, {verified['checkpoints']} signed checkpoints, log {state}")
     tell(f"  kept in {stage.folder}")
-    last = outcome["intents"][-1]["id"]
-    tell(f"  next  sep explain {last} --config {stage.config}")
+    tell(f"  next  sep explain {outcome['intents'][-1]['id'][:8]} --config {stage.config}")
     tell("        sep init mybot && cd mybot && sep check && sep run")

@@ -3,8 +3,8 @@
 import json
 import os
 import secrets
+import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from sep_core.cli.simulated import assets_of, genesis
 
 BLOCK_MILLISECONDS = 60
 LIFETIME_SECONDS = 180
+STOP_SECONDS = 5.0
 SCRYPT_LOG_N = 4
 CLIENT = UUID("0b9d3a52-6f1e-4c55-9c0e-3d5a1f6b7c80")
 
@@ -86,12 +87,24 @@ class Stage:
     socket: Path
     chain: "subprocess.Popen[str]"
 
+    def wait(self) -> None:
+        """Waits until the chain answers. Raises `ChainDidNotStart`."""
+        assert self.chain.stdout is not None
+        if "ready" not in self.chain.stdout.readline():
+            log = self.folder / "chain.log"
+            raise ChainDidNotStart("the simulated chain did not start", next_step=f"see {log}")
+
     def stop(self) -> None:
         """Ends the chain; the folder stays."""
         self.chain.terminate()
-        self.chain.wait(timeout=10)
-        self.socket.unlink(missing_ok=True)
-        self.socket.parent.rmdir()
+        try:
+            self.chain.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.chain.kill()
+            self.chain.wait()
+        if self.chain.stdout is not None:
+            self.chain.stdout.close()
+        shutil.rmtree(self.socket.parent, ignore_errors=True)
 
 
 def free_folder(wanted: Path) -> Path:
@@ -104,7 +117,7 @@ def free_folder(wanted: Path) -> Path:
 
 
 def build(folder: Path, seed: int) -> Stage:
-    """Makes the folder and starts the chain. Raises `ChainDidNotStart`."""
+    """Makes the folder and starts the chain; `Stage.wait` says when it answers. Raises `OSError`."""
     for part in (folder, folder / "keys", folder / "secrets"):
         part.mkdir(mode=0o700, parents=True)
     password = secrets.token_hex(16)
@@ -122,6 +135,7 @@ def build(folder: Path, seed: int) -> Stage:
         for owner in (fund, desk)
     ]
     _write(folder / "genesis.json", json.dumps(document, indent=1))
+    # Not in the folder: the name of a Unix socket may have about a hundred characters.
     socket = Path(tempfile.mkdtemp(prefix="sep-")) / "chain"
     config = folder / "sep.toml"
     _write(
@@ -138,21 +152,12 @@ def _start_chain(folder: Path, socket: Path) -> "subprocess.Popen[str]":
         lifetime_seconds=LIFETIME_SECONDS,
     )
     with (folder / "chain.log").open("w") as log:
-        chain = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
         )
-    line = chain.stdout.readline() if chain.stdout is not None else ""
-    if "ready" not in line:
-        raise ChainDidNotStart("the simulated chain did not start", next_step=f"see {folder / 'chain.log'}")
-    return chain
 
 
 def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
-
-
-def engine_command(config: Path, act: str) -> list[str]:
-    """How an act of the demonstration is run, in a process of its own."""
-    return [sys.executable, "-P", "-m", "sep_core.cli.demo_engine", str(config), act]
