@@ -20,7 +20,7 @@ async def ask[T](name: str, awaitable: Awaitable[T]) -> T:
     """The answer to a read. Raises `ChainSilent` where there is none, whatever the cause."""
     try:
         with anyio.fail_after(CALL_TIMEOUT_SECONDS):
-            return await crossing(name, awaitable)
+            return await crossing(name, awaitable)  # sep-ok: the caller names it
     except TimeoutError:
         raise ChainSilent(
             f"no answer to {name} within {CALL_TIMEOUT_SECONDS:.0f} s; nothing is concluded from that"

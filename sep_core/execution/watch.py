@@ -164,8 +164,7 @@ class Watch:
             await self._record(RecordNonceConsumed(lane.key, lane.next_nonce, evidence))
 
     async def _record(self, command: ExecutionCommand) -> None:
-        name = f"execution.watch.record.{type(command).__name__}"
-        await crossing(name, self._desk.record(command))
+        await crossing(f"execution.watch.record.{type(command).__name__}", self._desk.record(command))
 
 
 def _wants_a_look(entry: NonceEntry, sight: Sight, removed: frozenset[str]) -> bool:

@@ -164,7 +164,7 @@ class LaneWorker:
             return None
         removed = frozenset(self._removed)
         everywhere = self._looks % LOOK_EVERYWHERE_EACH == 0
-        sight = await self._watch.look(lane, removed, everywhere=everywhere)
+        sight = await self._watch.look(lane, removed, everywhere=everywhere)  # sep-ok: it crosses itself
         self._removed -= removed
         self._looks += 1
         return sight
@@ -176,7 +176,7 @@ class LaneWorker:
         for entry in lane.unfinished:
             free = sight is None or entry.nonce >= sight.latest_nonce
             if free and self._sending.due(entry):
-                await self._sending.send(entry, sight.head if sight else None)
+                await self._sending.send(entry, sight.head if sight else None)  # sep-ok: it crosses itself
         self._sending.forget(frozenset(entry.nonce for entry in lane.unfinished))
 
     async def _work(self, sight: Sight | None) -> None:
@@ -202,7 +202,7 @@ class LaneWorker:
         self._adopted = self._signing is None
         self._asked_for = request.intent_id
         try:
-            outcome = await self._preparation.prepare(request, lane)
+            outcome = await self._preparation.prepare(request, lane)  # sep-ok: it crosses itself
         except PartlySigned as partly:
             await crossing("execution.withdraw.partly", self._desk.withdraw(partly.stale))
             return
@@ -277,7 +277,7 @@ async def _first_of(*waits: Callable[[], Awaitable[None]]) -> None:
     async with anyio.create_task_group() as group:
 
         async def one(wait: Callable[[], Awaitable[None]]) -> None:
-            await wait()
+            await wait()  # sep-ok: time or news
             group.cancel_scope.cancel()
 
         for wait in waits:

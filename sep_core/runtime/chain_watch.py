@@ -49,7 +49,7 @@ class ChainWatch:
     async def run(self) -> None:
         """Follows until cancelled; a chain that does not answer is asked again for as long as it takes."""
         while True:
-            step = await self.follower.next()
+            step = await self.follower.next()  # sep-ok: reads, and begins anew after a death
             await self._take_in(step)
             self.follower.acknowledge(step.sequence)
             self.sight.head = step.head

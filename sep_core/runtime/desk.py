@@ -46,7 +46,9 @@ class Commit:
 
     async def durable(self) -> AppendResult | None:
         """Where the facts stand, once they are durable. Raises what the store raises."""
-        return None if self.pending is None else await self.pending
+        if self.pending is None:
+            return None
+        return await self.pending  # sep-ok: the store crosses around its commit
 
 
 class Desk:
@@ -159,7 +161,7 @@ class Desk:
 async def fold(store: EventStore, *, as_of: int | datetime | None = None) -> World:
     """The world as the log tells it, now or as of a position or moment."""
     world = World()
-    async for recorded, fact in read_facts(store, as_of=as_of):
+    async for recorded, fact in read_facts(store, as_of=as_of):  # sep-ok: reads the log into memory
         world.apply(recorded.stream, fact)
     return world
 
@@ -179,4 +181,4 @@ def touched_by(decided: Sequence[Decided]) -> Touched:
 
 async def _outcome(pending: Awaitable[AppendResult] | None) -> None:
     if pending is not None:
-        await pending
+        await pending  # sep-ok: the store crosses around its commit

@@ -101,14 +101,15 @@ async def running_kernel(
     Raises `ConfigurationError`, `PluginError`, `StoreLocked`, `StoreUnavailable`, `WrongChain` or `RpcUnavailable`
     before anything is recorded or sent.
     """
-    async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:  # sep-ok: only closes
         folder = settings.store.path
-        store = await anyio.to_thread.run_sync(partial(_store, settings, clock))
+        opening = anyio.to_thread.run_sync(partial(_store, settings, clock))
+        store = await crossing("start.store", opening)
         stack.push_async_callback(store.close)
         holding = Holding(folder / SLOT_FILE)
         stack.callback(holding.close)
         stack.enter_context(tripwire(holding))
-        world = await fold(store)
+        world = await crossing("start.fold", fold(store))
         quarantine = Quarantine()
         for facts in world.plugins.values():
             for fact in facts:
@@ -122,14 +123,14 @@ async def running_kernel(
         guard = Guard(reports, holding=holding, redact=secrets.redact)
         installer = Installer(settings, secrets, guard, quarantine, clock, holding, reports)
         try:
-            installation = await installer.install(stack)
+            installation = await crossing("start.install", installer.install(stack))
         except PluginError:
             # Who was kept out, and why, must be known to the next start too.
             await _record_early(store, world, reports, clock)
             remove_notes(findings.notes)
             raise
         for part in installation.chains.values():
-            await part.access.verify()
+            await crossing("start.verify", part.access.verify())
         async with _wired(settings, clock, store, world, installation, reports, holding) as kernel:
             remove_notes(findings.notes)
             yield kernel
@@ -148,7 +149,7 @@ async def _record_early(store: EventStore, world: World, reports: PluginReports,
     if not reports.early:
         return
     desk = Desk(store, world, _facts_only, clock)
-    await desk.decide(RecordFacts(tuple(reports.early))).durable()
+    await desk.record(RecordFacts(tuple(reports.early)))
 
 
 def _facts_only(world: World, command: KernelCommand) -> Sequence[Decided]:
@@ -206,16 +207,18 @@ async def _wired(
                 for watch in kernel.watches.values():
                     await watch.ready.wait()
             strategies = KernelStrategyDesk(desk, composition, intake, installation.assets, clock)
-            host = await run_strategies(kernel, strategies, specs_of(installation, store.store_id), group)
-            head = await store.head()
-            await broadcaster.moment("sep_kernel_started", head.pos)
+            specs = specs_of(installation, store.store_id)
+            host = await crossing("start.strategies", run_strategies(kernel, strategies, specs, group))
+            head = await store.head()  # sep-ok: reads
+            await crossing("start.announce", broadcaster.moment("sep_kernel_started", head.pos))
             try:
                 yield kernel
             finally:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_SECONDS):
-                    await host.end()
-                    await broadcaster.moment("sep_kernel_stopping", (await store.head()).pos)
-                    await desk.decide(RecordFacts(((KERNEL, KernelStopped("stopped on request")),))).durable()
+                    await crossing("stop.strategies", host.end())
+                    head = await store.head()  # sep-ok: reads
+                    await crossing("stop.announce", broadcaster.moment("sep_kernel_stopping", head.pos))
+                    await desk.record(RecordFacts(((KERNEL, KernelStopped("stopped on request")),)))
                 group.cancel_scope.cancel()
 
 
@@ -315,7 +318,7 @@ async def _record_start(
     started = KernelStarted(desk.store.epoch, version, settings.mode, _digest(settings, installation))
     connected: list[tuple[str, Fact]] = []
     for part in installation.chains.values():
-        head = await part.access.head()
+        head = await crossing("start.connect", part.access.head())
         connected.append((chain_stream(part.ref), ChainConnected(part.ref, part.name, head.ref)))
     await desk.record(RecordFacts(((KERNEL, started), *reports.early, *connected)))
     reports.early.clear()
@@ -377,7 +380,7 @@ def _passes(
 async def _watch_chains(kernel: Kernel, group: TaskGroup) -> None:
     for name, part in kernel.installation.chains.items():
         if part.ref in kernel.board.chains:
-            await kernel.board.discover(part.ref)
+            await crossing("start.discover", kernel.board.discover(part.ref))
         log = NamedLog(f"chain {name}", kernel.installation.secrets.redact)
         names: Sequence[str] = getattr(part.access.rpc, "names", ())
         follower = HeadFollower(part.access.reads, log, patience=patience_for(names))
@@ -398,7 +401,7 @@ def _on_block(kernel: Kernel, part: ChainPart, step: ChainUpdate | Gap) -> None:
 
 
 async def _tell_observers(store: EventStore, broadcaster: Broadcaster) -> None:
-    head = await store.head()
-    async for one in store.subscribe(after=head.pos):
+    head = await store.head()  # sep-ok: reads
+    async for one in store.subscribe(after=head.pos):  # sep-ok: reads
         if not isinstance(one, CaughtUp):
-            await broadcaster.show(one)
+            await broadcaster.show(one)  # sep-ok: observers are told at most once
