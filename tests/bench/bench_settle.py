@@ -1,0 +1,272 @@
+"""Milliseconds and CPU of an intent: accepted alone, filled on paper, settled on the simulated chain.
+
+Everything is real but the chain, which lives in this process: its own CPU (execution, hashing, signature recovery)
+is part of the figures. `python tests/bench/bench_settle.py [cell ...]`; cells: settle, paper, accept, growth.
+"""
+
+import gc
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import uvloop
+from _engine import body, engine, folder, until
+from _report import show, spread
+
+from sep_core.planning import Planned, PlanRefused, PlanRequest
+from sep_core.runtime.kernel import Kernel
+from sep_core.runtime.submission import parse_submission
+
+WARM_UP = 20
+SETTLED_ALONE = 150
+SETTLED_TOGETHER = 256
+FILLED = 250
+ACCEPT_RATE = 200
+ACCEPT_SECONDS = 5.0
+OPEN = (10, 100, 1_000, 10_000)
+GROWTH_SAMPLE = 60
+PROBE_BYTES = 4096
+
+
+async def accept(kernel: Kernel, content: bytes) -> object:
+    """What an API does with a body, without the HTTP around it."""
+    receipt = await kernel.submit(parse_submission(content), source="api", request=content)
+    return receipt.intent_id
+
+
+async def finish(kernel: Kernel, content: bytes) -> float:
+    """Seconds from the body's arrival to the durable end of its intent."""
+    begun = time.perf_counter()
+    receipt = await kernel.submit(parse_submission(content), source="api", request=content)
+    view = await kernel.wait_until_ended(receipt.intent_id, 20)
+    assert view.status == "SETTLED", (view.status, view.code, view.reason)
+    return time.perf_counter() - begun
+
+
+async def settle(path: Path) -> None:
+    """One at a time, then many at once: real signatures, each swap in a block of its own."""
+    async with engine(path, "testnet") as kernel:
+        for _ in range(WARM_UP):
+            await finish(kernel, body())
+        seconds, cpu, wall = await _one_by_one(kernel, SETTLED_ALONE)
+        alone = spread([one * 1000 for one in seconds])
+        show(
+            "settle_one_at_a_time",
+            alone["p50"],
+            "ms",
+            **_rest(alone),
+            cpu_ms_per_intent=cpu * 1000 / SETTLED_ALONE,
+            intents_per_s=SETTLED_ALONE / wall,
+            head_poll_ms=5.0,
+        )
+        begun, cpu = time.perf_counter(), time.process_time()
+        async with anyio.create_task_group() as group:
+            for _ in range(SETTLED_TOGETHER):
+                group.start_soon(finish, kernel, body())
+        wall, cpu = time.perf_counter() - begun, time.process_time() - cpu
+        show(
+            "settle_together",
+            SETTLED_TOGETHER / wall,
+            "intents/s",
+            open=SETTLED_TOGETHER,
+            cpu_ms_per_intent=cpu * 1000 / SETTLED_TOGETHER,
+        )
+
+
+async def paper(path: Path) -> None:
+    """Accept, plan, fill on paper, durable."""
+    async with engine(path, "paper") as kernel:
+        for _ in range(WARM_UP):
+            await finish(kernel, body())
+        seconds, cpu, wall = await _one_by_one(kernel, FILLED)
+        figures = spread([one * 1000 for one in seconds])
+        probe = spread(await anyio.to_thread.run_sync(sync_milliseconds, path, 200))
+        show(
+            "accept_to_paper_fill",
+            figures["p50"],
+            "ms",
+            **_rest(figures),
+            budget_p50_ms=2.0,
+            budget_p99_ms=10.0,
+            cpu_ms_per_intent=cpu * 1000 / FILLED,
+            intents_per_s=FILLED / wall,
+            fsync_p50_ms=probe["p50"],
+            fsync_p99_ms=probe["p99"],
+        )
+
+
+async def accepts(path: Path) -> None:
+    """The durable acceptance alone, arriving by the clock whether or not the last one was answered."""
+    async with engine(path, "paper") as kernel:
+        with planning(kernel, _never):
+            for _ in range(WARM_UP):
+                await accept(kernel, body())
+            probe = await anyio.to_thread.run_sync(sync_milliseconds, path, 200)
+            delays: list[float] = []
+            cpu = time.process_time()
+            async with anyio.create_task_group() as group:
+                begun = time.perf_counter()
+                for number in range(int(ACCEPT_RATE * ACCEPT_SECONDS)):
+                    due = begun + number / ACCEPT_RATE
+                    await anyio.sleep(max(0.0, due - time.perf_counter()))
+                    group.start_soon(_accepted_since, kernel, due, delays)
+            cpu = time.process_time() - cpu
+            probe += await anyio.to_thread.run_sync(sync_milliseconds, path, 200)
+            figures, fsync = spread(delays), spread(probe)
+            show(
+                "accept_durable_200_per_s",
+                figures["p50"],
+                "ms",
+                ratio=figures["p50"] / fsync["p50"],
+                control="write + fdatasync of 4 KiB, same disk, before and after",
+                **_rest(figures),
+                budget_p50_ms=2.0,
+                budget_p99_ms=15.0,
+                fsync_p50_ms=fsync["p50"],
+                fsync_p99_ms=fsync["p99"],
+                cpu_us_per_accept=cpu * 1e6 / len(delays),
+            )
+            rates = []
+            for _ in range(3):
+                begun, count = time.perf_counter(), 500
+                async with anyio.create_task_group() as group:
+                    for _ in range(count):
+                        group.start_soon(accept, kernel, body())
+                rates.append(count / (time.perf_counter() - begun))
+            show("accept_durable_burst", max(rates), "intents/s", open=500, target=1000)
+
+
+async def growth(path: Path) -> None:
+    """The same work beside more and more open intents: waiting for a better block, then waiting for their turn."""
+    async with engine(path, "paper") as kernel:
+        for _ in range(WARM_UP):
+            await finish(kernel, body())
+        costs: dict[int, dict[str, float]] = {}
+        waiting = 0
+        for count in OPEN:
+            with planning(kernel, _refuses):
+                await _fill_up(kernel, count - waiting)
+                assert await until(lambda all_of_them=count: len(kernel.plans._waiting) >= all_of_them, 30)
+            waiting = count
+            gc.collect()
+            _, cpu, _ = await _one_by_one(kernel, GROWTH_SAMPLE)
+            costs[count] = {"waiting": cpu * 1e6 / GROWTH_SAMPLE, "reads": _read_cost(kernel)}
+        for count, cost in costs.items():
+            show(
+                "cost_beside_open_intents",
+                cost["waiting"],
+                "us CPU/intent",
+                ratio=cost["waiting"] / costs[OPEN[0]]["waiting"],
+                control=f"beside {OPEN[0]}",
+                open=count,
+                read_us=cost["reads"],
+            )
+    await _backlog(path / "backlog")
+
+
+async def _backlog(path: Path) -> None:
+    for count in (100, 5_000):
+        home = path / str(count)
+        home.mkdir(parents=True)
+        async with engine(home, "paper") as kernel:
+            with planning(kernel, _never):
+                await _fill_up(kernel, count)
+            kernel.plans._plan = _refuses
+            kernel.plans._wanting |= kernel.plans._at_work
+            done, cpu = len(kernel.plans._waiting), time.process_time()
+            await until(lambda most=count - 8: len(kernel.plans._waiting) >= most, 5)
+            done = len(kernel.plans._waiting) - done
+            show(
+                "turns_in_a_backlog",
+                (time.process_time() - cpu) * 1e6 / done,
+                "us CPU/turn",
+                open=count,
+                turns=done,
+            )
+
+
+def _read_cost(kernel: Kernel) -> float:
+    """Microseconds of one lookup of an intent and one look at health."""
+    last = next(reversed(kernel.world.intents))
+    best = float("inf")
+    for _ in range(5):
+        begun = time.perf_counter()
+        kernel._live().intent(last)
+        kernel.health()
+        best = min(best, time.perf_counter() - begun)
+    return best * 1e6
+
+
+async def _fill_up(kernel: Kernel, count: int) -> None:
+    for start in range(0, count, 500):
+        async with anyio.create_task_group() as group:
+            for _ in range(start, min(start + 500, count)):
+                group.start_soon(accept, kernel, body())
+
+
+async def _one_by_one(kernel: Kernel, count: int) -> tuple[list[float], float, float]:
+    begun, cpu = time.perf_counter(), time.process_time()
+    seconds = [await finish(kernel, body()) for _ in range(count)]
+    return seconds, time.process_time() - cpu, time.perf_counter() - begun
+
+
+async def _accepted_since(kernel: Kernel, due: float, delays: list[float]) -> None:
+    await accept(kernel, body())
+    delays.append((time.perf_counter() - due) * 1000)
+
+
+class planning:  # reads as a context
+    """Lets another planner plan for a while, so that acceptance or waiting is seen alone."""
+
+    def __init__(self, kernel: Kernel, plan: Callable[[PlanRequest], object]) -> None:
+        self._kernel = kernel
+        self._plan = plan
+        self._before = kernel.plans._plan
+
+    def __enter__(self) -> None:
+        self._kernel.plans._plan = self._plan  # type: ignore[assignment]
+
+    def __exit__(self, *_: object) -> None:
+        self._kernel.plans._plan = self._before
+
+
+async def _never(_: PlanRequest) -> Planned | PlanRefused:
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
+async def _refuses(_: PlanRequest) -> Planned | PlanRefused:
+    return PlanRefused("no_route", "not now", retryable=True)
+
+
+def sync_milliseconds(path: Path, count: int) -> list[float]:
+    """How long the disk takes to make one page durable."""
+    page, times = os.urandom(PROBE_BYTES), []
+    with (path / "probe").open("wb", buffering=0) as file:
+        for _ in range(count):
+            begun = time.perf_counter()
+            file.write(page)
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - begun) * 1000)
+    return times
+
+
+def _rest(figures: dict[str, float]) -> dict[str, float]:
+    return {"p99_ms": figures["p99"], "count": figures["count"]}
+
+
+CELLS = {"settle": settle, "paper": paper, "accept": accepts, "growth": growth}
+
+
+def main() -> None:
+    """Runs the cells named, or all."""
+    for name in sys.argv[1:] or CELLS:
+        with folder() as path:
+            uvloop.run(CELLS[name](path))
+
+
+if __name__ == "__main__":
+    main()
