@@ -30,6 +30,9 @@ from sep_core.events.signing import LogKey
 
 STREAMS = 128
 RECORD_BYTES = 530
+WARM_EVENTS = 8000
+"""Written before the clock starts: until the write-ahead log is used again, each commit also makes its file longer."""
+RECORD, LEAF, CORRELATION, NOTE = b"x" * RECORD_BYTES, b"h" * 32, b"c" * 16, "n" * 280
 
 
 class SystemClock:
@@ -69,60 +72,77 @@ def folder() -> Iterator[Path]:
         yield Path(path)
 
 
+class Probe:
+    """Bare SQLite with the tables, indexes and row widths of a log."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = open_writer(path / "probe.sqlite3", SqliteOptions())
+        use_wal(self._connection)
+        self._connection.execute(TABLES + TRIGGERS).fetchall()
+        self._store = uuid.uuid4().bytes
+        self._connection.execute("INSERT INTO log_head VALUES (1, ?, 1, 0, ?, 0)", (self._store, b""))
+        self._versions = [0] * STREAMS
+        self.pos = 0
+
+    def commit(self, batch: int) -> None:
+        """Writes as many events as a batch holds."""
+        before, events, ids, streams = self.pos, [], [], {}
+        versions = self._versions
+        for pos in range(before + 1, before + batch + 1):
+            turn = pos % STREAMS
+            versions[turn] += 1
+            event_id = os.urandom(16)
+            events.append(
+                (
+                    pos,
+                    NAMES[turn],
+                    versions[turn],
+                    event_id,
+                    "step.filled",
+                    1,
+                    pos,
+                    CORRELATION,
+                    None,
+                    RECORD,
+                    LEAF,
+                )
+            )
+            ids.append((event_id, pos))
+            streams[turn] = (NAMES[turn], versions[turn], LEAF)
+        self.pos = before + batch
+        execute, executemany = self._connection.execute, self._connection.executemany
+        execute("BEGIN IMMEDIATE")
+        execute(
+            "UPDATE log_head SET pos = ?, peaks = ?, last_rec = ?"
+            " WHERE one = 1 AND store_id = ? AND epoch = 1 AND pos = ?",
+            (self.pos, LEAF * 8, self.pos, self._store, before),
+        )
+        executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", events)
+        executemany("INSERT INTO event_ids VALUES (?, ?)", ids)
+        executemany(
+            "INSERT INTO streams (stream, version, last_hash) VALUES (?, ?, ?) ON CONFLICT (stream) DO UPDATE"
+            " SET version = excluded.version, last_hash = excluded.last_hash",
+            list(streams.values()),
+        )
+        execute("INSERT INTO log_checkpoints VALUES (?, ?, ?, ?)", (self.pos, LEAF, NOTE, "k" * 8))
+        execute("COMMIT")
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+
+
 def probe(batch: int, seconds: float) -> float:
     """Events per second of bare SQLite, `batch` events per commit."""
-    note, root, peaks = "n" * 262, b"r" * 32, b"p" * 32 * 8
     with folder() as path:
-        connection = open_writer(path / "probe.sqlite3", SqliteOptions())
-        use_wal(connection)
-        connection.execute(TABLES + TRIGGERS).fetchall()
-        store = uuid.uuid4().bytes
-        connection.execute("INSERT INTO log_head VALUES (1, ?, 1, 0, ?, 0)", (store, b""))
-        record, leaf, correlation = b"x" * RECORD_BYTES, b"h" * 32, b"c" * 16
-        versions = [0] * STREAMS
-        names = NAMES
-        pos, turn = 0, 0
-        start = time.perf_counter()
+        bare = Probe(path)
+        while bare.pos < WARM_EVENTS:
+            bare.commit(500)
+        start, first = time.perf_counter(), bare.pos
         while time.perf_counter() - start < seconds:
-            before, events, ids, streams = pos, [], [], {}
-            for _ in range(batch):
-                pos, turn = pos + 1, (turn + 1) % STREAMS
-                versions[turn] += 1
-                event_id = os.urandom(16)
-                events.append(
-                    (
-                        pos,
-                        names[turn],
-                        versions[turn],
-                        event_id,
-                        "step.filled",
-                        1,
-                        pos,
-                        correlation,
-                        None,
-                        record,
-                        leaf,
-                    )
-                )
-                ids.append((event_id, pos))
-                streams[names[turn]] = (names[turn], versions[turn], leaf)
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute(
-                "UPDATE log_head SET pos = ?, peaks = ?, last_rec = ?"
-                " WHERE one = 1 AND store_id = ? AND epoch = 1 AND pos = ?",
-                (pos, peaks, pos, store, before),
-            )
-            connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", events)
-            connection.executemany("INSERT INTO event_ids VALUES (?, ?)", ids)
-            connection.executemany(
-                "INSERT INTO streams (stream, version, last_hash) VALUES (?, ?, ?) ON CONFLICT (stream) DO UPDATE"
-                " SET version = excluded.version, last_hash = excluded.last_hash",
-                list(streams.values()),
-            )
-            connection.execute("INSERT INTO log_checkpoints VALUES (?, ?, ?, ?)", (pos, root, note, "k" * 8))
-            connection.execute("COMMIT")
-        rate = pos / (time.perf_counter() - start)
-        connection.close()
+            bare.commit(batch)
+        rate = (bare.pos - first) / (time.perf_counter() - start)
+        bare.close()
         return rate
 
 
@@ -130,6 +150,7 @@ async def ours(producers: int, seconds: float) -> float:
     """Events per second of the store, each producer waiting for each of its events."""
     with folder() as path:
         async with open_store(path, writable=True, clock=SystemClock(), ids=uuid.uuid4) as store:
+            await fill(store, WARM_EVENTS)
             done = 0
             start = time.perf_counter()
 
@@ -155,6 +176,7 @@ async def ours_batch(batch: int, seconds: float) -> float:
     """Events per second of the store with one producer that appends `batch` events to as many streams at once."""
     with folder() as path:
         async with open_store(path, writable=True, clock=SystemClock(), ids=uuid.uuid4) as store:
+            await fill(store, WARM_EVENTS)
             done = turn = 0
             start = time.perf_counter()
             while time.perf_counter() - start < seconds:
@@ -176,20 +198,25 @@ def peer(batch: int, seconds: float) -> float:
     with folder() as path:
         recorder = SQLiteApplicationRecorder(SQLiteDatastore(str(path / "peer.sqlite3")))
         recorder.create_table()
-        state = b"x" * RECORD_BYTES
         versions = [0] * STREAMS
-        names = [uuid.UUID(int=stream) for stream in range(STREAMS)]
-        done = turn = 0
-        start = time.perf_counter()
-        while time.perf_counter() - start < seconds:
+        done = 0
+
+        def insert(count: int) -> None:
+            nonlocal done
             stored = []
-            for _ in range(batch):
-                turn = (turn + 1) % STREAMS
-                versions[turn] += 1
-                stored.append(StoredEvent(names[turn], versions[turn], "step.filled", state))
+            for number in range(done, done + count):
+                stream = number % STREAMS
+                versions[stream] += 1
+                stored.append(StoredEvent(CORRELATIONS[stream], versions[stream], "step.filled", RECORD))
             recorder.insert_events(stored)
-            done += batch
-        rate = done / (time.perf_counter() - start)
+            done += count
+
+        while done < WARM_EVENTS:
+            insert(500)
+        start, first = time.perf_counter(), done
+        while time.perf_counter() - start < seconds:
+            insert(batch)
+        rate = (done - first) / (time.perf_counter() - start)
         recorder.datastore.close()
         return rate
 
@@ -219,9 +246,17 @@ async def read_rates(events: int) -> tuple[float, float]:
 async def fill(store: SqliteStore, events: int) -> None:
     """Puts events into a store, many at a time."""
     for start in range(0, events, 500):
-        stream = start // 500 % STREAMS
-        batch = [new_event(stream, number) for number in range(min(500, events - start))]
-        await store.append([StreamWrite(stream_name(stream), AnyVersion(), batch)])
+        count = min(500, events - start)
+        await store.append(
+            [
+                StreamWrite(
+                    f"warm:{stream:038d}",
+                    AnyVersion(),
+                    [new_event(stream, n) for n in range(stream, count, STREAMS)],
+                )
+                for stream in range(min(count, STREAMS))
+            ]
+        )
 
 
 async def subscriber_delay(events: int) -> float:
@@ -256,20 +291,18 @@ def integrity_cost(batch: int, rounds: int) -> tuple[float, float]:
     sequencer = Sequencer(LogHead(store_id, 1, 0, b"", 0), b"", LogKey(store_id, bytes(32)))
     store = str(store_id).encode()
     sequencer.learn({stream_name(stream): StreamHead(0, None) for stream in range(STREAMS)})
-    writes = [
-        [
-            [StreamWrite(stream_name(stream), AnyVersion(), [new_event(stream, turn)])]
-            for stream in range(batch)
+    cost = 0.0
+    for turn in range(rounds):
+        writes = [
+            [StreamWrite(NAMES[stream], AnyVersion(), [new_event(stream, turn)])] for stream in range(batch)
         ]
-        for turn in range(rounds)
-    ]
-    start = time.process_time()
-    for turn in writes:
-        appends: list[DraftedAppend] = [draft_append(write, (), store=store, epoch=1) for write in turn]
+        start = time.process_time()
+        appends: list[DraftedAppend] = [draft_append(write, (), store=store, epoch=1) for write in writes]
         planned = sequencer.plan(appends, now=1, known=None)
         assert planned is not None
         sequencer.adopt(planned)
-    cost = (time.process_time() - start) / (batch * rounds)
+        cost += time.process_time() - start
+    cost /= batch * rounds
     data = b"x" * RECORD_BYTES
     start = time.process_time()
     for _ in range(batch * rounds):

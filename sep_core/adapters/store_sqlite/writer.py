@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import Final, cast
 from uuid import UUID
 
@@ -40,6 +41,8 @@ from sep_core.telemetry.crashpoints import crash_point
 MOST_EVENTS: Final = 512
 MOST_BYTES: Final = 1024 * 1024
 _MOST_AFTER_REST: Final = 64
+_SECONDS_TO_DECIDE: Final = 15e-6
+"""What a producer takes from an answer to its next append, about."""
 _MOST_PARAMETERS: Final = 500
 # One statement for many rows: while SQLite works, other threads run, and every return from it waits for the
 # interpreter. A few widths, so that statements stay prepared.
@@ -98,6 +101,7 @@ class Writer:
         self._open_error: BaseException | None = None
         self._report: Report | None = None
         self._stopped: Callable[[], None] | None = None
+        self._commit_seconds = 0.0
         self.failure: SepError | None = None
         self.key: LogKey
         self.checkpoint: Checkpoint
@@ -178,12 +182,19 @@ class Writer:
                 return
 
     def _take_after_rest(self) -> tuple[list[QueuedAppend], bool]:
-        """Waits. Takes half of a crowd: two groups, of which one decides while the other is written, never rest again;
-        one group would wait for itself."""
+        """Waits, then takes a batch.
+
+        Of a crowd it takes half: two groups, of which one decides while the other is written, never rest again; one
+        group would wait for itself. Where a commit takes longer than the crowd needs to decide, fewer commits win.
+        """
         first = self._queue.get()
         if first is None:
             return [], True
-        return self._take([first], min(MOST_EVENTS, max(_MOST_AFTER_REST, self._queue.qsize() // 2 + 1)))
+        most = MOST_EVENTS
+        crowd = self._queue.qsize() + 1
+        if self._commit_seconds < crowd * _SECONDS_TO_DECIDE:
+            most = max(_MOST_AFTER_REST, crowd // 2)
+        return self._take([first], most)
 
     def _take_queued(self) -> tuple[list[QueuedAppend], bool]:
         """Takes what is queued now, if anything; no lingering for more."""
@@ -263,7 +274,9 @@ class Writer:
             if work.batch.events:
                 crash_point("store.before_commit")
                 committing = True
+                start = perf_counter()
                 connection.execute("COMMIT")
+                self._commit_seconds = perf_counter() - start
                 crash_point("store.after_commit")
                 self._sequencer.adopt(work.batch)
         except BaseException as error:
