@@ -1,6 +1,7 @@
 """Dies at every crash point of a path, starts again from what survived, and judges; also once more during recovery.
 
-`python -m tests.harness.explore SCENARIO FOLDER DEATHS` leaves what it found in `FOLDER/found.json`.
+`python -m tests.harness.explore SCENARIO FOLDER DEATHS [BUG]` leaves what it found in `FOLDER/found.json`; a planted
+bug ends it with the first thing that is broken.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import sys
 import traceback
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -20,6 +22,7 @@ from sep_native.sim import SimChain
 from sep_core.telemetry.crashpoints import armed
 
 from .bench import new_chain
+from .planted import BUGS
 from .run import engine, submit_all
 from .scenario import SCENARIOS, Scenario
 from .surviving import Recorder, StateKey, Surviving
@@ -66,10 +69,11 @@ class Explored:
 class Explorer:
     """Walks one scenario. The last death that is tried is number `deaths`."""
 
-    def __init__(self, scenario: Scenario, folder: Path, deaths: int) -> None:
+    def __init__(self, scenario: Scenario, folder: Path, deaths: int, *, stops_early: bool = False) -> None:
         self.scenario = scenario
         self.folder = folder
         self.deaths = deaths
+        self.stops_early = stops_early
         self.found = Explored(scenario.name)
         self._seen: set[StateKey] = set()
         self._open: deque[Surviving] = deque()
@@ -83,9 +87,12 @@ class Explorer:
         self._foreign = own_transactions(chain)
         self._before = {symbol: token_balance(chain, symbol) for symbol in ("WETH", "DAI", "WBTC")}
         self.scenario.prepare(chain)
-        self._walk(first, chain, None)
+        try:
+            self._walk(first, chain, None)
+        except Exception as error:
+            self.found.broken.append("without a death: " + "".join(traceback.format_exception(error)[-4:]))
         self.found.places = self.found.points.total()
-        while self._open:
+        while self._open and not (self.stops_early and self.found.broken):
             self._recover(self._open.popleft())
         self.found.seconds = monotonic() - began
         return self.found
@@ -110,11 +117,15 @@ class Explorer:
             deaths=deaths,
             keeps=deaths <= self.deaths,
             disturb=self.scenario.disturb,
+            foreign=len(self._foreign),
         )
         recorder.acknowledged |= frozenset() if after is None else after.acknowledged
         with recorder.watching(), armed(recorder):
-            asyncio.run(self._live(folder, chain, after, recorder))
-        self._open.extend(recorder.found)
+            try:
+                asyncio.run(self._live(folder, chain, after, recorder))
+            finally:
+                self._open.extend(recorder.found)
+                self.found.broken += recorder.broken
         (self.found.points if after is None else self.found.recovery_points).update(recorder.passed)
 
     async def _live(self, folder: Path, chain: SimChain, after: Surviving | None, recorder: Recorder) -> None:
@@ -148,10 +159,11 @@ class Explorer:
 
 def main() -> None:
     """See the module."""
-    name, folder, deaths = sys.argv[1:]
+    name, folder, deaths, *bug = sys.argv[1:]
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    found = Explorer(SCENARIOS[name], place, int(deaths)).run()
+    with BUGS[bug[0]]() if bug else nullcontext():
+        found = Explorer(SCENARIOS[name], place, int(deaths), stops_early=bool(bug)).run()
     (place / "found.json").write_text(json.dumps(found.as_json(), indent=1))
 
 

@@ -8,11 +8,11 @@ import json
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from unittest.mock import patch
 from uuid import UUID
 
@@ -54,20 +54,35 @@ class Disturb(Protocol):
         ...
 
 
+class OnChain(NamedTuple):
+    """What the chain has of the account, and what was done to the chain."""
+
+    included: int
+    final: int
+    pool: int
+    branches: int
+    faults: int
+
+
 @dataclass
 class Recorder:
-    """Passed to `armed`: counts the places, and keeps every new surviving state where it `keeps`."""
+    """Passed to `armed`: counts the places, and keeps every new surviving state where it `keeps`.
+
+    `foreign` is how many transactions the account had before the engine.
+    """
 
     folder: Path
     chain: SimChain
     store_in: Path
     seen: set[StateKey]
+    foreign: int
     deaths: int = 1
     keeps: bool = True
     disturb: Disturb = lambda point, chain: None
     acknowledged: set[UUID] = field(default_factory=set)
     passed: Counter[str] = field(default_factory=Counter)
     found: list[Surviving] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __call__(self, point: str) -> None:
@@ -89,15 +104,22 @@ class Recorder:
 
     def _keep(self, point: str) -> None:
         chain = self.chain.copy()
-        key = state_key(self.folder, chain, frozenset(self.acknowledged))
+        told, sent = events_told(self.folder), on_chain(chain)
+        acknowledged = frozenset(self.acknowledged)
+        key = (told, nonces_signed(self.folder), sent, acknowledged)
         if key in self.seen:
             return
+        self._check_durable_before_send(point, told, sent)
         self.seen.add(key)
         target = self.store_in / f"{len(self.seen)}"
         shutil.copytree(self.folder, target)
-        self.found.append(
-            Surviving(point, self.passed[point], target, chain, frozenset(self.acknowledged), self.deaths)
-        )
+        self.found.append(Surviving(point, self.passed[point], target, chain, acknowledged, self.deaths))
+
+    def _check_durable_before_send(self, point: str, told: Sequence[tuple[str, str]], sent: OnChain) -> None:
+        durable = sum(kind == "TransactionSigned" for _, kind in told)
+        left = sent.included + sent.pool - self.foreign
+        if left > durable:
+            self.broken.append(f"at {point}: {left} transactions left, {durable} of them stand in the log")
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -113,53 +135,43 @@ class Recorder:
             yield
 
 
-def state_key(folder: Path, chain: SimChain, acknowledged: frozenset[UUID]) -> StateKey:
-    """What tells surviving states apart: all of the log that decides about effects, what was signed, the chain."""
-    return (
-        _told(folder / DATA / LOG_FILE),
-        _signed(folder / f"{KEY_FILE}.signed"),
-        _chain(chain),
-        acknowledged,
+def events_told(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Stream and type of each event in the log that decides about effects."""
+    rows = _rows(
+        folder / DATA / LOG_FILE,
+        "SELECT stream, type FROM events WHERE stream GLOB 'intent:*' OR stream GLOB 'account:*'"
+        " OR stream GLOB 'ledger:*' OR stream GLOB 'risk:*' ORDER BY pos",
     )
+    return tuple((str(stream), str(kind)) for stream, kind in rows)
 
 
-def _told(log: Path) -> tuple[object, ...]:
-    if not log.is_file() or not log.stat().st_size:
+def nonces_signed(folder: Path) -> tuple[object, ...]:
+    """The nonces that the signer remembers."""
+    return tuple(_rows(folder / f"{KEY_FILE}.signed", "SELECT chain_id, nonce FROM signed ORDER BY nonce"))
+
+
+def _rows(path: Path, query: str) -> Sequence[tuple[Any, ...]]:
+    if not path.is_file() or not path.stat().st_size:
         return ()
-    connection = apsw.Connection(str(log), flags=apsw.SQLITE_OPEN_READONLY)
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
-        return tuple(
-            connection.execute(
-                "SELECT stream, type FROM events WHERE stream GLOB 'intent:*' OR stream GLOB 'account:*'"
-                " OR stream GLOB 'ledger:*' OR stream GLOB 'risk:*' ORDER BY pos"
-            )
-        )
+        return list(connection.execute(query))
     except apsw.SQLError:
         return ()  # the schema itself is not there yet
     finally:
         connection.close()
 
 
-def _signed(memory: Path) -> tuple[object, ...]:
-    if not memory.is_file() or not memory.stat().st_size:
-        return ()
-    connection = apsw.Connection(str(memory), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        return tuple(connection.execute("SELECT chain_id, nonce FROM signed ORDER BY nonce"))
-    except apsw.SQLError:
-        return ()
-    finally:
-        connection.close()
+def on_chain(chain: SimChain) -> OnChain:
+    """What the chain has of the account."""
 
-
-def _chain(chain: SimChain) -> tuple[object, ...]:
     def ask(method: str, *params: object) -> Any:
         return json.loads(chain.rpc(method, json.dumps(params)))
 
     counters = ask("sim_counters")
-    return (
-        ask("eth_getTransactionCount", OWNER, "latest"),
-        ask("eth_getTransactionCount", OWNER, "finalized"),
+    return OnChain(
+        int(ask("eth_getTransactionCount", OWNER, "latest"), 16),
+        int(ask("eth_getTransactionCount", OWNER, "finalized"), 16),
         counters["pool"],
         counters["branches"],
         counters["faults"],

@@ -10,6 +10,7 @@ from sep_native.sim import SimChain
 
 from sep_core.adapters.store_sqlite.audit import verify_store
 from sep_core.execution import EntryStatus
+from sep_core.intents import IntentState
 from sep_core.runtime.kernel import Kernel
 
 from .bench import DATA, OWNER, TOKENS
@@ -83,6 +84,10 @@ def check_effects(kernel: Kernel, chain: SimChain, foreign: Collection[str]) -> 
         if any(count > 1 for count in steps.values()):
             raise Broken(f"doubled: {steps}")
         for one in entries:
+            state = kernel.world.intents.get(one.intent_id) if one.intent_id is not None else None
+            took_effect = on_chain.get(one.hash) and state is not None and _swaps(state, one.step_id)
+            if took_effect and state is not None and state.status is not IntentStatus.SETTLED:
+                raise Broken(f"intent {state.id} is {state.status}, its swap {one.hash} took effect")
             if on_chain.get(one.hash) is not (one.status is EntryStatus.FINAL):
                 raise Broken(f"nonce {one.nonce} is {one.status}, on chain it is {on_chain.get(one.hash)}")
     if kernel.world.book.holds:
@@ -99,6 +104,11 @@ def stuck(kernel: Kernel) -> str:
     blocked = [worker.blocked for worker in kernel.workers.values()]
     waiting = [kernel.plans.why_waiting(one) for one in kernel.world.intents]
     return f"lanes {lanes}, workers {blocked}, plans {waiting}"
+
+
+def _swaps(state: IntentState, step_id: str) -> bool:
+    steps = state.plan.steps if state.plan is not None else ()
+    return any(step.id == step_id and step.kind is StepKind.SWAP for step in steps)
 
 
 async def check_books(kernel: Kernel) -> None:
