@@ -1,6 +1,6 @@
 """Names and decimals of assets, for people."""
 
-from collections.abc import Iterable
+import re
 from decimal import Decimal, localcontext
 
 from sep_hooks.errors import InvalidAsset
@@ -13,6 +13,8 @@ from sep_core.runtime.world import World
 
 NATIVE_SYMBOL = "ETH"
 NATIVE_DECIMALS = 18
+_ASSET_ID = re.compile(r"eip155:[0-9]+/(?:erc20:0x[0-9a-f]{40}|slip44:[0-9]+)")
+_AMOUNT_OF = re.compile(rf"\b([0-9]+) of ({_ASSET_ID.pattern})")
 
 
 class AssetBook:
@@ -20,14 +22,15 @@ class AssetBook:
 
     def __init__(self, settings: Settings, world: World) -> None:
         self._by_address = {one.address: (one.symbol, one.decimals) for one in settings.assets.values()}
-        self._known: dict[AssetId, Asset] = {}
-        self._learn(part.asset for state in world.intents.values() for part in state.intent.assets)
+        self._by_symbol = {one.symbol: one.decimals for one in settings.assets.values()}
+        self._named = world.assets
+        self._guessed: dict[AssetId, Asset] = {}
 
     def asset(self, asset_id: AssetId) -> Asset:
         """The asset of an id; one that nobody named goes by a short form of its address, in base units."""
-        known = self._known.get(asset_id)
+        known = self._named.get(asset_id) or self._guessed.get(asset_id)
         if known is None:
-            known = self._known[asset_id] = self._guess(asset_id)
+            known = self._guessed[asset_id] = self._guess(asset_id)
         return known
 
     def view(self, asset_id: AssetId) -> AssetView:
@@ -50,9 +53,22 @@ class AssetBook:
         asset = self.asset(asset_id)
         return f"{decimal_text(amount, asset.decimals)} {asset.symbol}"
 
-    def _learn(self, assets: Iterable[Asset]) -> None:
-        for asset in assets:
-            self._known.setdefault(asset.id, asset)
+    def quantity(self, unit: str, number: int) -> str:
+        """A number of a rule in the unit that it names: an asset by id or symbol, parts per million, or a count."""
+        if unit == "ppm":
+            return f"{decimal_text(number, 4)} %"
+        if unit == "wei":
+            return f"{decimal_text(number, NATIVE_DECIMALS)} {NATIVE_SYMBOL}"
+        if unit in self._by_symbol:
+            return f"{decimal_text(number, self._by_symbol[unit])} {unit}"
+        if _ASSET_ID.fullmatch(unit):
+            return self.text(AssetId(unit), number)
+        return f"{number} {unit}".rstrip()
+
+    def words(self, text: str) -> str:
+        """A text with amounts and ids of assets as people write them."""
+        text = _AMOUNT_OF.sub(lambda found: self.quantity(found[2], int(found[1])), text)
+        return _ASSET_ID.sub(lambda found: self.asset(AssetId(found[0])).symbol, text)
 
     def _guess(self, asset_id: AssetId) -> Asset:
         try:

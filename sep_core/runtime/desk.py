@@ -30,7 +30,7 @@ from sep_core.events.reading import read_facts
 from sep_core.events.registry import encode_fact, fact_type
 from sep_core.execution import LaneKey
 from sep_core.runtime.commands import KernelCommand
-from sep_core.runtime.world import Touched, World, lane_key
+from sep_core.runtime.world import Touched, World, intent_of, lane_key
 from sep_core.telemetry.crashpoints import crossing
 
 type Decide = Callable[[World, KernelCommand], Sequence[Decided]]
@@ -173,7 +173,7 @@ def touched_by(decided: Sequence[Decided]) -> Touched:
     for one in decided:
         room, _, rest = one.stream.partition(":")
         if room == "intent":
-            intents.add(IntentId(UUID(rest)))
+            intents.add(intent_of(rest))
         elif room == "account":
             lanes.add(lane_key(rest))
     return Touched(frozenset(intents), frozenset(lanes))

@@ -65,17 +65,17 @@ class Kernel:
     plans: PlanQueue
     watches: dict[str, ChainWatch] = field(default_factory=dict)
     workers: dict[LaneKey, LaneWorker] = field(default_factory=dict)
-    _changed: anyio.Event = field(default_factory=anyio.Event)
+    _awaited: dict[IntentId, anyio.Event] = field(default_factory=dict)
 
     @property
     def world(self) -> World:
         """Everything that is known now."""
         return self.desk.world
 
-    def touched(self, _: Touched) -> None:
+    def touched(self, touched: Touched) -> None:
         """Something was committed: those who wait for it look again."""
-        self._changed.set()
-        self._changed = anyio.Event()
+        for intent_id in touched.intents & self._awaited.keys():
+            self._awaited.pop(intent_id).set()
 
     async def submit(
         self, submission: Submission, *, source: Literal["api", "command_line"], request: bytes
@@ -130,10 +130,10 @@ class Kernel:
         """The intent once it has ended, or as it stands when the time is over. Raises `NotFound`."""
         with anyio.move_on_after(timeout_seconds):
             while True:
-                changed = self._changed
                 state = self.world.intents.get(IntentId(intent_id))
                 if state is None or state.status.terminal:
                     break
+                changed = self._awaited.setdefault(state.id, anyio.Event())
                 await changed.wait()
         await self.desk.settled()
         return self._live().intent(intent_id)
@@ -228,7 +228,6 @@ class Kernel:
             name = lane.name if lane is not None else key.address
             status = "blocked" if worker.blocked else "ok"
             services[f"account {name}"] = ServiceView(status=status, detail=worker.blocked or "ready")
-        states = list(self.world.open_intents())
         healthy = all(one.status == "ok" for one in services.values())
         return HealthView(
             status="ok" if healthy else "degraded",
@@ -236,9 +235,9 @@ class Kernel:
             version=self.version,
             mode=self.settings.mode,
             store_id=self.store.store_id,
-            position=sum(self.world.versions.values()),
+            position=self.world.position,
             epoch=self.store.epoch,
-            open_intents=len(states),
+            open_intents=self.world.open_count,
             in_doubt=sum(len(lane.in_doubt) for lane in self.world.lanes.values()),
             services=services,
         )

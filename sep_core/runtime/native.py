@@ -5,7 +5,14 @@ from sep_native.log import leaf_hash
 from sep_native.route import Network, Problem
 from sep_native.sim import default_genesis
 
-__all__ = ["checksum_address", "default_genesis", "is_checksum_valid", "leaf_hash", "marginal_price"]
+__all__ = [
+    "Network",
+    "checksum_address",
+    "default_genesis",
+    "is_checksum_valid",
+    "leaf_hash",
+    "marginal_price",
+]
 
 
 def marginal_price(network: Network, base: str, quote: str, size: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 from sep_hooks.errors import Permanent
@@ -74,11 +75,12 @@ class Queries:
         """Intents newest first. Raises `BadCursor`."""
         start, wanted = _place(cursor), None if strategy is None else self._strategy(strategy)
         found: list[IntentView] = []
-        everything = list(self._world.intents.values())
-        at = len(everything) if start is None else min(start, len(everything))
-        while at > 0 and len(found) < min(limit, MOST_ITEMS):
+        states = self._world.intents
+        at = len(states) if start is None else min(start, len(states))
+        for state in islice(reversed(states.values()), len(states) - at, None):
+            if len(found) >= min(limit, MOST_ITEMS):
+                break
             at -= 1
-            state = everything[at]
             if status in (None, state.status) and wanted in (None, state.intent.strategy):
                 found.append(self._intent(state))
         return IntentPage(items=found, next_cursor=_cursor(at) if at > 0 else None)
@@ -86,6 +88,18 @@ class Queries:
     def intent(self, intent_id: UUID) -> IntentView:
         """One intent. Raises `NotFound`."""
         return self._intent(self._state(intent_id))
+
+    def named(self, text: str) -> UUID:
+        """The intent whose id is or begins so, or whose author calls it so. Raises `NotFound`."""
+        found = [one for one in self._world.intents if str(one).startswith(text)] or [
+            one for (_, client_id), one in self._world.by_client.items() if str(client_id) == text
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            some = ", ".join(str(one) for one in found[:3])
+            raise NotFound(f"{len(found)} intents begin with {text}: {some}", next_step="give more digits")
+        raise NotFound(f"there is no intent {text}", next_step="sep status")
 
     def by_client_id(self, strategy: str, client_id: UUID) -> IntentView:
         """The intent that a strategy, by name or id, calls so. Raises `NotFound`."""

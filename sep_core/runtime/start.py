@@ -67,7 +67,7 @@ from sep_core.runtime.strategies import run_strategies, specs_of
 from sep_core.runtime.strategy_desk import KernelStrategyDesk
 from sep_core.runtime.witnesses import EndpointWitnesses
 from sep_core.runtime.world import World
-from sep_core.runtime.worth import worth
+from sep_core.runtime.worth import Worth
 from sep_core.telemetry.crashpoints import crossing
 from sep_core.telemetry.log import NamedLog
 
@@ -202,7 +202,8 @@ async def _wired(
             group.start_soon(plans.run)
             group.start_soon(deadlines.run)
             broadcaster = Broadcaster(dispatcher, clock, log)
-            group.start_soon(_tell_observers, store, broadcaster)
+            if dispatcher.anybody:
+                group.start_soon(_tell_observers, store, broadcaster)
             with anyio.move_on_after(FIRST_LOOK_SECONDS):
                 for watch in kernel.watches.values():
                     await watch.ready.wait()
@@ -258,7 +259,7 @@ def _composition(
         {one.instance: one.id for one in settings.strategies.values()},
         clock,
         is_signing,
-        lambda intent: worth(intent, board, numeraire),
+        Worth(board, numeraire).of,
         numeraire,
     )
 

@@ -22,6 +22,7 @@ from sep_hooks.types import AMOUNT_PATTERN, Amount, Ratio, parse_amount, parse_r
 MAX_BODY_BYTES = 64 * 1024
 MAX_NESTING = 64
 MAX_ASSETS = 32
+_AMOUNT_DIGITS = 78
 RATIO_PATTERN = r"^[0-9]{1,30}(\.[0-9]{1,30})?$"
 
 
@@ -57,6 +58,8 @@ class RequestRefused(Permanent):
 def _amount(value: object) -> Amount:
     if not isinstance(value, str):
         raise ValueError("write the amount as a string of digits in base units")
+    if value.isdigit() and len(value) > _AMOUNT_DIGITS:
+        raise ValueError(f"the amount has {len(value)} digits; the largest, 2^256 - 1, has {_AMOUNT_DIGITS}")
     try:
         return parse_amount(value)
     except InvalidAmount as error:
@@ -157,7 +160,8 @@ def parse_body[ModelT: BaseModel](body: bytes, model: type[ModelT]) -> ModelT:
 
 
 def _decoded(body: bytes) -> object:
-    if _nesting(body) > MAX_NESTING:
+    # Fewer brackets than levels need no closer look.
+    if body.count(b"[") + body.count(b"{") > MAX_NESTING and _nesting(body) > MAX_NESTING:
         raise _malformed("nested_too_deep", f"the body is nested deeper than {MAX_NESTING} levels")
     try:
         return json.loads(

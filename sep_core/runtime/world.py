@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import UUID
 
-from sep_hooks.types import IntentId, address, evm_chain
+from sep_hooks.types import Asset, AssetId, IntentId, address, evm_chain
 
 from sep_core.events.facts import (
     AccountOpened,
@@ -57,6 +58,9 @@ class World:
     reorganisations: list[ChainReorged] = field(default_factory=list)
     runs: list[KernelStarted] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
+    assets: dict[AssetId, Asset] = field(default_factory=dict)
+    position: int = 0
+    _open: dict[IntentId, None] = field(default_factory=dict)
 
     def version(self, stream: str) -> int:
         """The last version of a stream, 0 where it does not exist."""
@@ -65,10 +69,11 @@ class World:
     def apply(self, stream: str, fact: Fact) -> None:
         """Takes one fact in."""
         self.versions[stream] = self.versions.get(stream, 0) + 1
+        self.position += 1
         room, _, rest = stream.partition(":")
         match room:
             case "intent":
-                self._apply_intent(IntentId(UUID(rest)), fact)
+                self._apply_intent(intent_of(rest), fact)
             case "account":
                 self._apply_account(lane_key(rest), fact)
             case "risk":
@@ -95,7 +100,12 @@ class World:
 
     def open_intents(self) -> Iterable[IntentState]:
         """Intents that have not ended."""
-        return (state for state in self.intents.values() if not state.status.terminal)
+        return (self.intents[intent_id] for intent_id in self._open)
+
+    @property
+    def open_count(self) -> int:
+        """How many intents have not ended."""
+        return len(self._open)
 
     def lane(self, account: str) -> LaneState | None:
         """The lane of a configured account, None before it was opened."""
@@ -105,8 +115,14 @@ class World:
     def _apply_intent(self, intent_id: IntentId, fact: Fact) -> None:
         state = evolve(self.intents.get(intent_id), fact)
         self.intents[intent_id] = state
+        if state.status.terminal:
+            self._open.pop(intent_id, None)
+        else:
+            self._open[intent_id] = None
         if isinstance(fact, IntentReceived):
             self.by_client[(fact.intent.strategy, fact.intent.client_id)] = intent_id
+            for part in fact.intent.assets:
+                self.assets.setdefault(part.asset.id, part.asset)
 
     def _apply_account(self, key: LaneKey, fact: Fact) -> None:
         self.lanes[key] = evolve_lane(self.lanes.get(key), fact)
@@ -114,6 +130,13 @@ class World:
             self.lane_of_account[fact.name] = key
 
 
+@lru_cache(maxsize=4096)
+def intent_of(stream_rest: str) -> IntentId:
+    """The intent that the rest of a stream's name stands for; the same text again costs no parsing."""
+    return IntentId(UUID(stream_rest))
+
+
+@lru_cache(maxsize=256)
 def lane_key(stream_rest: str) -> LaneKey:
     """The lane that `<chain id>:<address>` names."""
     chain_id, _, text = stream_rest.partition(":")
