@@ -10,7 +10,7 @@ import click
 
 from sep_core.cli.failure import EXIT_OK, EXIT_UNAVAILABLE
 from sep_core.cli.options import config_option, json_option, settings_of
-from sep_core.cli.output import emit_json
+from sep_core.cli.output import Waiting, emit_json, emit_wrapped
 
 if TYPE_CHECKING:
     from sep_core.runtime.settings import Settings
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 def check(config: Path | None, as_json: bool, offline: bool) -> int:
     """Check a configuration: every mistake with its place, the plugins it names, and whether the chains answer.
 
-    Opens no log, records nothing, sends nothing.
+    Opens no log, records nothing, sends nothing. Exit code 3 for a mistake, 4 where a chain does not answer.
     """
     settings = settings_of(config)
-    lines = asyncio.run(_look(settings, offline=offline))
+    with Waiting("asking plugins and chains"):
+        lines = asyncio.run(_look(settings, offline=offline))
     well = all(ok for ok, _ in lines)
     if as_json:
         emit_json({"ok": well, "checks": [{"ok": ok, "what": what} for ok, what in lines]})
     else:
         for ok, what in lines:
-            click.echo(f"{'ok ' if ok else 'NO '} {what}")
-        click.echo(f"mode {settings.mode}" + ("   next  sep run" if well else ""))
+            emit_wrapped(what, first="ok  " if ok else "NO  ")
+        click.echo(f"mode {settings.mode}" + (f"   next  sep run{_config_words(config)}" if well else ""))
     return EXIT_OK if well else EXIT_UNAVAILABLE
 
 
@@ -76,5 +77,13 @@ async def _look(settings: "Settings", *, offline: bool) -> list[tuple[bool, str]
                     (True, f"chain {part.name} answers: id {part.preset.chain_id}, head {head.number}")
                 )
             except SepError as error:
-                lines.append((False, f"chain {part.name}: {error}"))
+                lines.append((False, _named(f"chain {part.name}", str(error))))
     return lines
+
+
+def _named(what: str, text: str) -> str:
+    return text if text.startswith(what) else f"{what}: {text}"
+
+
+def _config_words(config: Path | None) -> str:
+    return "" if config is None else f" --config {config}"

@@ -135,7 +135,7 @@ def _act(stage: "Stage", act: str, tell: Tell, *, killed: bool = False) -> Itera
     from sep_core.cli.demo_engine import play
 
     fork = "fork" in multiprocessing.get_all_start_methods()
-    processes = multiprocessing.get_context("fork" if fork else "spawn")
+    processes = multiprocessing.get_context("fork") if fork else multiprocessing.get_context("spawn")
     listener, teller = processes.Pipe(duplex=False)
     engine = processes.Process(target=play, args=(stage.config, act, teller), daemon=True)
     engine.start()

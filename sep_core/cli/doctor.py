@@ -16,7 +16,7 @@ import click
 
 from sep_core.cli.failure import EXIT_NEGATIVE, EXIT_OK
 from sep_core.cli.options import config_option, json_option, settings_of
-from sep_core.cli.output import emit_json
+from sep_core.cli.output import Waiting, emit_json, emit_wrapped
 
 if TYPE_CHECKING:
     from sep_core.runtime.installation import ChainPart, Installation
@@ -41,16 +41,21 @@ class Finding:
 @config_option
 @json_option
 def doctor(config: Path | None, as_json: bool) -> int:
-    """Look at machine, log, keys, plugins, chains, accounts. Changes nothing."""
-    findings = asyncio.run(_look(settings_of(config)))
+    """Look at machine, log, keys, plugins, chains, accounts. Changes nothing.
+
+    Exit code 1 where something is not well.
+    """
+    settings = settings_of(config)
+    with Waiting("looking"):
+        findings = asyncio.run(_look(settings))
     well = all(one.ok for one in findings)
     if as_json:
         emit_json({"ok": well, "findings": [vars_of(one) for one in findings]})
     else:
         for one in findings:
-            click.echo(f"{'ok ' if one.ok else 'NO '} {one.what:<22} {one.detail}")
+            emit_wrapped(one.detail, first=f"{'ok ' if one.ok else 'NO '} {one.what:<18}  ")
             if not one.ok and one.next_step:
-                click.echo(f"    next  {one.next_step}")
+                emit_wrapped(one.next_step, first="    next  ")
     return EXIT_OK if well else EXIT_NEGATIVE
 
 
@@ -96,7 +101,7 @@ def _disk(settings: "Settings") -> Finding:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     writable = os.access(folder, os.W_OK)
-    detail = f"{free / 1e9:.1f} GB free, {'writable' if writable else 'not writable'}: {folder}"
+    detail = f"{free // 10**9} GB free, {'writable' if writable else 'not writable'}: {folder}"
     return Finding(
         free >= LEAST_FREE_BYTES and writable,
         "disk",
@@ -149,11 +154,16 @@ async def _installed(
 
 
 async def _head(part: "ChainPart") -> Finding:
+    from sep_core.runtime.asset_book import decimal_text
+
     await part.access.verify()
     head = await part.access.head()
     age = (datetime.now(UTC) - datetime.fromtimestamp(head.timestamp, UTC)).total_seconds()
     bound = max(CLOCK_DRIFT_SECONDS, STALE_HEAD_BLOCKS * part.preset.block_time_seconds)
-    detail = f"id {part.preset.chain_id}, head {head.number}, {age:.0f} s old, base fee {head.base_fee / 1e9:.3f} gwei"
+    old = f"{age:.0f} s old, " if not part.preset.test else ""
+    detail = (
+        f"id {part.preset.chain_id}, head {head.number}, {old}base fee {decimal_text(head.base_fee, 9)} gwei"
+    )
     fresh = abs(age) <= bound or part.preset.test
     return Finding(fresh, f"chain {part.name}", detail, "the node lags or the machine's clock is wrong")
 
@@ -162,6 +172,7 @@ async def _account(settings: "Settings", name: str, part: "ChainPart") -> Findin
     from sep_hooks.types import native_asset
 
     from sep_core.cli.reading import fold_of
+    from sep_core.runtime.asset_book import decimal_text
 
     account = settings.accounts[name]
     nonce = await part.access.nonce(account.address)
@@ -170,7 +181,7 @@ async def _account(settings: "Settings", name: str, part: "ChainPart") -> Findin
     world = await fold_of(settings)
     lane = None if world is None else world.lane(name)
     gas = balances[native]
-    detail = f"nonce {nonce}, {gas / 1e18:.6f} for gas"
+    detail = f"nonce {nonce}, {decimal_text(gas, 18)} ETH for gas"
     if lane is None:
         return Finding(gas > 0, f"account {name}", detail, "send it what it needs for gas")
     doubts = len(lane.in_doubt)

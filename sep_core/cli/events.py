@@ -1,6 +1,8 @@
 """`sep events`: the log itself."""
 
 import asyncio
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +18,27 @@ if TYPE_CHECKING:
 @click.command()
 @config_option
 @json_option
-@click.option("--after", type=click.IntRange(min=0), help="Begin behind this position. Default: the last 20.")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
-@click.option("--stream", help="Only this stream, or streams that begin so, e.g. intent: or account:1:")
-@click.option("--type", "types", multiple=True, help="Only this type of event; may be given again.")
-@click.option("--at", "position", type=click.IntRange(min=1), help="One position, with its body.")
+@click.option(
+    "--after",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Begin behind position N. Default: so that the last ones are shown.",
+)
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    help="How many events.",
+)
+@click.option(
+    "--stream", metavar="NAME", help="Only this stream, or streams that begin so, e.g. intent: or account:1:"
+)
+@click.option(
+    "--type", "types", metavar="TYPE", multiple=True, help="Only this type of event; may be given again."
+)
+@click.option("--at", "position", metavar="N", type=click.IntRange(min=1), help="Position N, with its body.")
 @click.option("--follow", is_flag=True, help="Go on as events arrive, until Ctrl-C.")
 def events(
     config: Path | None,
@@ -32,7 +50,10 @@ def events(
     position: int | None,
     follow: bool,
 ) -> int:
-    """Show events in the order of the log. Reads it read-only; needs no engine."""
+    """Show events in the order of the log. Reads it read-only; needs no engine.
+
+    With --json, one event a line, with its body: `sep events --json --follow | jq .type`.
+    """
     settings = settings_of(config)
     if position is not None:
         return asyncio.run(_show(settings, position))
@@ -64,16 +85,29 @@ async def _list(
 
     async with _Log(settings) as log:
         head = (await log.store.head()).pos
-        start = max(0, head - limit) if after is None else after
+        filtered = stream is not None or bool(types)
+        start = (0 if filtered else max(0, head - limit)) if after is None else after
         if not follow:
-            page = await log.queries.events(after=start, limit=limit, stream=stream, types=types)
-            for one in page.items:
+            for one in await _page(log, start, limit, stream, types, last=after is None):
                 _print(one, as_json=as_json)
             return
         wanted = EventFilter(types, () if stream is None else (stream,))
         async for recorded in log.store.subscribe(after=start, filter=wanted):
             if not isinstance(recorded, CaughtUp):
                 _print(event_view(recorded), as_json=as_json)
+
+
+async def _page(
+    log: "_Log", start: int, limit: int, stream: str | None, types: tuple[str, ...], *, last: bool
+) -> "Sequence[EventView]":
+    """The first events behind a position, or the last ones of the log."""
+    found: deque[EventView] = deque(maxlen=limit)
+    while True:
+        page = await log.queries.events(after=start, limit=500 if last else limit, stream=stream, types=types)
+        found.extend(page.items)
+        if not last or page.next_after >= page.head:
+            return found
+        start = page.next_after
 
 
 class _Log:
@@ -102,5 +136,6 @@ def _print(event: "EventView", *, as_json: bool) -> None:
         click.echo(event.model_dump_json())
         return
     click.echo(
-        f"{event.position:>7}  {event.recorded_at:%H:%M:%S.%f}  {event.type:<24} {event.stream} v{event.version}"
+        f"{event.position:>7}  {event.recorded_at:%H:%M:%S}.{event.recorded_at.microsecond // 1000:03}"
+        f"  {event.type:<22} {event.stream} v{event.version}"
     )

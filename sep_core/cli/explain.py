@@ -1,66 +1,126 @@
 """`sep explain`: why an intent went as it did."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import click
 
-from sep_core.cli.options import as_of_option, config_option, json_option, settings_of
-from sep_core.cli.output import emit_model, emit_table
+from sep_core.cli.options import IntentName, as_of_option, config_option, json_option, settings_of
+from sep_core.cli.output import emit_model, emit_table, emit_wrapped
 
 if TYPE_CHECKING:
-    from sep_core.runtime.views import ExplanationView, PlanView
+    from sep_core.runtime.asset_book import AssetBook
+    from sep_core.runtime.queries import Queries
+    from sep_core.runtime.views import ExplanationView, PlanView, VerdictView
+
+_RULER = 21
+_NUMBERS = re.compile(r"size (\d+), depth (\d+), gas per slice (\d+), in units of one asset")
 
 
 @click.command()
-@click.argument("intent", type=click.UUID)
+@click.argument("intent", type=IntentName())
 @config_option
 @json_option
 @as_of_option
-def explain(intent: UUID, config: Path | None, as_json: bool, as_of: str | None) -> int:
-    """Show what INTENT wanted, what was decided and why, what happened, and where the money is."""
+def explain(intent: str, config: Path | None, as_json: bool, as_of: str | None) -> int:
+    """Show what INTENT wanted, what was decided and why, what happened, and where the money is.
+
+    INTENT is its id, the beginning of it, or the id that its author gave it. Reads the log; needs no engine.
+    """
     from sep_core.cli.reading import read
 
-    view = read(settings_of(config), lambda queries, _: queries.explain(intent), as_of=as_of)
+    async def ask(queries: "Queries", _: object) -> "tuple[ExplanationView, AssetBook]":
+        return await queries.explain(queries.named(intent)), queries.assets
+
+    view, assets = read(settings_of(config), ask, as_of=as_of)
     if as_json:
         emit_model(view)
     else:
-        _tell(view)
+        _tell(view, assets)
     return 0
 
 
-def _tell(view: "ExplanationView") -> None:
-    click.echo(view.summary)
-    click.echo(f"Money: {view.money}")
+def _tell(view: "ExplanationView", assets: "AssetBook") -> None:
+    click.echo(f"{view.intent.id}  {view.intent.type}  {view.intent.status}")
+    emit_wrapped(view.summary)
+    emit_wrapped(view.money, first="Money: ", rest="  ")
     click.echo()
     for one in view.timeline:
-        click.echo(f"  {one.position:>6}  {one.at:%H:%M:%S.%f}  {one.what}")
+        emit_wrapped(
+            one.what, first=f"{one.position:>6}  {one.at:%H:%M:%S}.{one.at.microsecond // 1000:03}  "
+        )
     if view.plan is not None:
-        _tell_plan(view.plan)
+        _tell_plan(view.plan, assets)
     if view.verdicts:
         click.echo()
-        rows = [
-            [one.rule, one.code, "ok" if one.ok else "NO", one.asked, one.limit, one.headroom, one.unit]
-            for one in view.verdicts
-        ]
-        emit_table(["RULE", "CHECK", "", "ASKED", "LIMIT", "HEADROOM", "UNIT"], rows)
+        emit_table(
+            ["RULE", "CHECK", "", "ASKED", "LIMIT", "ROOM LEFT"],
+            [_row(one, assets) for one in view.verdicts],
+        )
     click.echo()
-    click.echo(f"next  {view.next_step}")
+    emit_wrapped(view.next_step, first="next  ")
 
 
-def _tell_plan(plan: "PlanView") -> None:
+def _row(one: "VerdictView", assets: "AssetBook") -> list[str]:
+    numbers = [
+        _rounded(assets.quantity(one.unit, int(number)), 8) for number in (one.asked, one.limit, one.headroom)
+    ]
+    return [one.rule, one.code, "ok" if one.ok else "NO", *numbers]
+
+
+def _tell_plan(plan: "PlanView", assets: "AssetBook") -> None:
+    sold, bought = plan.spends.asset.symbol, plan.receives.asset.symbol
+
+    def line(name: str, text: str) -> None:
+        emit_wrapped(text, first=f"    {name:<{_RULER - 4}}")
+
     click.echo()
     click.echo(
         f"  plan {plan.digest[:18]}… on block {plan.block_number}, {plan.markets} markets, {plan.method}"
     )
-    click.echo(f"    expects   {plan.spends.text} for {plan.receives.text}, price {plan.expected_price}")
-    click.echo(f"    marginal  {plan.marginal_price} before fees: slippage {plan.slippage}")
-    click.echo(f"    on chain  the venue's own quote: {plan.quoted.text}")
-    click.echo(f"    limits    at most {plan.spend_limit.text}, at least {plan.receive_limit.text}")
-    click.echo(f"    slices    {plan.slices}: {plan.slices_reason}")
+    line("expected", f"{plan.spends.text} for {plan.receives.text}")
+    line("its price", f"{plan.expected_price} {bought} for one {sold}")
+    line(
+        "price at size 0",
+        f"{plan.marginal_price} before fees: {_percent(plan.slippage)} % are lost to size and fees",
+    )
+    line("quote on chain", f"{plan.quoted.text}, asked of the venue's own contract")
+    line("limits", f"at most {plan.spend_limit.text}, at least {plan.receive_limit.text}")
+    line("slices", f"{plan.slices}, {_reason(plan, assets)}")
     for step in plan.steps:
-        sent = f"  nonce {step.nonce} {step.status} {step.transaction_hash}" if step.nonce is not None else ""
-        click.echo(f"    step {step.id}  {step.kind} {step.venue or step.to}{sent}")
+        for leg in step.legs:
+            line("market", f"{leg.market}: {leg.spends.text} for {leg.receives.text}")
+    for step in plan.steps:
+        line(
+            step.id,
+            "not sent"
+            if step.nonce is None
+            else f"nonce {step.nonce}  {step.status}  {step.transaction_hash}",
+        )
     for left in plan.left_out:
-        click.echo(f"    left out  {left.name}: {left.reason}")
+        line("left out", f"{left.name}: {assets.words(left.reason)}")
+
+
+def _percent(ratio: str) -> str:
+    from decimal import Decimal
+
+    return f"{Decimal(ratio) * 100:.4f}"
+
+
+def _reason(plan: "PlanView", assets: "AssetBook") -> str:
+    """Why so many slices; the three numbers are base units of the exact side."""
+    exact = plan.spends if plan.exact_in else plan.receives
+
+    def numbers(found: re.Match[str]) -> str:
+        size, depth, gas = (assets.quantity(exact.asset.id, int(number)) for number in found.groups())
+        return f"size {size}, depth {_rounded(depth, 2)}, gas per slice {_rounded(gas, 8)}"
+
+    return _NUMBERS.sub(numbers, plan.slices_reason)
+
+
+def _rounded(amount: str, places: int) -> str:
+    """An amount cut to so many decimal places, for a look; JSON has it exact."""
+    number, _, symbol = amount.partition(" ")
+    whole, _, rest = number.partition(".")
+    return f"{whole}{'.' if rest else ''}{rest[:places]} {symbol}"

@@ -23,6 +23,7 @@ VERBS = {
     "reconcile": "show the evidence held and missing for what is in doubt",
     "doctor": "look at everything that an engine needs",
     "plugin": "list, describe and check plugins",
+    "help": "explain a verb, or `sep help exit-codes`",
 }
 
 
@@ -42,41 +43,93 @@ class Verbs(click.Group):
             return _plugin_command(cmd_name)
         return None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that is meant; a word that is none gets a suggestion."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from sep_core.plugins.names import nearest
+
+            hint = nearest(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"there is no verb {args[0]!r}" + (f"; {hint}" if hint else ""), ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists verbs without importing any."""
         with formatter.section("Verbs"):
             formatter.write_dl([*VERBS.items(), *_plugin_verbs().items()])
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The exit codes, where the whole help is shown."""
+        from sep_core.cli.failure import EXIT_CODES
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+
+@click.group(
+    cls=Verbs,
+    subcommand_metavar="VERB ...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=False,
+    invoke_without_command=True,
+)
 @click.version_option(package_name="sep-core", prog_name="sep", message="%(prog)s %(version)s")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def sep(debug: bool) -> None:
-    """SEP, the Strategy Execution Platform: declare an outcome, get it executed once, with proof."""
+@click.option("--debug", is_flag=True, help="Show the traceback of an error. May stand anywhere.")
+@click.pass_context
+def sep(context: click.Context, debug: bool) -> None:
+    """SEP, the Strategy Execution Platform: declare an outcome, get it executed once, with proof.
+
+    First: `sep demo`. Then: `sep init mybot && cd mybot && sep check && sep run`.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a verb and ends the process with its exit code; an error is a message, never a traceback."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = [word for word in given if word != "--debug"]
+    sys.exit(_run(words, debug=len(words) < len(given)))
+
+
+def _run(words: list[str], *, debug: bool) -> int:
+    as_json = "--json" in words
     try:
         result = sep.main(args=words, prog_name="sep", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
+        return leave.exit_code
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        from sep_core.cli.failure import report_usage
+
+        return report_usage(_usage_words(error), _usage_step(error), as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+        from sep_core.cli.failure import EXIT_INTERRUPTED
+
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
+        from sep_core.cli.failure import EXIT_PIPE
+
         # The reader of our output has gone; nothing is left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        return EXIT_PIPE
     except BaseException as error:
         from sep_core.cli.failure import report
 
-        sys.exit(report(error, debug="--debug" in words, as_json="--json" in words))
-    sys.exit(result if isinstance(result, int) else 0)
+        return report(error, debug=debug, as_json=as_json)
+    return result if isinstance(result, int) else 0
+
+
+def _usage_words(error: click.ClickException) -> str:
+    text = error.format_message().rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _usage_step(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{'sep' if context is None else context.command_path} --help"
 
 
 def _plugin_verbs() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Options that verbs share, and where they lead."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,24 @@ if TYPE_CHECKING:
 
 CONFIG_VARIABLE = "SEP_CONFIG"
 DEFAULT_CONFIG = "sep.toml"
+_INTENT = re.compile(r"[0-9a-f-]{4,36}")
+
+
+class IntentName(click.ParamType[str]):
+    """An intent by its id, by the beginning of it, or by the id that its author gave it."""
+
+    name = "intent"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text in lower case."""
+        text = value.lower()
+        if not _INTENT.fullmatch(text):
+            self.fail(
+                f"{value!r} is no intent: give its id, or at least the first four of its hex digits",
+                param,
+                ctx,
+            )
+        return text
 
 
 def config_option[F: Callable[..., Any]](function: F) -> F:
@@ -28,6 +47,17 @@ def config_option[F: Callable[..., Any]](function: F) -> F:
 def json_option[F: Callable[..., Any]](function: F) -> F:
     """`--json`: the same answer for programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def log_option[F: Callable[..., Any]](function: F) -> F:
+    """`--log FILE`: messages to a file, as JSON lines, instead of standard error."""
+    return click.option(
+        "--log",
+        "log_file",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Add messages to a file, as JSON lines.",
+    )(function)
 
 
 def as_of_option[F: Callable[..., Any]](function: F) -> F:

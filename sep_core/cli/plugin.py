@@ -16,7 +16,7 @@ from sep_core.cli.options import (
     json_option,
     settings_of,
 )
-from sep_core.cli.output import emit_json, emit_table
+from sep_core.cli.output import Waiting, emit_json, emit_table
 
 if TYPE_CHECKING:
     from sep_core.plugins.policy import Policy
@@ -86,7 +86,8 @@ def check(name: str, as_json: bool) -> int:
     from sep_core.plugins.discovery import discover
     from sep_core.plugins.reports import check_plugins
 
-    found = check_plugins(discover(), name)
+    with Waiting("importing it in a process of its own"):
+        found = check_plugins(discover(), name)
     if as_json:
         emit_json({"ok": found.ok, **asdict(found)})
     else:

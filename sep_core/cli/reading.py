@@ -4,7 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from sep_core.cli.output import Waiting
+
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from sep_core.runtime.queries import Queries
     from sep_core.runtime.settings import Settings
     from sep_core.runtime.world import World
@@ -14,7 +18,17 @@ def read[T](
     settings: "Settings", ask: "Callable[[Queries, World], Awaitable[T]]", *, as_of: str | None = None
 ) -> T:
     """The answer of `ask` over the folded log. Raises `StoreUnavailable` where there is none."""
-    return asyncio.run(_read(settings, ask, as_of))
+    with Waiting("reading the log"):
+        return asyncio.run(_read(settings, ask, as_of))
+
+
+def intent_id(settings: "Settings", text: str) -> "UUID":
+    """The intent that is meant. Raises `NotFound`."""
+
+    async def ask(queries: "Queries", _: "World") -> "UUID":
+        return queries.named(text)
+
+    return read(settings, ask)
 
 
 async def _read[T](

@@ -3,13 +3,12 @@
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import click
 
 from sep_core.cli.failure import EXIT_IN_DOUBT, EXIT_OK
-from sep_core.cli.options import as_of_option, config_option, json_option, settings_of
-from sep_core.cli.output import emit_json
+from sep_core.cli.options import IntentName, as_of_option, config_option, json_option, settings_of
+from sep_core.cli.output import emit_json, emit_wrapped
 
 if TYPE_CHECKING:
     from sep_core.execution.reconcile import Evidence
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("intent", type=click.UUID, required=False)
+@click.argument("intent", type=IntentName(), required=False)
 @config_option
 @json_option
 @as_of_option
-def reconcile(intent: UUID | None, config: Path | None, as_json: bool, as_of: str | None) -> int:
+def reconcile(intent: str | None, config: Path | None, as_json: bool, as_of: str | None) -> int:
     """Show what is known and not known of INTENT's transactions, or of everything in doubt. Sends nothing."""
     from sep_core.cli.reading import read
 
@@ -37,7 +36,7 @@ def reconcile(intent: UUID | None, config: Path | None, as_json: bool, as_of: st
     return EXIT_IN_DOUBT if doubtful else EXIT_OK
 
 
-async def _evidence(queries: "Queries", world: "World", intent: UUID | None) -> "list[Evidence]":
+async def _evidence(queries: "Queries", world: "World", intent: str | None) -> "list[Evidence]":
     from sep_hooks.types import IntentId
 
     from sep_core.execution.reconcile import doubts
@@ -45,16 +44,16 @@ async def _evidence(queries: "Queries", world: "World", intent: UUID | None) -> 
 
     if intent is None:
         return [one for lane in world.lanes.values() for one in doubts(lane)]
-    queries.intent(intent)
-    return [one for lane in world.lanes.values() for one in evidence_of(lane, IntentId(intent))]
+    found = IntentId(queries.named(intent))
+    return [one for lane in world.lanes.values() for one in evidence_of(lane, found)]
 
 
 def _tell(one: "Evidence") -> None:
     click.echo(f"account {one.account}  nonce {one.nonce}  step {one.step_id}  {one.status}")
     click.echo(f"  transaction  {one.transaction_hash}")
     for held in one.held:
-        click.echo(f"  held         {held}")
+        emit_wrapped(held, first="  held         ")
     for missing in one.missing:
-        click.echo(f"  missing      {missing}")
-    click.echo(f"  money        {one.money}")
-    click.echo(f"  next         {one.next_step}")
+        emit_wrapped(missing, first="  missing      ")
+    emit_wrapped(one.money, first="  money        ")
+    emit_wrapped(one.next_step, first="  next         ")

@@ -2,40 +2,67 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import click
 
-from sep_core.cli.options import as_of_option, config_option, json_option, settings_of
-from sep_core.cli.output import emit_json, emit_model, emit_table
+from sep_core.cli.options import IntentName, as_of_option, config_option, json_option, settings_of
+from sep_core.cli.output import emit_json, emit_model, emit_table, emit_wrapped
 
 if TYPE_CHECKING:
+    from sep_core.runtime.asset_book import AssetBook
     from sep_core.runtime.queries import Queries
     from sep_core.runtime.views import BalanceView, IntentPage, IntentView, PortfolioView
-    from sep_core.runtime.world import World
+
+_SHORTEST_ID = 8
 
 
 @click.command()
-@click.argument("intent", type=click.UUID, required=False)
+@click.argument("intent", type=IntentName(), required=False)
 @config_option
 @json_option
 @as_of_option
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many intents.")
-def status(intent: UUID | None, config: Path | None, as_json: bool, as_of: str | None, limit: int) -> int:
-    """Show the latest intents and all balances, or one INTENT. Reads the log; needs no engine."""
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    help="How many intents.",
+)
+def status(intent: str | None, config: Path | None, as_json: bool, as_of: str | None, limit: int) -> int:
+    """Show the latest intents and all balances, or one INTENT. Reads the log; needs no engine.
+
+    INTENT is an id, the beginning of one, or the id that the intent's author gave it.
+    """
     from sep_core.cli.reading import read
 
     settings = settings_of(config)
     if intent is not None:
-        return _one(read(settings, lambda queries, _: _intent(queries, intent), as_of=as_of), as_json=as_json)
-    page, portfolio = read(settings, lambda queries, world: _all(queries, world, limit), as_of=as_of)
+
+        async def one(queries: "Queries", _: object) -> "tuple[IntentView, AssetBook]":
+            return queries.intent(queries.named(intent)), queries.assets
+
+        return _one(*read(settings, one, as_of=as_of), as_json=as_json)
+
+    async def latest(queries: "Queries", _: object) -> "tuple[IntentPage, PortfolioView]":
+        page = queries.intents(status=None, strategy=None, cursor=None, limit=limit)
+        return page, queries.portfolio()
+
+    page, portfolio = read(settings, latest, as_of=as_of)
     if as_json:
         emit_json({"intents": page.model_dump(mode="json"), "portfolio": portfolio.model_dump(mode="json")})
         return 0
-    rows = [
-        [str(one.id), one.type, _about(one), one.status, one.strategy, one.reason or ""] for one in page.items
-    ]
-    emit_table(["INTENT", "TYPE", "ABOUT", "STATUS", "STRATEGY", "REASON"], rows)
+    if page.items:
+        length = _length([str(one.id) for one in page.items])
+        rows = [
+            [str(one.id)[:length], one.type, _about(one), one.status, one.strategy, one.code or ""]
+            for one in page.items
+        ]
+        emit_table(["INTENT", "TYPE", "ABOUT", "STATUS", "STRATEGY", "REASON"], rows)
+    else:
+        click.echo("no intents yet")
+    if page.next_cursor is not None:
+        click.echo(f"older ones follow: --limit {min(500, limit * 2)}")
     click.echo()
     emit_table(
         ["ACCOUNT", "STRATEGY", "TOTAL", "FREE", "HELD", "NOT FINAL"],
@@ -44,26 +71,25 @@ def status(intent: UUID | None, config: Path | None, as_json: bool, as_of: str |
     return 0
 
 
-async def _intent(queries: "Queries", intent: UUID) -> "IntentView":
-    return queries.intent(intent)
-
-
-async def _all(queries: "Queries", world: "World", limit: int) -> "tuple[IntentPage, PortfolioView]":
-    page = queries.intents(status=None, strategy=None, cursor=None, limit=limit)
-    return page, queries.portfolio()
-
-
-def _one(view: "IntentView", *, as_json: bool) -> int:
+def _one(view: "IntentView", assets: "AssetBook", *, as_json: bool) -> int:
     if as_json:
         emit_model(view)
-    else:
-        click.echo(f"{view.id}  {view.type} {_about(view)}  {view.status}")
-        if view.reason:
-            click.echo(f"  {view.code}: {view.reason}")
-        for fill in view.fills:
-            click.echo(f"  {fill.spent.text} for {fill.received.text} in block {fill.block_number}")
-        click.echo(f"next  sep explain {view.id}")
+        return 0
+    click.echo(f"{view.id}  {view.type} {_about(view)}  {view.status}")
+    if view.reason:
+        emit_wrapped(f"{view.code}: {assets.words(view.reason)}", first="  ", rest="    ")
+    for fill in view.fills:
+        click.echo(f"  {fill.spent.text} for {fill.received.text} in block {fill.block_number}")
+    click.echo(f"next  sep explain {view.id}")
     return 0
+
+
+def _length(ids: list[str]) -> int:
+    """How many digits tell these ids from one another."""
+    length = _SHORTEST_ID
+    while length < 36 and len({one[:length] for one in ids}) < len(ids):
+        length += 1
+    return length
 
 
 def _row(one: "BalanceView") -> list[str]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -16,25 +17,42 @@ from sep_core.cli.output import Progress, emit_json
 @click.argument("path", type=click.Path(path_type=Path), required=False)
 @config_option
 @json_option
-@click.option("--key", help="The log's public key, known from elsewhere; by default the one beside the log.")
+@click.option(
+    "--key",
+    metavar="KEY",
+    help="The log's public key, known from elsewhere; by default the one beside the log.",
+)
 @click.option(
     "--anchor",
     "anchors",
+    metavar="FILE",
     multiple=True,
-    type=click.Path(path_type=Path),
-    help="A checkpoint that was kept outside.",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A checkpoint that was kept outside; may be given again.",
 )
 def verify(
     path: Path | None, config: Path | None, as_json: bool, key: str | None, anchors: tuple[Path, ...]
 ) -> int:
     """Check a log (data folder or its file), or one receipt (JSON), offline: hashes, chains, tree, signatures.
 
-    Without PATH, the log of the configuration. Names the first bad position and why.
+    Without PATH, the log of the configuration. Names the first bad position and why. Exit code 1 where the log or the
+    receipt does not hold, 6 where there is no log to read.
     """
+    _check_key(key)
     target = path if path is not None else settings_of(config).store.path
     if target.is_file() and target.suffix == ".json":
         return _receipt(target, key, as_json=as_json)
     return _log(target, key, [anchor.read_text() for anchor in anchors], as_json=as_json)
+
+
+def _check_key(key: str | None) -> None:
+    from sep_core.events.signing import BadCheckpoint, PublicKey
+
+    try:
+        if key is not None:
+            PublicKey.parse(key)
+    except BadCheckpoint as error:
+        raise click.BadParameter(error.message, param_hint="--key") from error
 
 
 def _log(target: Path, key: str | None, anchors: list[str], *, as_json: bool) -> int:
@@ -74,11 +92,21 @@ def _receipt(target: Path, key: str | None, *, as_json: bool) -> int:
     from sep_core.events.signing import PublicKey
     from sep_core.events.verify import verify_receipt
 
-    receipt = receipt_of(json.loads(target.read_text()))
+    receipt = None
+    with suppress(ValueError):
+        receipt = receipt_of(json.loads(target.read_text()))
     if receipt is None:
         raise Permanent(f"{target} is no receipt", next_step="save the answer of GET /v1/intents/ID/receipt")
     claimed = Receipt(*receipt)
-    event = verify_receipt(claimed, PublicKey.parse(key or claimed.verifier))
+    try:
+        event = verify_receipt(claimed, PublicKey.parse(key or claimed.verifier))
+    except Permanent as error:
+        if as_json:
+            emit_json({"ok": False, "reason": error.message})
+        else:
+            click.echo(f"BROKEN: {error.message}")
+            click.echo(f"next  {error.next_step or 'ask for the receipt again, from a log that verifies'}")
+        return EXIT_NEGATIVE
     if as_json:
         emit_json({"ok": True, "position": event.pos, "type": event.type, "store_id": str(event.store_id)})
     else:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from sep_hooks.store import Recorded
-from sep_hooks.types import IntentStatus, IntentType
+from sep_hooks.types import IntentStatus, IntentType, Verdict
 
 from sep_core.events.facts import (
     CancelRequested,
@@ -76,11 +76,22 @@ def _summary(state: IntentState, assets: AssetBook) -> str:
             received = assets.text(plan.asset_out, state.received)
             return f"Wanted: {wanted}. Settled: {spent} were exchanged for {received}."
         case IntentStatus.REJECTED | IntentStatus.FAILED | IntentStatus.EXPIRED | IntentStatus.CANCELLED:
-            return f"Wanted: {wanted}. {state.status.capitalize()}: {state.reason}."
+            why = _refusal(state.code, state.reason, state.verdicts, assets)
+            return f"Wanted: {wanted}. {state.status.capitalize()}: {why}."
         case IntentStatus.IN_DOUBT:
             return f"Wanted: {wanted}. The outcome of {', '.join(sorted(state.doubted_steps))} is not known."
         case _:
             return f"Wanted: {wanted}. It is {state.status}."
+
+
+def _refusal(code: str, reason: str, verdicts: Sequence[Verdict], assets: AssetBook) -> str:
+    """Why something was refused: the numbers of the verdict that says so, else the words that were recorded."""
+    refused = next((one for one in verdicts if not one.ok and one.code == code), None)
+    if refused is None:
+        return f"{code}: {assets.words(reason).rstrip('.')}"
+    held = f", {assets.quantity(refused.unit, refused.held)} are held for others" if refused.held else ""
+    asked, limit = assets.quantity(refused.unit, refused.asked), assets.quantity(refused.unit, refused.limit)
+    return f"{code} by {refused.rule}: {asked} asked{held}, the limit is {limit}"
 
 
 def _money(state: IntentState, lane: LaneState | None, assets: AssetBook) -> str:
@@ -128,14 +139,15 @@ def _told(fact: Fact, assets: AssetBook) -> str:
         case IntentAccepted():
             return f"accepted, valid until {fact.deadline:%H:%M:%S} UTC"
         case IntentRejected():
-            return f"rejected in {fact.stage.replace('_', ' ')}: {fact.code}: {fact.reason}"
+            why = _refusal(fact.code, fact.reason, fact.verdicts, assets)
+            return f"rejected in {fact.stage.replace('_', ' ')}: {why}"
         case IntentPlanned():
             plan = fact.plan
             return (
                 f"plan {fact.attempt} on block {plan.snapshot.block.number} over {plan.snapshot.markets} markets:"
                 f" {assets.text(plan.asset_in, plan.expected_in)} for"
                 f" {assets.text(plan.asset_out, plan.expected_out)} through"
-                f" {', '.join(leg.market for leg in plan.legs)} ({plan.method}); {plan.slices_reason}"
+                f" {', '.join(leg.market for leg in plan.legs)} ({plan.method})"
             )
         case PlanWithdrawn():
             return f"plan withdrawn before anything was sent: {fact.reason}"
