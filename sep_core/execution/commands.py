@@ -14,6 +14,7 @@ from sep_hooks.types import (
     ChainRef,
     Fill,
     IntentId,
+    PriceBook,
     Receipt,
     SignedTransaction,
     Step,
@@ -34,13 +35,14 @@ class LaneKey:
 
 @dataclass(frozen=True, slots=True)
 class OpenAccount:
-    """The chain's view of an account that the log does not know yet."""
+    """The chain's view of an account that the log does not know yet; `prices` are what its holdings cost now."""
 
     lane: LaneKey
     name: str
     next_nonce: int
     block: BlockRef
     balances: tuple[tuple[AssetId, Amount], ...]
+    prices: PriceBook | None = None
 
 
 @dataclass(frozen=True, slots=True)

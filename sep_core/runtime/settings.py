@@ -69,8 +69,8 @@ _USE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DIST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LONGEST_WINDOW_MS = 366 * 24 * 3_600_000
 _LIVE_LACKS = (
-    "is not available yet: it lacks the lock of plugins (sep-plugins.lock), a signer outside the process "
-    "and `sep live enable`"
+    'is "live", which is not available yet: it lacks the lock of plugins (sep-plugins.lock), a signer outside the '
+    "process and `sep live enable`"
 )
 
 

@@ -14,6 +14,7 @@ from sep_hooks.errors import ConfigurationError, PluginError
 from sep_hooks.store import CaughtUp, EventStore
 from sep_hooks.types import (
     Amount,
+    Asset,
     AssetId,
     ChainLog,
     ChainUpdate,
@@ -50,6 +51,7 @@ from sep_core.plugins.tripwire import tripwire
 from sep_core.plugins.watchdog import Watchdog
 from sep_core.risk import RiskEngine
 from sep_core.runtime import flow
+from sep_core.runtime.asset_book import NATIVE_DECIMALS
 from sep_core.runtime.chain_watch import ChainWatch
 from sep_core.runtime.commands import KernelCommand, RecordFacts
 from sep_core.runtime.deadlines import Deadlines
@@ -190,7 +192,6 @@ async def _wired(
         with Watchdog(holding, settings.store.path / FOLDER):
             group.start_soon(desk.run)
             await _record_start(desk, reports, settings, installation, version)
-            await _open_accounts(settings, installation, desk)
             _make_workers(kernel, works, store, log)
             for listener in (plans.touched, deadlines.touched, *(one.touched for one in works.values())):
                 desk.on_commit(listener)
@@ -207,6 +208,7 @@ async def _wired(
             with anyio.move_on_after(FIRST_LOOK_SECONDS):
                 for watch in kernel.watches.values():
                     await watch.ready.wait()
+            await _open_accounts(settings, installation, composition, board, desk)
             strategies = KernelStrategyDesk(desk, composition, intake, installation.assets, clock)
             specs = specs_of(installation, store.store_id)
             host = await crossing("start.strategies", run_strategies(kernel, strategies, specs, group))
@@ -335,7 +337,9 @@ def _digest(settings: Settings, installation: Installation) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-async def _open_accounts(settings: Settings, installation: Installation, desk: Desk) -> None:
+async def _open_accounts(
+    settings: Settings, installation: Installation, composition: Composition, board: MarketBoard, desk: Desk
+) -> None:
     for said in settings.accounts.values():
         part = installation.chains[said.chain]
         key = LaneKey(part.ref, said.address)
@@ -348,8 +352,13 @@ async def _open_accounts(settings: Settings, installation: Installation, desk: D
         balances = await crossing(
             "start.account_balances", part.access.balances(said.address, assets, head.ref)
         )
-        opened = OpenAccount(key, said.name, nonce, head.ref, tuple((one, balances[one]) for one in assets))
-        await desk.record(opened)
+        held = tuple((one, balances[one]) for one in assets)
+        known = [
+            *installation.assets.values(),
+            Asset(native_asset(part.preset.chain_id), "", NATIVE_DECIMALS),
+        ]
+        prices = Worth(board, composition.numeraire).prices(known)
+        await desk.record(OpenAccount(key, said.name, nonce, head.ref, held, prices))
 
 
 def _make_workers(kernel: Kernel, works: dict[LaneKey, LaneWork], store: SqliteStore, log: NamedLog) -> None:

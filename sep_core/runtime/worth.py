@@ -1,17 +1,17 @@
-"""What an intent is about, in the numéraire, for its place in the queue."""
+"""What intents and holdings are worth in the numéraire, by the latest snapshot's marginal prices."""
+
+import hashlib
+from collections.abc import Iterable
 
 from sep_hooks.errors import SepError
-from sep_hooks.types import Asset, AssetId, Intent
+from sep_hooks.types import Amount, Asset, AssetId, Intent, Price, PriceBook
 
 from sep_core.markets.board import MarketBoard
 from sep_core.runtime.native import Network, marginal_price
 
 
 class Worth:
-    """Base units of the numéraire at the latest snapshot's marginal prices; 0 where that is not known.
-
-    It decides about order alone, never about money.
-    """
+    """Marginal prices, looked for once in each snapshot. They order intents and cost openings, and move no money."""
 
     def __init__(self, board: MarketBoard, numeraire: AssetId | None) -> None:
         self._board = board
@@ -19,7 +19,7 @@ class Worth:
         self._rates: dict[AssetId, tuple[Network, tuple[int, int] | None]] = {}
 
     def of(self, intent: Intent) -> int:
-        """The sum over all assets of the intent."""
+        """What an intent is about, in base units of the numéraire; 0 where that is not known."""
         if self._numeraire is None:
             return 0
         total = 0
@@ -34,6 +34,22 @@ class Worth:
                 return 0
             total += part.amount * rate[0] // rate[1]
         return total
+
+    def prices(self, assets: Iterable[Asset]) -> PriceBook | None:
+        """What holdings cost at present; an asset without a path to the numéraire has no price. None without one."""
+        if self._numeraire is None:
+            return None
+        prices: list[Price] = []
+        for asset in assets:
+            if asset.id == self._numeraire:
+                continue
+            rate = self._rate(asset, self._numeraire)
+            if rate is not None:
+                unit = 10**asset.decimals
+                prices.append(Price(asset.id, Amount(unit), Amount(unit * rate[0] // rate[1])))
+        said = "|".join(f"{one.asset}={one.value}/{one.amount}" for one in prices)
+        digest = hashlib.sha256(f"{self._numeraire}|{said}".encode()).hexdigest()
+        return PriceBook(self._numeraire, tuple(prices), digest)
 
     def _rate(self, asset: Asset, numeraire: AssetId) -> tuple[int, int] | None:
         """Output per input; looked for once in each snapshot."""

@@ -35,7 +35,9 @@ def opened(world: World, command: OpenAccount, composition: Composition) -> Fact
     decided = execution.decide(world.lanes.get(command.lane), command)
     owner = composition.owner_of_lane(command.lane, command.name)
     entries = [
-        portfolio.post_opening(one.fact, owner) for one in decided if isinstance(one.fact, AccountOpened)
+        portfolio.post_opening(one.fact, owner, command.prices)
+        for one in decided
+        if isinstance(one.fact, AccountOpened)
     ]
     return (*decided, *entries)
 
