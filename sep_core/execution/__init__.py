@@ -1,6 +1,7 @@
 """How a plan's steps take effect on a chain, each at most once."""
 
 from sep_core.execution.commands import (
+    AdoptAssets,
     AdoptSigned,
     ExecutionCommand,
     LaneKey,
@@ -28,6 +29,7 @@ from sep_core.execution.worker import LaneWorker
 
 __all__ = [
     "MAX_IN_FLIGHT",
+    "AdoptAssets",
     "AdoptSigned",
     "EntryStatus",
     "Evidence",

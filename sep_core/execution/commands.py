@@ -46,6 +46,17 @@ class OpenAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptAssets:
+    """The chain's view of assets that the books of an open account have never seen."""
+
+    lane: LaneKey
+    name: str
+    block: BlockRef
+    balances: tuple[tuple[AssetId, Amount], ...]
+    prices: PriceBook | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SignedStep:
     """A step with the transaction that will carry it; `sealed` are the raw bytes, encrypted."""
 
@@ -162,6 +173,7 @@ class RecordChainReorg:
 
 type ExecutionCommand = (
     OpenAccount
+    | AdoptAssets
     | RecordSigned
     | RecordPaperFill
     | AdoptSigned

@@ -6,12 +6,13 @@ Facts of intents and of the ledger that follow from the same command are decided
 import hashlib
 from collections.abc import Collection
 
-from sep_hooks.types import Amount, BlockRef, ChainRef, IntentId
+from sep_hooks.types import Address, Amount, BlockRef, ChainRef, IntentId
 
 from sep_core.events.decided import Decided
 from sep_core.events.facts import (
     AccountFrozen,
     AccountOpened,
+    AssetsAdopted,
     ChainReorged,
     NonceConsumedExternally,
     NonceReserved,
@@ -26,6 +27,7 @@ from sep_core.events.facts import (
 from sep_core.events.registry import Fact
 from sep_core.events.streams import account_stream, chain_stream
 from sep_core.execution.commands import (
+    AdoptAssets,
     AdoptSigned,
     ExecutionCommand,
     LaneKey,
@@ -76,6 +78,10 @@ def decide(lane: LaneState | None, command: ExecutionCommand) -> tuple[Decided, 
             next_step="let the engine read the account's nonce and balances first",
         )
     match command:
+        case AdoptAssets():
+            return _in(
+                lane.key, AssetsAdopted(command.name, *_place(lane.key), command.block, command.balances)
+            )
         case RecordSigned():
             return _signed(lane, command)
         case AdoptSigned():
@@ -102,6 +108,10 @@ def calldata_digest(data: bytes) -> str:
 def _in(key: LaneKey, *facts: Fact) -> tuple[Decided, ...]:
     stream = account_stream(key.chain, key.address)
     return tuple(Decided(stream, fact) for fact in facts)
+
+
+def _place(key: LaneKey) -> tuple[ChainRef, Address]:
+    return key.chain, key.address
 
 
 def _once(key: LaneKey, fact: Fact, block_hash: str, transaction_hash: str, occurrence: int) -> Decided:

@@ -21,6 +21,7 @@ from sep_core.events.decided import Decided
 from sep_core.events.facts import (
     AccountClass,
     AccountOpened,
+    AssetsAdopted,
     JournalPosted,
     Posting,
     TransactionIncluded,
@@ -45,16 +46,19 @@ def entry_key(owner: Owner, evidence: str, ordinal: int | str) -> UUID:
     return uuid5(LEDGER_NAMESPACE, f"{owner.chain}|{owner.address}|{evidence}|{ordinal}")
 
 
-def post_opening(fact: AccountOpened, owner: Owner, prices: PriceBook | None = None) -> Decided:
-    """What the account held when it joined the log, from outside; costed at `prices` where they know it."""
-    key = entry_key(owner, f"opened:{fact.block.hash}", 0)
+def post_opening(
+    fact: AccountOpened | AssetsAdopted, owner: Owner, prices: PriceBook | None = None
+) -> Decided:
+    """What the account held when it, or some of its assets, joined the log: from outside, costed at `prices`."""
+    first = isinstance(fact, AccountOpened)
+    key = entry_key(owner, f"{'opened' if first else 'adopted'}:{fact.block.hash}", 0)
     postings = tuple(
         line
         for asset, amount in fact.balances
         if amount
         for line in _pair(owner, asset, amount, "external", _worth(prices, asset, amount))
     )
-    reason = f"opened at block {fact.block.number}"
+    reason = f"{'opened' if first else 'adopted'} at block {fact.block.number}"
     return _entry(owner, key, "final", reason, None, postings, "", prices)
 
 

@@ -32,7 +32,7 @@ from sep_core.events.facts import ChainConnected, KernelStarted, KernelStopped
 from sep_core.events.registry import Fact
 from sep_core.events.streams import KERNEL, chain_stream
 from sep_core.execution import LaneKey
-from sep_core.execution.commands import OpenAccount
+from sep_core.execution.commands import AdoptAssets, OpenAccount
 from sep_core.execution.prepare import SigningDesk
 from sep_core.execution.reading import ReceiptReader, transfers_of
 from sep_core.execution.worker import LaneWorker
@@ -340,25 +340,28 @@ def _digest(settings: Settings, installation: Installation) -> str:
 async def _open_accounts(
     settings: Settings, installation: Installation, composition: Composition, board: MarketBoard, desk: Desk
 ) -> None:
+    worth = Worth(board, composition.numeraire)
     for said in settings.accounts.values():
         part = installation.chains[said.chain]
         key = LaneKey(part.ref, said.address)
-        if key in desk.world.lanes:
+        native = Asset(native_asset(part.preset.chain_id), "", NATIVE_DECIMALS)
+        on_chain = [one for one in installation.assets.values() if one.chain == part.ref]
+        booked = {one.asset for one in desk.world.ledger.holdings() if one.account == said.name}
+        fresh = [one for one in dict.fromkeys([*on_chain, native]) if one.id not in booked]
+        if key in desk.world.lanes and not fresh:
             continue
         head = await crossing("start.account_block", part.access.head())
-        nonce = await crossing("start.account_nonce", part.access.nonce(said.address, head.ref))
-        own = [one.id for one in installation.assets.values() if one.chain == part.ref]
-        assets = [*dict.fromkeys([*own, native_asset(part.preset.chain_id)])]
+        wanted = [one.id for one in fresh]
         balances = await crossing(
-            "start.account_balances", part.access.balances(said.address, assets, head.ref)
+            "start.account_balances", part.access.balances(said.address, wanted, head.ref)
         )
-        held = tuple((one, balances[one]) for one in assets)
-        known = [
-            *installation.assets.values(),
-            Asset(native_asset(part.preset.chain_id), "", NATIVE_DECIMALS),
-        ]
-        prices = Worth(board, composition.numeraire).prices(known)
-        await desk.record(OpenAccount(key, said.name, nonce, head.ref, held, prices))
+        held = tuple((one, balances[one]) for one in wanted if balances[one])
+        prices = worth.prices(fresh)
+        if key not in desk.world.lanes:
+            nonce = await crossing("start.account_nonce", part.access.nonce(said.address, head.ref))
+            await desk.record(OpenAccount(key, said.name, nonce, head.ref, held, prices))
+        elif held:
+            await desk.record(AdoptAssets(key, said.name, head.ref, held, prices))
 
 
 def _make_workers(kernel: Kernel, works: dict[LaneKey, LaneWork], store: SqliteStore, log: NamedLog) -> None:

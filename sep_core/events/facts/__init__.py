@@ -3,6 +3,7 @@
 from sep_core.events.facts.account import (
     AccountFrozen,
     AccountOpened,
+    AssetsAdopted,
     NonceConsumedExternally,
     NonceReserved,
     TransactionBroadcast,
@@ -48,6 +49,7 @@ __all__ = [
     "AccountClass",
     "AccountFrozen",
     "AccountOpened",
+    "AssetsAdopted",
     "CancelRequested",
     "ChainConnected",
     "ChainReorged",

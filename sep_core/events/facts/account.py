@@ -49,6 +49,17 @@ class AccountOpened(Fact):
     balances: tuple[tuple[AssetId, Amount], ...]
 
 
+@fact("AssetsAdopted")
+class AssetsAdopted(Fact):
+    """Assets that the configuration names since the account was opened; `balances` are the chain's at `block`."""
+
+    name: str
+    chain: ChainRef
+    address: Address
+    block: BlockRef
+    balances: tuple[tuple[AssetId, Amount], ...]
+
+
 @fact("TransactionPlanned")
 class TransactionPlanned(Fact):
     """A step passed simulation and will be signed; `deadline` in chain seconds, None for approvals."""

@@ -2,6 +2,7 @@
 
 from sep_core.events.decided import Decided
 from sep_core.execution.commands import (
+    AdoptAssets,
     AdoptSigned,
     OpenAccount,
     RecordBroadcast,
@@ -62,7 +63,7 @@ def decide(world: World, command: KernelCommand, composition: Composition) -> Fa
             return effects.observed(world, command, composition)
         case RecordFinal() | RecordNonceConsumed():
             return effects.finished(world, command, composition)
-        case OpenAccount():
+        case OpenAccount() | AdoptAssets():
             return effects.opened(world, command, composition)
         case RecordChainReorg():
             return effects.chain_reorganised(command)

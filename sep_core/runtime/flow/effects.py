@@ -4,9 +4,10 @@ from sep_hooks.types import Amount, IntentId, IntentStatus, StepKind
 
 from sep_core import execution, intents, portfolio, risk
 from sep_core.events.decided import Decided
-from sep_core.events.facts import AccountOpened, TransactionIncluded, TransactionReorged
+from sep_core.events.facts import AccountOpened, AssetsAdopted, TransactionIncluded, TransactionReorged
 from sep_core.execution import EntryStatus, LaneState, NonceEntry, evolve_lane
 from sep_core.execution.commands import (
+    AdoptAssets,
     AdoptSigned,
     OpenAccount,
     RecordBroadcast,
@@ -30,14 +31,14 @@ type Observation = RecordBroadcast | RecordDoubt | RecordReceipt | RecordReorg |
 _SENT = frozenset({IntentStatus.EXECUTING, IntentStatus.PARTIALLY_FILLED, IntentStatus.IN_DOUBT})
 
 
-def opened(world: World, command: OpenAccount, composition: Composition) -> Facts:
-    """The account and its opening entry."""
+def opened(world: World, command: OpenAccount | AdoptAssets, composition: Composition) -> Facts:
+    """The account, or assets that are new to it, and the opening entry."""
     decided = execution.decide(world.lanes.get(command.lane), command)
     owner = composition.owner_of_lane(command.lane, command.name)
     entries = [
         portfolio.post_opening(one.fact, owner, command.prices)
         for one in decided
-        if isinstance(one.fact, AccountOpened)
+        if isinstance(one.fact, AccountOpened | AssetsAdopted)
     ]
     return (*decided, *entries)
 
