@@ -1,18 +1,18 @@
 """The desk as one nonce lane sees it: its state, the plan whose turn it is, and a way to report."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from sep_hooks.context import Clock
 from sep_hooks.types import IntentId, IntentStatus, RiskStage, Step
 
 from sep_core.execution import ExecutionCommand, LaneKey, LaneState
 from sep_core.execution.ports import PrepareRequest, StalePlan
-from sep_core.intents import IntentState, queue_key
+from sep_core.intents import IntentState
 from sep_core.runtime.commands import WithdrawPlan
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.flow.composition import Composition
 from sep_core.runtime.flow.life import assess
+from sep_core.runtime.turns import Turns
 from sep_core.runtime.world import Touched
 
 
@@ -27,7 +27,7 @@ class LaneWork:
         self._account = account
         self._composition = composition
         self._clock = clock
-        self._approved: set[IntentId] = set()
+        self._approved = Turns(composition.rules.starvation_bound)
         self.in_hand: IntentId | None = None
         self.wake: Callable[[], None] = lambda: None
 
@@ -39,7 +39,7 @@ class LaneWork:
             if state.intent.account != self._account:
                 continue
             if state.status is IntentStatus.RISK_APPROVED:
-                self._approved.add(intent_id)
+                self._approved.add(state)
                 concerned = True
             else:
                 self._approved.discard(intent_id)
@@ -53,11 +53,8 @@ class LaneWork:
     def next_work(self) -> PrepareRequest | None:
         """The approved plan whose turn it is, after the rules have had a last look at it."""
         self.in_hand = None
-        while self._approved:
-            now = self._clock.now()
-            bound: timedelta = self._composition.rules.starvation_bound
-            states = [self._desk.world.intents[one] for one in self._approved]
-            state = min(states, key=lambda one: queue_key(one, now, bound))
+        while (intent_id := self._approved.first(self._clock.now())) is not None:
+            state = self._desk.world.intents[intent_id]
             if state.status is IntentStatus.RISK_APPROVED and state.plan is not None and self._stands(state):
                 self.in_hand = state.id
                 return PrepareRequest(state.id, state.plan)

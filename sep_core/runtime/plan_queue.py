@@ -6,12 +6,13 @@ import anyio
 from sep_hooks.context import Clock, Log
 from sep_hooks.types import IntentId
 
-from sep_core.intents import IntentState, queue_key
+from sep_core.intents import IntentState
 from sep_core.planning import Planned, PlanRefused, PlanRequest
 from sep_core.runtime.commands import RecordPlan, RecordPlanFailure
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.flow.composition import Composition
 from sep_core.runtime.flow.life import PLANNABLE
+from sep_core.runtime.turns import Turns
 from sep_core.runtime.world import Touched
 from sep_core.telemetry.crashpoints import crossing
 
@@ -33,7 +34,7 @@ class PlanQueue:
         self._composition = composition
         self._clock = clock
         self._log = log
-        self._wanting: set[IntentId] = set()
+        self._wanting = Turns(composition.rules.starvation_bound)
         self._at_work: set[IntentId] = set()
         self._waiting: dict[IntentId, PlanRefused] = {}
         self._news = anyio.Event()
@@ -41,9 +42,10 @@ class PlanQueue:
     def touched(self, touched: Touched) -> None:
         """Looks at intents that changed."""
         for intent_id in touched.intents:
-            if self._desk.world.intents[intent_id].status in PLANNABLE:
+            state = self._desk.world.intents[intent_id]
+            if state.status in PLANNABLE:
                 if intent_id not in self._at_work and intent_id not in self._waiting:
-                    self._wanting.add(intent_id)
+                    self._wanting.add(state)
             else:
                 self._wanting.discard(intent_id)
                 self._waiting.pop(intent_id, None)
@@ -52,7 +54,8 @@ class PlanQueue:
 
     def new_block(self) -> None:
         """Markets moved: what found no plan is tried again."""
-        self._wanting.update(self._waiting)
+        for intent_id in self._waiting:
+            self._wanting.add(self._desk.world.intents[intent_id])
         self._waiting.clear()
         if self._wanting:
             self._news.set()
@@ -82,13 +85,11 @@ class PlanQueue:
             self._look_again(state.id)
 
     def _next(self) -> IntentState | None:
-        if not self._wanting:
+        intent_id = self._wanting.first(self._clock.now())
+        if intent_id is None:
             return None
-        now, bound = self._clock.now(), self._composition.rules.starvation_bound
-        states = [self._desk.world.intents[one] for one in self._wanting]
-        state = min(states, key=lambda one: queue_key(one, now, bound))
-        self._wanting.discard(state.id)
-        return state
+        self._wanting.discard(intent_id)
+        return self._desk.world.intents[intent_id]
 
     async def _attempt(self, state: IntentState) -> None:
         if state.deadline is None:
@@ -115,5 +116,5 @@ class PlanQueue:
         if state.status not in PLANNABLE:
             self._waiting.pop(intent_id, None)
         elif intent_id not in self._waiting:
-            self._wanting.add(intent_id)
+            self._wanting.add(state)
             self._news.set()

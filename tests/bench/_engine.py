@@ -21,6 +21,7 @@ from sep_core.runtime.clock import SystemClock
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.settings import settings_of
 from sep_core.runtime.start import running_kernel
+from sep_core.telemetry.log import configure_logging
 
 STRATEGY: Final = "c7b6a5e4-3d2c-1b0a-9f8e-7d6c5b4a3e2d"
 GENESIS: Final = json.loads(default_genesis(7))
@@ -60,6 +61,7 @@ def body(kind: str = "DISPOSE", amount: int = 10**14, **constraints: object) -> 
 @asynccontextmanager
 async def engine(path: Path, mode: str, *, block_seconds: float = 0.01) -> AsyncIterator[Kernel]:
     """An engine whose account has given the router an unlimited allowance; each transaction makes its own block."""
+    configure_logging(path / "log.jsonl", quiet=True)
     chain = SimChain(default_genesis(7))
     keystore = Keystore.import_key(path / "main.json", KEY, b"bench", scrypt_log_n=2)
     approve = bytes.fromhex("095ea7b3") + bytes.fromhex(DEMO_ROUTER[2:]).rjust(32, b"\0") + b"\xff" * 32
