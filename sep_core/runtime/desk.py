@@ -36,6 +36,13 @@ from sep_core.telemetry.crashpoints import crossing
 type Decide = Callable[[World, KernelCommand], Sequence[Decided]]
 type CommitListener = Callable[[Touched], None]
 
+MOST_OPEN = 4096
+"""How many decisions may wait for the disk at once; below what the store's own queue takes."""
+
+MOST_ATTEMPTS = 100
+LONGEST_PAUSE_SECONDS = 0.5
+"""A worker's command is decided again for up to some 50 s where the log has no room or was read again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:
@@ -62,32 +69,56 @@ class Desk:
         self._open: deque[tuple[Commit, Touched]] = deque()
         self._queued = anyio.Event()
         self._listeners: list[CommitListener] = []
-        self._refolding = False
+        self._astray = False
 
     def on_commit(self, listener: CommitListener) -> None:
         """Calls `listener` after every commit, in order, with what it touched."""
         self._listeners.append(listener)
 
     def decide(self, command: KernelCommand) -> Commit:
-        """Decides a command against memory and queues its facts. Raises what rooms refuse; then nothing changed."""
-        if self._refolding:
-            raise StoreBusy(
-                "the log is being read again; nothing was written", next_step="repeat the request"
+        """Decides a command against memory and queues its facts.
+
+        Raises what rooms refuse, or `StoreBusy`; then nothing was decided, and memory is what it was or will be
+        folded again before the next decision.
+        """
+        if self._astray or len(self._open) >= MOST_OPEN:
+            why = (
+                "the log is being read again"
+                if self._astray
+                else f"{len(self._open)} decisions wait for the disk"
             )
+            raise StoreBusy(f"{why}; nothing was written", next_step="repeat the request")
         decided = tuple(self._decide(self.world, command))
         if not decided:
             return Commit((), None)
-        pending = self.store.enqueue(self._writes(decided))
-        for one in decided:
-            self.world.apply(one.stream, one.fact)
+        writes = self._writes(decided)
+        try:
+            # Memory first: what it cannot take in must never stand in the log, where it would stop every start.
+            for one in decided:
+                self.world.apply(one.stream, one.fact)
+            pending = self.store.enqueue(writes)
+        except BaseException:
+            self._astray = True
+            self._queued.set()
+            raise
         commit = Commit(decided, pending)
         self._open.append((commit, touched_by(decided)))
         self._queued.set()
         return commit
 
     async def record(self, command: KernelCommand) -> None:
-        """Decides a command and returns when its facts are durable."""
-        await crossing(f"desk.{type(command).__name__}", self.decide(command).durable())
+        """Decides a command and returns when its facts are durable; waits where the log is busy or read again."""
+        for attempt in range(MOST_ATTEMPTS):
+            try:
+                commit = self.decide(command)
+                await crossing(f"desk.{type(command).__name__}", _done(commit))
+                return
+            except (StoreBusy, WrongExpectedVersion, IdConflict):
+                if attempt == MOST_ATTEMPTS - 1:
+                    raise
+            await anyio.sleep(
+                min(LONGEST_PAUSE_SECONDS, 0.005 * 2**attempt)
+            )  # sep-ok: nothing happens meanwhile
 
     def everything(self) -> Touched:
         """All intents and lanes, for those who begin to listen."""
@@ -101,17 +132,20 @@ class Desk:
     async def run(self) -> None:
         """Follows the commits in order and wakes those who wait for them; ends with the store's own failure."""
         while True:
-            while self._open:
+            while self._open or self._astray:
+                if self._astray:
+                    await self._refold()
+                    continue
                 commit, touched = self._open[0]
                 try:
                     await _outcome(commit.pending)
                 except (WrongExpectedVersion, IdConflict):
-                    await self._refold()
+                    self._astray = True
                     continue
                 self._open.popleft()
                 self._tell(touched)
             self._queued = anyio.Event()
-            if not self._open:
+            if not (self._open or self._astray):
                 await self._queued.wait()
 
     def _tell(self, touched: Touched) -> None:
@@ -120,7 +154,6 @@ class Desk:
 
     async def _refold(self) -> None:
         # What was decided on a world that the log does not confirm is void: wait out the queue, fold again.
-        self._refolding = True
         for commit, _ in self._open:
             try:
                 await _outcome(commit.pending)
@@ -128,7 +161,7 @@ class Desk:
                 continue
         self._open.clear()
         self.world = await fold(self.store)
-        self._refolding = False
+        self._astray = False
         self._tell(self.everything())
 
     def _writes(self, decided: Sequence[Decided]) -> list[StreamWrite]:
@@ -177,6 +210,10 @@ def touched_by(decided: Sequence[Decided]) -> Touched:
         elif room == "account":
             lanes.add(lane_key(rest))
     return Touched(frozenset(intents), frozenset(lanes))
+
+
+async def _done(commit: Commit) -> None:
+    await commit.durable()  # sep-ok: the store crosses around its commit
 
 
 async def _outcome(pending: Awaitable[AppendResult] | None) -> None:

@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 from sep_hooks.context import Clock
 from sep_hooks.errors import ConfigurationError, PluginError
-from sep_hooks.store import CaughtUp, EventStore
+from sep_hooks.store import CaughtUp, EventStore, StoreBusy
 from sep_hooks.types import (
     Amount,
     Asset,
@@ -87,11 +87,15 @@ class PluginReports:
         self.desk: Desk | None = None
 
     def __call__(self, plugin: PluginRef, fact: PluginFact) -> None:
-        """Records a fact without waiting."""
+        """Records a fact without waiting; where the log has no room now, with the next one."""
+        self.early.append((plugin.stream, fact))
         if self.desk is None:
-            self.early.append((plugin.stream, fact))
-        else:
-            self.desk.decide(RecordFacts(((plugin.stream, fact),)))
+            return
+        try:
+            self.desk.decide(RecordFacts(tuple(self.early)))
+        except StoreBusy:
+            return
+        self.early.clear()
 
 
 @asynccontextmanager
