@@ -75,10 +75,15 @@ def wish(name: str, kind: str, symbol: str, amount: int, window_ms: int, slippag
     return Wish(client_id, json.dumps(body).encode())
 
 
+def new_key_file(folder: Path) -> Keystore:
+    """The account's key file, quick to open."""
+    return Keystore.import_key(folder / KEY_FILE, KEY, PASSWORD.encode(), scrypt_log_n=2)
+
+
 def new_chain(folder: Path, *, approved: Sequence[str] = ("WETH",)) -> SimChain:
     """A chain on which the account has given the router unlimited allowances; its key file goes into `folder`."""
     chain = SimChain(default_genesis(7))
-    keystore = Keystore.import_key(folder / KEY_FILE, KEY, PASSWORD.encode(), scrypt_log_n=2)
+    keystore = new_key_file(folder)
     for nonce, symbol in enumerate(approved):
         data = (
             bytes.fromhex("095ea7b3")
@@ -129,3 +134,25 @@ ENVIRON: Final = {"SEP_TEST_PASSWORD": PASSWORD}
 def settings(folder: Path, chain: dict[str, Any], **more: Any) -> Settings:
     """The settings of an engine whose data lies in `folder`."""
     return settings_of(tables(chain, **more), source="test", folder=folder)
+
+
+def toml_text(values: dict[str, Any]) -> str:
+    """A configuration as `sep.toml` has it."""
+    plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
+    lines = [f"{key} = {_toml(value)}" for key, value in plain.items()]
+    for key, table in values.items():
+        if not isinstance(table, dict):
+            continue
+        flat = {name: value for name, value in table.items() if not isinstance(value, dict)}
+        if flat:
+            lines += [f"[{key}]", *(f"{name} = {_toml(value)}" for name, value in flat.items())]
+        for name, inner in table.items():
+            if isinstance(inner, dict):
+                lines += [f"[{key}.{name}]", *(f"{one} = {_toml(value)}" for one, value in inner.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
+    return json.dumps(str(value) if isinstance(value, Path) else value)

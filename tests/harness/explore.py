@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -21,10 +22,10 @@ from sep_native.sim import SimChain
 
 from sep_core.telemetry.crashpoints import armed
 
-from .bench import new_chain
+from .bench import DATA, TOKENS, new_chain
 from .planted import BUGS
 from .run import engine, submit_all
-from .scenario import SCENARIOS, Scenario
+from .scenario import SCENARIOS, Scenario, ask
 from .surviving import Recorder, StateKey, Surviving
 from .verdict import (
     Broken,
@@ -84,8 +85,8 @@ class Explorer:
         first = self.folder / "first"
         first.mkdir()
         chain = new_chain(first)
-        self._foreign = own_transactions(chain)
-        self._before = {symbol: token_balance(chain, symbol) for symbol in ("WETH", "DAI", "WBTC")}
+        self._foreign = own_transactions(partial(ask, chain))
+        self._before = _balances(chain)
         self.scenario.prepare(chain)
         try:
             self._walk(first, chain, None)
@@ -135,10 +136,10 @@ class Explorer:
             views = await submit_all(
                 kernel, self.scenario.wishes, recorder.acknowledged.add, cancel=self.scenario.cancels
             )
-            ended = check_effects(kernel, chain, self._foreign)
+            ended = await check_effects(kernel, own_transactions(partial(ask, chain)), self._foreign)
             if not self.scenario.paper:
                 await check_books(kernel)
-        check_log(folder)
+        check_log(folder / DATA)
         self._check_money(chain, [one.status for one in views])
         if not self.scenario.ends >= set(ended):
             raise Broken(f"ended {dict(ended)}: {[one.reason for one in views]}")
@@ -152,9 +153,14 @@ class Explorer:
                 body = json.loads(one.body)
                 amount = int(body["assets"][0]["amount"])
                 expected["WETH"] += amount if body["type"] == "ACQUIRE" else -amount
-        held = {symbol: token_balance(chain, symbol) for symbol in expected}
+        held = _balances(chain)
         if held != expected:
             raise Broken(f"the account holds {held}, it should hold {expected}")
+
+
+def _balances(chain: SimChain) -> dict[str, int]:
+    symbols = ("WETH", "DAI", "WBTC")
+    return {one: token_balance(partial(ask, chain), TOKENS[one]["address"]) for one in symbols}
 
 
 def main() -> None:

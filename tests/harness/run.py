@@ -18,7 +18,7 @@ from sep_core.runtime.views import IntentView
 from .bench import ENVIRON, Wish, settings
 from .scenario import Scenario
 
-END_SECONDS = 15.0
+END_SECONDS = 20.0
 
 
 @asynccontextmanager

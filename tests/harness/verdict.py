@@ -1,44 +1,47 @@
 """Whether an engine lost or doubled anything: the chain's own blocks are asked, not the engine."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sep_hooks.types import IntentStatus, StepKind
-from sep_native.sim import SimChain
 
 from sep_core.adapters.store_sqlite.audit import verify_store
-from sep_core.execution import EntryStatus
+from sep_core.events.facts import TransactionFinal, TransactionSigned
+from sep_core.events.reading import read_facts
 from sep_core.intents import IntentState
 from sep_core.runtime.kernel import Kernel
 
-from .bench import DATA, OWNER, TOKENS
-from .scenario import ask
+from .bench import OWNER
+
+type Ask = Callable[..., Any]
+"""One JSON-RPC call: method and parameters in, the result out."""
 
 
 class Broken(AssertionError):
     """Something that must hold does not."""
 
 
-def own_transactions(chain: SimChain) -> dict[str, bool]:
+def own_transactions(ask: Ask, owner: str = OWNER) -> dict[str, bool]:
     """The account's transactions in the canonical chain: hash, and whether it succeeded."""
     found: dict[str, bool] = {}
-    for number in range(int(ask(chain, "eth_blockNumber"), 16) + 1):
-        block = ask(chain, "eth_getBlockByNumber", hex(number), True)
+    for number in range(int(ask("eth_blockNumber"), 16) + 1):
+        block = ask("eth_getBlockByNumber", hex(number), True)
         for one in block["transactions"]:
-            if one["from"].lower() == OWNER:
-                receipt = ask(chain, "eth_getTransactionReceipt", one["hash"])
+            if one["from"].lower() == owner:
+                receipt = ask("eth_getTransactionReceipt", one["hash"])
                 if one["hash"] in found:
                     raise Broken(f"{one['hash']} stands in the chain twice")
                 found[one["hash"]] = receipt["status"] == "0x1"
     return found
 
 
-def token_balance(chain: SimChain, symbol: str, owner: str = OWNER) -> int:
+def token_balance(ask: Ask, token: str, owner: str = OWNER) -> int:
     """What the account holds, by the token itself."""
-    call = {"to": TOKENS[symbol]["address"], "data": "0x70a08231" + owner[2:].rjust(64, "0")}
-    return int(ask(chain, "eth_call", call, "latest"), 16)
+    call = {"to": token, "data": "0x70a08231" + owner[2:].rjust(64, "0")}
+    return int(ask("eth_call", call, "latest"), 16)
 
 
 def check_accepted(kernel: Kernel, acknowledged: Collection[UUID]) -> None:
@@ -49,10 +52,13 @@ def check_accepted(kernel: Kernel, acknowledged: Collection[UUID]) -> None:
         raise Broken(f"lost: {lost}")
 
 
-def check_effects(kernel: Kernel, chain: SimChain, foreign: Collection[str]) -> Counter[str]:
+async def check_effects(
+    kernel: Kernel, on_chain: Mapping[str, bool], foreign: Collection[str]
+) -> Counter[str]:
     """One effect for each step of each settled intent, none for any other, nothing open, nothing held.
 
-    `foreign` are the account's transactions from before the engine. Answers how many intents ended how.
+    `on_chain` are the account's transactions in the canonical chain, `foreign` those of them from before the engine.
+    Answers how many intents ended how.
     """
     wanted: dict[str, str] = {}
     ended: Counter[str] = Counter()
@@ -68,28 +74,27 @@ def check_effects(kernel: Kernel, chain: SimChain, foreign: Collection[str]) -> 
             if fill and fill in wanted:
                 raise Broken(f"{fill} fills two intents")
             wanted[fill] = str(state.id)
-    on_chain = own_transactions(chain)
     for lane in kernel.world.lanes.values():
         if lane.unfinished:
             raise Broken(f"open: {[(one.nonce, one.status.value, one.reasons) for one in lane.unfinished]}")
-        entries = list(lane.entries.values())
-        signed = {one.hash: one for one in entries}
-        if len(signed) != len(entries):
-            raise Broken("two nonces carry one transaction")
-        surplus = set(on_chain) - set(signed) - set(foreign)
-        missing = {one.hash for one in entries if one.status is not EntryStatus.CONSUMED} - set(on_chain)
-        if surplus or missing:
-            raise Broken(f"only on chain: {surplus}, only in the log: {missing}")
-        steps = Counter((one.intent_id, one.step_id) for one in entries if on_chain.get(one.hash))
-        if any(count > 1 for count in steps.values()):
-            raise Broken(f"doubled: {steps}")
-        for one in entries:
-            state = kernel.world.intents.get(one.intent_id) if one.intent_id is not None else None
-            took_effect = on_chain.get(one.hash) and state is not None and _swaps(state, one.step_id)
-            if took_effect and state is not None and state.status is not IntentStatus.SETTLED:
-                raise Broken(f"intent {state.id} is {state.status}, its swap {one.hash} took effect")
-            if on_chain.get(one.hash) is not (one.status is EntryStatus.FINAL):
-                raise Broken(f"nonce {one.nonce} is {one.status}, on chain it is {on_chain.get(one.hash)}")
+    signed, final = await _lanes_told(kernel)
+    surplus = set(on_chain) - set(signed) - set(foreign)
+    missing = set(final) - set(on_chain)
+    if surplus or missing:
+        raise Broken(f"only on chain: {surplus}, only in the log: {missing}")
+    nonces = Counter(one.nonce for one in signed.values())
+    steps = Counter((one.intent_id, one.step_id) for name, one in signed.items() if on_chain.get(name))
+    twice = [one for one, count in (*nonces.items(), *steps.items()) if count > 1]
+    if twice:
+        raise Broken(f"doubled: {twice}")
+    for name, one in signed.items():
+        if on_chain.get(name) != final.get(name):
+            raise Broken(f"nonce {one.nonce} ended {final.get(name)}, on chain it is {on_chain.get(name)}")
+        state = kernel.world.intents.get(one.intent_id)
+        if state is None or not on_chain.get(name) or not _swaps(state, one.step_id):
+            continue
+        if state.status is not IntentStatus.SETTLED:
+            raise Broken(f"intent {state.id} is {state.status}, its swap {name} took effect")
     if kernel.world.book.holds:
         raise Broken(f"held for ever: {kernel.world.book.holds}")
     return ended
@@ -106,6 +111,18 @@ def stuck(kernel: Kernel) -> str:
     return f"lanes {lanes}, workers {blocked}, plans {waiting}"
 
 
+async def _lanes_told(kernel: Kernel) -> tuple[dict[str, TransactionSigned], dict[str, bool]]:
+    """All that was ever signed and what became final, as the log has it."""
+    signed: dict[str, TransactionSigned] = {}
+    final: dict[str, bool] = {}
+    async for _, fact in read_facts(kernel.store):
+        if isinstance(fact, TransactionSigned):
+            signed[fact.hash] = fact
+        elif isinstance(fact, TransactionFinal):
+            final[fact.hash] = fact.ok
+    return signed, final
+
+
 def _swaps(state: IntentState, step_id: str) -> bool:
     steps = state.plan.steps if state.plan is not None else ()
     return any(step.id == step_id and step.kind is StepKind.SWAP for step in steps)
@@ -118,8 +135,8 @@ async def check_books(kernel: Kernel) -> None:
         raise Broken(f"books: {found}")
 
 
-def check_log(folder: Path) -> None:
+def check_log(data: Path) -> None:
     """The log verifies."""
-    report = verify_store(folder / DATA)
+    report = verify_store(data)
     if not report.ok:
         raise Broken(f"log: {report.first_bad}")
