@@ -28,7 +28,6 @@ from sep_core.events.facts import (
     Transfer,
 )
 from sep_core.events.streams import ledger_stream
-from sep_core.portfolio.errors import EntryConflict
 from sep_core.portfolio.ledger import Ledger, reversed_postings
 from sep_core.portfolio.owner import Owner
 
@@ -71,7 +70,8 @@ def post_included(
 ) -> tuple[Decided, ...]:
     """Provisional entries of one of our transactions: each transfer that touches us, and gas, on revert too.
 
-    Assets of the plan's path stand against `trade`; what comes in besides is foreign and from outside.
+    Assets of the plan's path stand against `trade`; what comes in besides is foreign and from outside. Gas is
+    an entry even where it cost nothing: whatever was included stands in the books.
     """
     path = _path_assets(plan)
     moved = [one for one in fact.transfers if _touches(one, owner)] if fact.ok else []
@@ -84,8 +84,7 @@ def post_included(
         reason = f"transfer {transfer.ordinal} of nonce {fact.nonce}"
         entries.append(_entry(owner, key, "provisional", reason, intent_id, postings, fact.hash, prices))
     gas = fact.gas_used * fact.effective_gas_price
-    if gas:
-        entries.append(_gas_entry(owner, fact.hash, gas, "provisional", intent_id, prices))
+    entries.append(_gas_entry(owner, fact.hash, gas, "provisional", intent_id, prices))
     return tuple(entries)
 
 
@@ -98,16 +97,14 @@ def post_reorged(ledger: Ledger, owner: Owner, transaction_hash: str) -> tuple[D
 
 
 def post_final(ledger: Ledger, owner: Owner, transaction_hash: str) -> tuple[Decided, ...]:
-    """Final entries in place of the provisional ones. Raises `EntryConflict` where none stand: a final
-    transaction was included before, and has at least its gas.
+    """Final entries in place of the provisional ones; nothing where nothing was booked.
+
+    That a transaction was included before it is final is the lane's business: it refuses the contrary.
     """
-    pending = ledger.pending(owner.account, transaction_hash)
-    if not pending:
-        raise EntryConflict(
-            f"transaction {transaction_hash} of {owner.account} is final, but nothing of it is in the books",
-            next_step="sep reconcile",
-        )
-    return tuple(_restated(owner, replace(entry, status="final")) for entry in pending)
+    return tuple(
+        _restated(owner, replace(entry, status="final"))
+        for entry in ledger.pending(owner.account, transaction_hash)
+    )
 
 
 def post_paper(owner: Owner, fill: Fill, prices: PriceBook | None = None) -> tuple[Decided, ...]:

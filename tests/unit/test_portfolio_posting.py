@@ -116,8 +116,7 @@ def test_a_reorganised_swap_leaves_no_trace_and_may_come_again_with_other_amount
     assert wallet(ledger, QUOTE) == (1_000, 0)
     assert wallet(ledger, NATIVE) == (10**18, 0)
     assert post_reorged(ledger, OWNER, "0xaa") == ()
-    with pytest.raises(EntryConflict, match="nothing of it is in the books"):
-        post_final(ledger, OWNER, "0xaa")
+    assert post_final(ledger, OWNER, "0xaa") == ()
     again = included(transfer(QUOTE, 100, 0, out=True), transfer(BASE, 49, 2), block=BlockRef(8, "0x08"))
     first, second = (entries(post_included(OWNER, one, INTENT, PLAN)) for one in (SWAP, again))
     assert [entry.key for entry in first] == [entry.key for entry in second]
@@ -130,6 +129,14 @@ def test_a_revert_books_gas_alone() -> None:
     ledger = post(opened(), post_included(OWNER, replace(SWAP, ok=False), INTENT, PLAN))
     assert wallet(ledger, QUOTE) == (1_000, 0)
     assert wallet(ledger, NATIVE) == (10**18, -500)
+
+
+def test_gas_that_cost_nothing_is_an_entry_too() -> None:
+    free = replace(included(), effective_gas_price=Amount(0))
+    ledger = post(opened(), post_included(OWNER, free, INTENT, PLAN))
+    assert [entry.status for entry in entries(post_final(ledger, OWNER, "0xaa"))] == ["final"]
+    post(ledger, post_final(ledger, OWNER, "0xaa"))
+    assert wallet(ledger, NATIVE) == (10**18, 0)
 
 
 def test_what_comes_in_besides_the_path_is_foreign() -> None:
