@@ -112,8 +112,14 @@ def value_codec(hint: object) -> tuple[_Encode, _Decode]:
 
 
 def utc_text(moment: datetime) -> str:
-    """A moment as the log writes it: UTC, microseconds, `Z`."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    """A moment as the log writes it: UTC, microseconds, `Z`. Raises `ValueError` where UTC has no such moment."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} names no time zone")
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{moment.isoformat()} lies outside the years 1 to 9999 in UTC") from None
+    return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def utc_moment(text: str) -> datetime:

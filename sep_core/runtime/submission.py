@@ -1,14 +1,15 @@
 """The edge of an intent: from an author's bytes to a value, with every mistake named by its place."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -17,13 +18,21 @@ from pydantic import (
     WithJsonSchema,
 )
 from sep_hooks.errors import InvalidAmount, InvalidAsset, Permanent
-from sep_hooks.types import AMOUNT_PATTERN, Amount, Ratio, parse_amount, parse_ratio
+from sep_hooks.types import AMOUNT_PATTERN, Amount, Ratio, parse_amount
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_NESTING = 64
 MAX_ASSETS = 32
 _AMOUNT_DIGITS = 78
+_NUMBER_CHARACTERS = 80
+_RATIO_PLACES = 30
+_LARGEST_RATIO = 10**9
+_RATIO_BOUNDS = "a ratio lies between 0 and 10^9 with at most 30 decimal places"
 RATIO_PATTERN = r"^[0-9]{1,30}(\.[0-9]{1,30})?$"
+_RATIO = re.compile(RATIO_PATTERN.removesuffix("$") + r"\Z")
+_MOMENT = re.compile(
+    r"[0-9]{4}(-[0-9]{2}){2}[Tt ][0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +78,28 @@ def _amount(value: object) -> Amount:
 def _ratio(value: object) -> Ratio:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise ValueError("write the ratio as a number or a decimal string")
-    text = value if isinstance(value, str) else format(Decimal(value), "f")
+    if isinstance(value, str) and _RATIO.match(value) is None:
+        raise ValueError(f"{value[:64]!r} is no ratio: write digits with at most one point, like 0.005")
+    ratio = Decimal(value)
+    # Its size before anything else: to write out 1e300000000 takes a minute and all memory.
+    if not ratio.is_finite() or not -_RATIO_PLACES <= ratio.adjusted() <= _RATIO_PLACES:
+        raise ValueError(_RATIO_BOUNDS)
+    exponent = ratio.as_tuple().exponent
+    assert isinstance(exponent, int)
+    if ratio < 0 or ratio > _LARGEST_RATIO or not -_RATIO_PLACES <= exponent <= _RATIO_PLACES:
+        raise ValueError(_RATIO_BOUNDS)
+    return Decimal(format(ratio.copy_abs(), "f"))
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, str) or _MOMENT.fullmatch(value) is None:
+        raise ValueError("write the moment as RFC 3339 with a time zone, like 2026-01-31T12:00:00Z")
     try:
-        ratio = parse_ratio(text)
-    except InvalidAmount as error:
-        raise ValueError(error.message) from None
-    if ratio < 0 or ratio > 10**9 or -ratio.as_tuple().exponent > 30:  # type: ignore[operator]  # finite: an int
-        raise ValueError("a ratio lies between 0 and 10^9 with at most 30 decimal places")
-    return ratio
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{value} lies outside the calendar's years 1 to 9999 in UTC") from None
+    except ValueError as error:
+        raise ValueError(f"{value} is no moment: {error}") from None
 
 
 AmountField = Annotated[
@@ -93,6 +116,9 @@ RatioField = Annotated[
             ]
         }
     ),
+]
+MomentField = Annotated[
+    datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
 
 
@@ -137,7 +163,7 @@ class Submission(_Body):
     type: Literal["ACQUIRE", "DISPOSE", "REBALANCE", "BRIDGE", "LIQUIDATE"]
     assets: list[SubmittedLeg] = Field(min_length=1, max_length=MAX_ASSETS)
     constraints: SubmittedConstraints
-    deadline: AwareDatetime | None = None
+    deadline: MomentField | None = None
 
 
 def parse_submission(body: bytes) -> Submission:
@@ -167,7 +193,7 @@ def _decoded(body: bytes) -> object:
         return json.loads(
             body.decode("utf-8"),
             object_pairs_hook=_unique_keys,
-            parse_float=Decimal,
+            parse_float=_bounded_decimal,
             parse_int=_bounded_integer,
             parse_constant=_no_constant,
         )
@@ -210,9 +236,21 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _bounded_integer(text: str) -> int:
-    if len(text) > 80:
-        raise _malformed("number_too_long", "a number has more than 80 digits")
+    _check_length(text)
     return int(text)
+
+
+def _bounded_decimal(text: str) -> Decimal:
+    _check_length(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise _malformed("number_too_large", f"the exponent of {text} is beyond all use") from None
+
+
+def _check_length(text: str) -> None:
+    if len(text) > _NUMBER_CHARACTERS:
+        raise _malformed("number_too_long", f"a number has more than {_NUMBER_CHARACTERS} digits")
 
 
 def _no_constant(text: str) -> object:
