@@ -1,12 +1,22 @@
 """JSON of an Ethereum node as values of the contract."""
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import orjson
 from sep_hooks.errors import RpcUnavailable
 from sep_hooks.types import Address, Block, BlockRef, CallResult, ChainLog, Receipt
 
 from .header import Header
+
+LARGEST_COUNT: Final = 2**53 - 1
+"""Block numbers, times and amounts of gas lie far below; what the log holds as a number must not lie above."""
+
+LARGEST_PRICE: Final = 2**128 - 1
+"""Wei per gas; times an amount of gas it is still an amount."""
+
+_HASH: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 def quantity(value: object) -> int:
@@ -17,6 +27,21 @@ def quantity(value: object) -> int:
         except ValueError:
             pass
     raise malformed("quantity", value)
+
+
+def count(value: object, most: int = LARGEST_COUNT) -> int:
+    """A quantity that is at most `most`. Raises `RpcUnavailable`: no honest chain says more."""
+    number = quantity(value)
+    if number > most:
+        raise malformed("a quantity that can be", value)
+    return number
+
+
+def hash_text(value: object) -> str:
+    """A hash of 32 bytes in lower case. Raises `RpcUnavailable`."""
+    if isinstance(value, str) and _HASH.fullmatch(value):
+        return value.lower()
+    raise malformed("a hash", value)
 
 
 def octets(value: object) -> bytes:
@@ -40,15 +65,15 @@ def header(value: object) -> Header:
     """A block's header. Raises `RpcUnavailable`."""
     fields = record(value)
     block = Block(
-        number=quantity(fields.get("number")),
-        hash=text(fields.get("hash")),
-        parent_hash=text(fields.get("parentHash")),
-        timestamp=quantity(fields.get("timestamp")),
-        base_fee=quantity(fields.get("baseFeePerGas", "0x0")),
-        gas_limit=quantity(fields.get("gasLimit")),
+        number=count(fields.get("number")),
+        hash=hash_text(fields.get("hash")),
+        parent_hash=hash_text(fields.get("parentHash")),
+        timestamp=count(fields.get("timestamp")),
+        base_fee=count(fields.get("baseFeePerGas", "0x0"), LARGEST_PRICE),
+        gas_limit=count(fields.get("gasLimit")),
     )
     bloom = fields.get("logsBloom")
-    return Header(block, quantity(fields.get("gasUsed")), None if bloom is None else octets(bloom))
+    return Header(block, count(fields.get("gasUsed")), None if bloom is None else octets(bloom))
 
 
 def logs(value: object) -> tuple[ChainLog, ...]:
@@ -76,14 +101,14 @@ def logs(value: object) -> tuple[ChainLog, ...]:
 
 
 def receipt(value: object) -> Receipt:
-    """A transaction's receipt. Raises `RpcUnavailable`."""
+    """A transaction's receipt. Raises `RpcUnavailable`, for numbers that no chain can hold too."""
     fields = record(value)
     return Receipt(
-        transaction_hash=text(fields.get("transactionHash")),
-        block=BlockRef(quantity(fields.get("blockNumber")), text(fields.get("blockHash"))),
+        transaction_hash=hash_text(fields.get("transactionHash")),
+        block=BlockRef(count(fields.get("blockNumber")), hash_text(fields.get("blockHash"))),
         ok=quantity(fields.get("status")) == 1,
-        gas_used=quantity(fields.get("gasUsed")),
-        effective_gas_price=quantity(fields.get("effectiveGasPrice")),
+        gas_used=count(fields.get("gasUsed")),
+        effective_gas_price=count(fields.get("effectiveGasPrice"), LARGEST_PRICE),
         logs=logs(fields.get("logs")),
     )
 
@@ -102,7 +127,7 @@ def call_result(value: object) -> CallResult:
     return CallResult(
         ok=quantity(fields.get("status")) == 1,
         output=output,
-        gas_used=quantity(fields.get("gasUsed")),
+        gas_used=count(fields.get("gasUsed")),
         logs=logs(fields.get("logs", [])),
         error=message,
     )
