@@ -46,8 +46,10 @@ _STORE_CODES = frozenset(
 )
 
 _USAGE_CODES = frozenset({"bad_moment", "bad_cursor", "bad_key"})
+_CONFIGURATION_CODES = frozenset({"signer_refused"})
 _UNAVAILABLE_CODES = frozenset({"token_unavailable"})
 
+_CODE_STEPS = {"signer_refused": "see the signer of the account in sep.toml, then run `sep check`"}
 _SYSTEM_STEPS = {
     errno.EADDRINUSE: "stop that program, set another port in [api] of sep.toml, or give --port 0 for a free one",
     errno.EACCES: "mend the permissions, or name another path",
@@ -70,7 +72,7 @@ def exit_code(error: BaseException) -> int:
             return EXIT_USAGE
         if error.code in _UNAVAILABLE_CODES:
             return EXIT_UNAVAILABLE
-        if isinstance(error, ConfigurationError | PluginError):
+        if isinstance(error, ConfigurationError | PluginError) or error.code in _CONFIGURATION_CODES:
             return EXIT_CONFIGURATION
         if isinstance(error, Ambiguous):
             return EXIT_IN_DOUBT
@@ -136,7 +138,7 @@ def _system_words(error: OSError) -> str:
 
 def _next_step(error: BaseException) -> str:
     if isinstance(error, SepError):
-        return error.next_step
+        return error.next_step or _CODE_STEPS.get(error.code, "")
     if isinstance(error, OSError):
         return _SYSTEM_STEPS.get(error.errno or 0, "")
     return "run it again with --debug and report the traceback"

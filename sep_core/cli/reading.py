@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sep_core.cli.output import Waiting
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from sep_core.runtime.queries import Queries
@@ -39,16 +40,22 @@ async def _read[T](
     from sep_core.adapters.store_sqlite import open_store
     from sep_core.runtime.clock import SystemClock
     from sep_core.runtime.desk import fold
-    from sep_core.runtime.kernel import moment_or_position
     from sep_core.runtime.queries import Queries
 
     store = open_store(settings.store.path, writable=False, clock=SystemClock(), ids=uuid4)
     try:
-        when = None if as_of is None else moment_or_position(as_of)
+        when = None if as_of is None else _place(as_of)
         world = await fold(store, as_of=when)
         return await ask(Queries(world, store, settings, as_of=when), world)
     finally:
         await store.close()
+
+
+def _place(as_of: str) -> "int | datetime":
+    # The kernel brings chains and venues along: only those who look back pay for them.
+    from sep_core.runtime.kernel import moment_or_position
+
+    return moment_or_position(as_of)
 
 
 async def fold_of(settings: "Settings") -> "World | None":

@@ -29,7 +29,9 @@ def read_tables(path: Path) -> dict[str, Toml]:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise ConfigurationError(f"{path}: no such file", next_step="name one with --config, or make one with `sep init`") from None
+        raise ConfigurationError(
+            f"{path}: no such file", next_step="name one with --config, or make one with `sep init`"
+        ) from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     if len(data) > _LARGEST_BYTES:
