@@ -25,10 +25,10 @@ from sep_hooks.types import (
 
 from . import fees, parse
 from .broadcast import Broadcaster
+from .endpoints import EndpointRpc
 from .errors import WrongChain
 from .native import NativeAbi, keccak256
 from .reads import ChainReads
-from .rpc import EndpointRpc
 
 BROADCAST_TIMEOUT_SECONDS = 10.0
 VERIFY_TIMEOUT_SECONDS = 5.0

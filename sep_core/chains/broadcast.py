@@ -8,7 +8,7 @@ from sep_hooks.errors import RpcRejected, SepError
 from sep_hooks.types import AnswerKind, BroadcastAnswer
 
 from . import parse
-from .rpc import EndpointRpc
+from .endpoints import EndpointRpc
 
 GRACE_SECONDS = 1.0
 """How long the other endpoints may still answer once one has accepted."""

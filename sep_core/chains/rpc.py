@@ -4,11 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Protocol, runtime_checkable
 
 import aiohttp
 import orjson
-from sep_hooks.context import Rpc, RpcFailed, RpcOk, RpcOutcome, RpcRequest
+from sep_hooks.context import RpcFailed, RpcOk, RpcOutcome, RpcRequest
 from sep_hooks.errors import Ambiguous, ConfigurationError, RpcLimited, RpcUnavailable, SepError
 
 from sep_core.telemetry.crashpoints import crash_point
@@ -20,20 +19,6 @@ from .errors import WrongChain
 BATCH_LIMIT = 50
 CONCURRENT_BATCHES = 4
 SEND_AGAIN = "broadcast the same bytes again and look for the receipt"
-
-
-@runtime_checkable
-class EndpointRpc(Rpc, Protocol):
-    """An `Rpc` that can also ask each of its endpoints, by name."""
-
-    async def each(
-        self, request: RpcRequest, *, timeout_seconds: float = 10.0, grace_seconds: float | None = None
-    ) -> Sequence[tuple[str, RpcOutcome]]:
-        """What every endpoint answers, once each, in the order of the configuration.
-
-        With a grace, the others have only that much longer once one endpoint gave a result.
-        """
-        ...
 
 
 def is_send(method: str) -> bool:

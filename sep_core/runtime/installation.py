@@ -16,7 +16,6 @@ from sep_hooks.venue import VenueAdapter
 
 from sep_core.chains.access import ChainAccess
 from sep_core.chains.native import VenueLogs
-from sep_core.chains.rpc import open_http_rpc
 from sep_core.intents import Bounds, IntentRules, KnownAccount, Roster
 from sep_core.plugins.activation import activate
 from sep_core.plugins.discovery import discover
@@ -182,6 +181,10 @@ class Installer:
                     pointer=f"chains.{name}.rpc",
                     next_step='add rpc = ["http://…"] to the table and run `sep check`',
                 )
+            from sep_core.chains.rpc import (
+                open_http_rpc,  # with all of aiohttp, which a simulated chain needs not
+            )
+
             rpc = await stack.enter_async_context(open_http_rpc(endpoints, chain_id=preset.chain_id))
         return ChainPart(name, plugin, preset, ChainAccess(preset, rpc))
 

@@ -3,7 +3,7 @@
 from sep_hooks.context import RpcOk, RpcRequest
 
 from sep_core.chains.access import ChainAccess
-from sep_core.chains.rpc import EndpointRpc
+from sep_core.chains.endpoints import EndpointRpc
 
 TIMEOUT_SECONDS = 10.0
 
