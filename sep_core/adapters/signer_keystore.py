@@ -23,12 +23,15 @@ _APPROVALS = frozenset({bytes.fromhex("095ea7b3"), bytes.fromhex("39509351")})
 _UNLIMITED = 2**255
 _BUSY_TIMEOUT_MS = 5_000
 
+_NO_LOG = UUID(int=0)
+"""Stands for the log of a request that was remembered before requests named theirs."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS signed (
     chain_id INTEGER NOT NULL, nonce INTEGER NOT NULL, epoch INTEGER NOT NULL, request TEXT NOT NULL,
     PRIMARY KEY (chain_id, nonce)
 ) STRICT;
-CREATE TABLE IF NOT EXISTS highest (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS epochs (store_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
 """
 
 
@@ -56,7 +59,7 @@ def create_keystore(path: Path, password: str, *, scrypt_log_n: int = 18) -> Add
 
 
 class KeystoreSigner(Signer[KeystoreConfig]):
-    """One payload for each (chain, nonce), remembered durably before its signature is returned.
+    """One payload for each (chain, nonce), whichever log wants it, remembered durably before it is returned.
 
     Signatures are deterministic, so the memory holds requests alone: what was signed is signed again to be listed.
     """
@@ -195,7 +198,11 @@ def _remember(memory: apsw.Connection, request: SignRequest) -> None:
     transaction = request.transaction
     memory.execute("BEGIN IMMEDIATE")
     try:
-        (highest,) = next(memory.execute("SELECT coalesce(max(epoch), 0) FROM highest"))
+        (highest,) = next(
+            memory.execute(
+                "SELECT coalesce(max(epoch), 0) FROM epochs WHERE store_id = ?", (str(request.store_id),)
+            )
+        )
         if request.epoch < int(str(highest)):
             raise SignerRefused(
                 f"step {request.step_id} is not signed: epoch {request.epoch} is older than {highest}, another engine"
@@ -214,8 +221,8 @@ def _remember(memory: apsw.Connection, request: SignRequest) -> None:
                 (transaction.chain_id, transaction.nonce, request.epoch, _text_of(request)),
             )
         memory.execute(
-            "INSERT INTO highest VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET epoch = excluded.epoch",
-            (request.epoch,),
+            "INSERT INTO epochs VALUES (?, ?) ON CONFLICT (store_id) DO UPDATE SET epoch = excluded.epoch",
+            (str(request.store_id), request.epoch),
         )
         memory.execute("COMMIT")
     except BaseException:
@@ -225,15 +232,17 @@ def _remember(memory: apsw.Connection, request: SignRequest) -> None:
 
 
 def _check_same(known: SignRequest, request: SignRequest) -> None:
-    same = (known.intent_id, known.step_id, known.transaction) == (
+    same = (known.store_id, known.intent_id, known.step_id, known.transaction) == (
+        request.store_id,
         request.intent_id,
         request.step_id,
         request.transaction,
     )
     if not same:
+        log = "" if known.store_id == request.store_id else f" of another log, {known.store_id}"
         raise SignerRefused(
             f"step {request.step_id} is not signed: nonce {request.transaction.nonce} on chain"
-            f" {request.transaction.chain_id} belongs to step {known.step_id} of intent {known.intent_id}",
+            f" {request.transaction.chain_id} belongs to step {known.step_id} of intent {known.intent_id}{log}",
             next_step="reconcile the account: its log lacks a transaction that was signed",
         )
 
@@ -242,6 +251,7 @@ def _text_of(request: SignRequest) -> str:
     transaction = request.transaction
     return json.dumps(
         {
+            "store_id": str(request.store_id),
             "intent_id": str(request.intent_id),
             "step_id": request.step_id,
             "epoch": request.epoch,
@@ -275,4 +285,5 @@ def _request_of(text: str) -> SignRequest:
             max_fee_per_gas=int(fields["max_fee_per_gas"]),
             max_priority_fee_per_gas=int(fields["max_priority_fee_per_gas"]),
         ),
+        store_id=UUID(fields["store_id"]) if "store_id" in fields else _NO_LOG,
     )

@@ -51,6 +51,18 @@ class UnknownEffect(LaneError):
     code = "unknown_effect"
 
 
+class SignedElsewhere(LaneError):
+    """The signer remembers signatures of another log, which the chain could still execute."""
+
+    code = "signed_elsewhere"
+
+
+class ChainBehindLog(LaneError):
+    """The chain stands before what the log has as final: it was replaced, or its endpoint lags."""
+
+    code = "chain_behind_log"
+
+
 class FinalWithoutReceipt(LaneError):
     """Finality was reported for a block in which the lane holds no receipt."""
 

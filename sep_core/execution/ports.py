@@ -158,6 +158,10 @@ class LaneDesk(Protocol):
         """The intent's plan where it is approved and nothing of it is recorded as started, else None."""
         ...
 
+    def knows(self, intent_id: IntentId) -> bool:
+        """Whether the log holds such an intent."""
+        ...
+
     def step(self, intent_id: IntentId, step_id: str) -> Step | None:
         """A step of the intent's plan."""
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import anyio
 from sep_hooks.errors import Retryable, SignerRefused
@@ -42,11 +43,12 @@ TOLERANCE_PPM = 500
 
 @dataclass(frozen=True, slots=True)
 class SigningDesk:
-    """Who signs and seals, under which epoch of the log. Paper mode has none: no signer is constructed."""
+    """Who signs and seals, under which epoch of which log. Paper mode has none: no signer is constructed."""
 
     signer: SignerPort
     vault: VaultPort
     epoch: int
+    store_id: UUID
 
 
 class SignerSilent(Retryable):
@@ -218,7 +220,9 @@ class Preparation:
                 request.plan.max_fee_per_gas,
                 tip,
             )
-            sign = SignRequest(request.intent_id, step.id, desk.epoch, request.plan.digest, transaction)
+            sign = SignRequest(
+                request.intent_id, step.id, desk.epoch, request.plan.digest, transaction, desk.store_id
+            )
             try:
                 with anyio.fail_after(CALL_TIMEOUT_SECONDS):
                     made = await crossing("execution.prepare.sign", desk.signer.sign(sign))

@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 from sep_hooks.context import Clock, Log
+from sep_hooks.signer import SignedEntry
 from sep_hooks.types import ChainUpdate, IntentId, Json, chain_id_of
 
 from sep_core.execution.asking import ChainSilent, ask
 from sep_core.execution.commands import AdoptSigned
-from sep_core.execution.errors import LaneError
+from sep_core.execution.errors import ChainBehindLog, LaneError
 from sep_core.execution.lane import MAX_IN_FLIGHT, LaneState
 from sep_core.execution.ports import (
     ExecutionChain,
@@ -21,6 +22,7 @@ from sep_core.execution.ports import (
     Witnesses,
 )
 from sep_core.execution.prepare import PartlySigned, Preparation, SignerSilent, SigningDesk
+from sep_core.execution.remembered import check_taken, of_this_log
 from sep_core.execution.sending import Sending
 from sep_core.execution.watch import Sight, Watch
 from sep_core.telemetry.crashpoints import crossing
@@ -35,7 +37,8 @@ LOOK_EVERYWHERE_EACH = 16
 class LaneWorker:
     """One lane, one loop. Start, restart and take-over are the same: adopt, look, send, go on.
 
-    No new work is prepared while anything of the lane is in doubt. Paper mode has no `signing`.
+    No new work is prepared while anything of the lane is in doubt. Paper mode has no `signing`. `only_watches` says
+    why nothing is signed or sent here at all, so that what was sent earlier is followed to its end and no further.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class LaneWorker:
         pause: Pause = anyio.sleep,
         witnesses: Witnesses | None = None,
         quorum: int = DEFAULT_QUORUM,
+        only_watches: str = "",
     ) -> None:
         self._chain = chain
         self._desk = desk
@@ -62,15 +66,16 @@ class LaneWorker:
         self._wake = anyio.Event()
         self._removed: set[str] = set()
         self._looks = 0
-        self._adopted = self._taken_over = signing is None
+        self._adopted = self._taken_over = signing is None and not only_watches
         self._asked_for: IntentId | None = None
         self._blocked = ""
+        self._only_watches = only_watches
         self._silent = False
 
     @property
     def blocked(self) -> str:
         """Why no new work is prepared, empty where it is."""
-        return self._blocked
+        return self._blocked or self._only_watches
 
     def may_have_signed(self, intent_id: IntentId) -> bool:
         """Whether the signer may hold a signature for the intent that the log does not have."""
@@ -103,9 +108,12 @@ class LaneWorker:
         try:
             await self._recovered()
             sight = await self._look()
+            _check_not_behind(self._desk.lane(), sight)
             await self._send(sight)
             if self._adopted:
                 await self._work(sight)
+            elif self._only_watches:
+                self._blocked = ""
             self._tell_answered()
         except (ChainSilent, SignerSilent) as error:
             self._tell_silent(error.message)
@@ -113,15 +121,22 @@ class LaneWorker:
             self._tell_refused(error)
 
     async def recover(self) -> None:
-        """Takes over what the signer remembers and the log does not, and finishes plans that were half signed."""
+        """Takes over what the signer remembers for this log and the log lacks, and finishes half signed plans.
+
+        Raises `SignedElsewhere` where what else the signer remembers could still be executed.
+        """
         lane = self._desk.lane()
         if lane is None or self._signing is None:
             return
         remembered = await ask("execution.recover.list_signed", self._signing.signer.list_signed())
-        chain_id = chain_id_of(lane.key.chain)
+        chain_id, store_id = chain_id_of(lane.key.chain), self._signing.store_id
+        strange: list[SignedEntry] = []
         for entry in sorted(remembered, key=lambda one: one.request.transaction.nonce):
             request, lane = entry.request, self._desk.lane() or lane
             if request.transaction.chain_id != chain_id:
+                continue
+            if not of_this_log(entry, store_id, self._desk.knows):
+                strange.append(entry)
                 continue
             if request.transaction.nonce < lane.next_nonce and not _unknown(lane, entry.signed.hash):
                 continue
@@ -138,6 +153,9 @@ class LaneWorker:
             )
             await crossing("execution.recover.record", self._desk.record(adopt))
         lane = self._desk.lane() or lane
+        if strange:
+            stands = await ask("execution.recover.nonce", self._chain.nonce(lane.key.address))
+            check_taken(lane, strange, stands, store_id)
         begun = [one.intent_id for one in lane.unfinished if one.recovered]
         for intent_id in dict.fromkeys(begun):
             if intent_id is None:
@@ -147,7 +165,7 @@ class LaneWorker:
                 await self._prepare(half_signed)
 
     async def _recovered(self) -> None:
-        if self._adopted:
+        if self._adopted or self._only_watches:
             return
         try:
             await self.recover()
@@ -160,7 +178,7 @@ class LaneWorker:
         lane = self._desk.lane()
         if lane is None:
             return None
-        if self._signing is None:
+        if self._signing is None and not self._only_watches:
             return None
         removed = frozenset(self._removed)
         everywhere = self._looks % LOOK_EVERYWHERE_EACH == 0
@@ -234,9 +252,9 @@ class LaneWorker:
 
     def _tell_refused(self, error: LaneError) -> None:
         # Nothing was recorded; the next look may see better.
-        if self._blocked != error.message:
+        if self._blocked != str(error):
             self._log.warning("lane.refused", account=self._name, code=error.code, reason=str(error))
-        self._blocked = error.message
+        self._blocked = str(error)
 
     def _tell_answered(self) -> None:
         if self._silent:
@@ -250,6 +268,19 @@ class LaneWorker:
 
 def _unknown(lane: LaneState, transaction_hash: str) -> bool:
     return lane.carrying(transaction_hash) is None
+
+
+def _check_not_behind(lane: LaneState | None, sight: Sight | None) -> None:
+    """Whether the chain holds at least what is final here. Raises `ChainBehindLog`."""
+    if lane is None or sight is None:
+        return
+    last = max((nonce for nonce, entry in lane.entries.items() if entry.status.finished), default=-1)
+    if sight.latest_nonce <= last:
+        raise ChainBehindLog(
+            f"account {lane.name} stands at nonce {sight.latest_nonce} on chain, but nonce {last} is final in the log:"
+            " the chain was replaced or its endpoint lags; nothing is signed or sent",
+            next_step="compare the chain's endpoints with `sep doctor`; for a new chain use another data folder",
+        )
 
 
 def _obstacle(lane: LaneState, sight: Sight | None, request: PrepareRequest) -> str:

@@ -72,6 +72,10 @@ class LaneWork:
         """Whether the intent has an approved plan of this account of which no signature is recorded."""
         return intent_id in self._approved
 
+    def knows(self, intent_id: IntentId) -> bool:
+        """Whether the log holds such an intent."""
+        return intent_id in self._desk.world.intents
+
     def step(self, intent_id: IntentId, step_id: str) -> Step | None:
         """A step of the intent's plan."""
         state = self._desk.world.intents.get(intent_id)

@@ -375,7 +375,7 @@ def _make_workers(kernel: Kernel, works: dict[LaneKey, LaneWork], store: SqliteS
         key = LaneKey(part.ref, said.address)
         work = works[key] = LaneWork(kernel.desk, key, said.name, kernel.composition, kernel.clock)
         signer = installation.signers.get(said.name)
-        signing = None if signer is None else SigningDesk(signer, store.vault(), store.epoch)
+        signing = None if signer is None else SigningDesk(signer, store.vault(), store.epoch, store.store_id)
         reader = ReceiptReader(part.ref, partial(_passes, installation))
         worker = kernel.workers[key] = LaneWorker(
             part.access, reader, work, signing, kernel.clock, log, witnesses=EndpointWitnesses(part.access)

@@ -1,6 +1,7 @@
 """The key-file signer: one payload for each nonce, remembered before it is returned, under a policy of its own."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
+import apsw
 import pytest
 from pydantic import SecretStr
 from sep_hooks.context import SignerContext
@@ -38,7 +40,8 @@ def request(nonce: int = 0, **changes: object) -> SignRequest:
         max_fee_per_gas=10**10,
         max_priority_fee_per_gas=10**9,
     )
-    return SignRequest(IntentId(UUID(int=1)), "1", 1, "digest", replace(transaction, **changes))  # type: ignore[arg-type]
+    changed = replace(transaction, **changes)  # type: ignore[arg-type]
+    return SignRequest(IntentId(UUID(int=1)), "1", 1, "digest", changed, UUID(int=7))
 
 
 def signer(folder: Path, **changes: object) -> KeystoreSigner:
@@ -191,3 +194,24 @@ async def test_a_kill_at_any_moment_loses_no_returned_signature(folder: Path) ->
     assert 3 <= len(returned) <= len(remembered) <= len(returned) + 2
     assert sorted(map(int, remembered)) == list(range(len(remembered)))
     await one.close()
+
+
+async def test_each_log_has_epochs_of_its_own_and_no_nonce_of_another(opened: KeystoreSigner) -> None:
+    await opened.sign(replace(request(), epoch=5))
+    other = UUID(int=8)
+    with pytest.raises(SignerRefused, match=r"belongs to step 1 .* of another log"):
+        await opened.sign(replace(request(), store_id=other))
+    await opened.sign(replace(request(1), epoch=1, store_id=other))
+    assert [one.request.store_id for one in await opened.list_signed()] == [UUID(int=7), other]
+
+
+async def test_a_row_of_before_logs_were_named_is_of_no_log(folder: Path, opened: KeystoreSigner) -> None:
+    await opened.sign(request())
+    memory = apsw.Connection(str(folder / "main.json.signed"))
+    (text,) = next(memory.execute("SELECT request FROM signed"))
+    fields = json.loads(str(text))
+    del fields["store_id"]
+    memory.execute("UPDATE signed SET request = ?", (json.dumps(fields),))
+    memory.close()
+    (entry,) = await opened.list_signed()
+    assert entry.request.store_id == UUID(int=0)

@@ -108,6 +108,9 @@ class Desk:
     def approved(self, intent_id: IntentId) -> PrepareRequest | None:
         return next((one for one in self.work if one.intent_id == intent_id), None)
 
+    def knows(self, intent_id: IntentId) -> bool:
+        return intent_id in self.plans
+
     def step(self, intent_id: IntentId, step_id: str) -> Step | None:
         return next((one for one in self.plans[intent_id].steps if one.id == step_id), None)
 
@@ -202,7 +205,7 @@ async def world(key_file: Path, tmp_path: Path, *, paper: bool) -> tuple[World, 
         chain,
         ReceiptReader(CHAIN, passes),
         desk,
-        None if paper else SigningDesk(signer, Vault(random_bytes(32)), 1),
+        None if paper else SigningDesk(signer, Vault(random_bytes(32)), 1, UUID(int=1)),
         standing,
         standing,
     )

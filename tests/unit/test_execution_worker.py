@@ -91,6 +91,7 @@ KEY = LaneKey(CHAIN, OWNER)
 PAID = erc20(1, "0x" + "aa" * 20)
 WANTED = erc20(1, "0x" + "bb" * 20)
 NAMES = UUID("11111111-2222-3333-4444-555555555555")
+STORE = UUID(int=1)
 FIRST_NONCE = 3
 SPENT, RECEIVED = 1_000, 500
 NEVER = 10**9
@@ -361,6 +362,9 @@ class ListDesk:
             return None
         return PrepareRequest(intent_id, self.durable.plans[intent_id])
 
+    def knows(self, intent_id: IntentId) -> bool:
+        return intent_id in self.durable.plans
+
     def step(self, intent_id: IntentId, step_id: str) -> Step | None:
         plan = self.durable.plans.get(intent_id)
         return next((one for one in plan.steps if one.id == step_id), None) if plan else None
@@ -458,7 +462,7 @@ def start(
         durable.chain,
         reader(),
         desk,
-        SigningDesk(durable.signer, durable.vault, 1),
+        SigningDesk(durable.signer, durable.vault, 1, STORE),
         ChainClock(durable.chain),
         QuietLog(),
         witnesses=witnesses,
@@ -819,7 +823,7 @@ async def test_the_loop_works_when_woken_and_rests_otherwise() -> None:
         durable.chain,
         reader(),
         desk,
-        SigningDesk(durable.signer, durable.vault, 1),
+        SigningDesk(durable.signer, durable.vault, 1, STORE),
         ChainClock(durable.chain),
         QuietLog(),
         pause=pause,

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+from uuid import UUID
 
 from sep_hooks.config import PluginConfig
 from sep_hooks.context import SignerContext
@@ -12,13 +13,17 @@ from sep_hooks.types import Address, IntentId, SignedTransaction, Transaction
 
 @dataclass(frozen=True, slots=True)
 class SignRequest:
-    """One described step: who wants it, under which epoch of the log, for which plan, and the exact transaction."""
+    """One described step: who wants it, under which epoch of which log, for which plan, the exact transaction.
+
+    `store_id` is the log's identity: what was signed for one log is never taken over by another.
+    """
 
     intent_id: IntentId
     step_id: str
     epoch: int
     plan_digest: str
     transaction: Transaction
+    store_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +51,13 @@ class Signer[ConfigT: PluginConfig](ABC):
     async def sign(self, request: SignRequest) -> SignedTransaction:
         """The signed bytes, remembered durably before they are returned.
 
-        Raises `SignerRefused` for a second payload at one nonce, an older epoch, or a breach of the policy.
+        Raises `SignerRefused` for a second payload at one nonce, an older epoch of the same log, or a breach of
+        the policy.
         """
 
     @abstractmethod
     async def list_signed(self) -> Sequence[SignedEntry]:
-        """All that was ever signed and is still remembered, by nonce."""
+        """All that was ever signed for any log and is still remembered, by nonce."""
 
     async def close(self) -> None:
         """Forgets the key."""
