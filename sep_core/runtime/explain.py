@@ -96,6 +96,8 @@ def _refusal(code: str, reason: str, verdicts: Sequence[Verdict], assets: AssetB
 
 def _money(state: IntentState, lane: LaneState | None, assets: AssetBook) -> str:
     match state.status:
+        case IntentStatus.SETTLED if state.mode == "paper":
+            return "On paper only: the books say so, nothing was signed or sent."
         case IntentStatus.SETTLED:
             return "In the books, final, from amounts decoded out of the receipts."
         case IntentStatus.REJECTED | IntentStatus.CANCELLED:
