@@ -47,6 +47,7 @@ from sep_core.execution.doubt import doubt_of
 from sep_core.execution.errors import (
     ContradictsFinality,
     FinalWithoutReceipt,
+    ImpossibleReceipt,
     LaneFrozen,
     LaneUnknown,
     NonceBound,
@@ -297,6 +298,13 @@ def _receipt(lane: LaneState, command: RecordReceipt) -> tuple[Decided, ...]:
         return ()
     if entry.block == receipt.block:
         return ()
+    if receipt.gas_used > entry.gas_limit or receipt.effective_gas_price > entry.max_fee_per_gas:
+        raise ImpossibleReceipt(
+            f"a receipt of nonce {entry.nonce} of account {lane.name} says {receipt.gas_used} gas at"
+            f" {receipt.effective_gas_price} wei, signed were at most {entry.gas_limit} at {entry.max_fee_per_gas}:"
+            " an endpoint is wrong; nothing was recorded",
+            next_step="compare the chain's endpoints with `sep doctor`",
+        )
     decided = _lost(lane, entry, entry.block) if entry.block is not None else ()
     occurrence = entry.reorgs_of(receipt.block.hash)
     included = TransactionIncluded(

@@ -1,6 +1,14 @@
 """What the nonce lane refuses; each refusal guards an invariant and leaves lane and chain as they were."""
 
 from sep_hooks.errors import Permanent
+from sep_hooks.store import Fenced, LogBroken, StoreClosed, StoreFailed, StoreUnavailable
+
+_OF_THE_STORE = (Fenced, LogBroken, StoreClosed, StoreFailed, StoreUnavailable)
+
+
+def is_refusal(error: Permanent) -> bool:
+    """Whether a record was refused for what it says, with log and chain as they were; else the store has failed."""
+    return not isinstance(error, _OF_THE_STORE)
 
 
 class LaneError(Permanent):
@@ -43,6 +51,18 @@ class PayloadMismatch(LaneError):
     """A transaction does not carry the step that it is said to carry."""
 
     code = "payload_mismatch"
+
+
+class SignatureMismatch(LaneError):
+    """A signer's bytes are not its account's signature of the transaction that they are said to be."""
+
+    code = "signature_mismatch"
+
+
+class ImpossibleReceipt(LaneError):
+    """A receipt says more gas, or a higher price, than the signed bytes allow: it is not of this transaction."""
+
+    code = "impossible_receipt"
 
 
 class UnknownEffect(LaneError):

@@ -23,6 +23,7 @@ from sep_hooks.types import (
     SignedTransaction,
     Step,
     SwapFill,
+    Transaction,
 )
 
 from sep_core.events.facts import Transfer
@@ -174,6 +175,18 @@ class LaneDesk(Protocol):
         """Gives an approved plan up; returns when that is durable."""
         ...
 
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What signed bytes say by themselves: who signed, their hash, the transaction."""
+
+    sender: Address
+    hash: str
+    transaction: Transaction
+
+
+type ReadSigned = Callable[[bytes], Recovered]
+"""Reads signed bytes; raises where they are none."""
 
 type Pause = Callable[[float], Awaitable[None]]
 """Waits for a number of seconds."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import anyio
-from sep_hooks.errors import Retryable, SignerRefused
+from sep_hooks.errors import Retryable, SepError, SignerRefused
 from sep_hooks.signer import SignedEntry, SignRequest
 from sep_hooks.types import (
     Amount,
@@ -25,16 +25,20 @@ from sep_core.execution.commands import RecordPaperFill, RecordSigned, SignedSte
 from sep_core.execution.decide import check_unbound
 from sep_core.execution.fills import fill
 from sep_core.execution.lane import LaneState
+from sep_core.execution.native import read_signed
 from sep_core.execution.ports import (
     ExecutionChain,
     LaneDesk,
     LogReader,
     PrepareRequest,
+    ReadSigned,
     SignerPort,
     StalePlan,
     VaultPort,
 )
 from sep_core.execution.presign import call_trouble, fee_trouble, price_trouble
+from sep_core.execution.reading import own_transfers
+from sep_core.execution.signature import check_signature
 from sep_core.telemetry.crashpoints import crossing
 
 TOLERANCE_PPM = 500
@@ -43,12 +47,16 @@ TOLERANCE_PPM = 500
 
 @dataclass(frozen=True, slots=True)
 class SigningDesk:
-    """Who signs and seals, under which epoch of which log. Paper mode has none: no signer is constructed."""
+    """Who signs and seals, under which epoch of which log. Paper mode has none: no signer is constructed.
+
+    What the signer says of its bytes is checked by what `read` finds in them.
+    """
 
     signer: SignerPort
     vault: VaultPort
     epoch: int
     store_id: UUID
+    read: ReadSigned = read_signed
 
 
 class SignerSilent(Retryable):
@@ -81,8 +89,9 @@ class Preparation:
     ) -> RecordSigned | RecordPaperFill | StalePlan:
         """Everything but the record. A crash after signing is healed by adoption from the signer.
 
-        Raises `ChainSilent` where the chain does not answer, `PartlySigned` where the signer stops half way,
-        `NonceBound` before anything is signed.
+        Raises `ChainSilent` where the chain does not answer, `SignerSilent` where the signer fails,
+        `PartlySigned` where it refuses half way, `SignatureMismatch` where its bytes are others than those asked
+        for, `NonceBound` before anything is signed.
         """
         signed = await self._adopted(request, lane)
         rest = tuple(step for step in request.plan.steps if all(step.id != done.step.id for done in signed))
@@ -109,11 +118,15 @@ class Preparation:
             return ()
         remembered = await ask("execution.prepare.list_signed", self._signing.signer.list_signed())
         steps = {step.id: step for step in request.plan.steps}
-        return tuple(
-            _signed_step(steps[one.request.step_id], one, hashes[one.signed.hash].sealed)
-            for one in sorted(remembered, key=lambda one: one.request.transaction.nonce)
-            if one.signed.hash in hashes and one.request.step_id in steps
-        )
+        adopted: list[SignedStep] = []
+        for one in sorted(remembered, key=lambda one: one.request.transaction.nonce):
+            asked = one.request
+            if one.signed.hash in hashes and asked.step_id in steps:
+                check_signature(
+                    self._signing.read, lane.key.address, asked.step_id, asked.transaction, one.signed
+                )
+                adopted.append(_signed_step(steps[asked.step_id], one, hashes[one.signed.hash].sealed))
+        return tuple(adopted)
 
     async def _simulate(self, lane: LaneState, steps: Sequence[Step], head: Block) -> Sequence[CallResult]:
         """The steps on the latest state, after what is signed and not yet in the chain."""
@@ -178,7 +191,7 @@ class Preparation:
                 request.intent_id,
                 swap,
                 owner,
-                self._reader.transfers(logs),
+                own_transfers(self._reader.transfers(logs), owner, swap),
                 self._reader.passes(swap, logs),
                 gas_cost=price * sum(result.gas_used for result in results),
                 block=head.ref,
@@ -242,6 +255,12 @@ class Preparation:
                 if not done:
                     return stale
                 raise PartlySigned(stale) from error
+            except SepError as error:
+                raise SignerSilent(
+                    f"the signer failed at step {step.id}: {error.message}; nothing was sent, what it may have"
+                    " signed is adopted before anything else is"
+                ) from error
+            check_signature(desk.read, lane.key.address, step.id, transaction, made)
             done.append(SignedStep(step, transaction, made, desk.vault.seal(made.raw)))
         return RecordSigned(lane.key, request.intent_id, request.plan.digest, tuple(done))
 

@@ -1,12 +1,16 @@
 """Reads receipts: which tokens moved, and which passes of the order's venue moved them."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from sep_hooks.errors import InvalidAsset
 from sep_hooks.types import (
+    MAX_AMOUNT,
     Address,
     Amount,
+    AssetId,
     ChainLog,
     ChainRef,
     Step,
@@ -20,6 +24,12 @@ from sep_core.events.facts import Transfer
 
 TRANSFER_TOPIC: Final = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
 """`Transfer(address,address,uint256)`; an ERC-721 token has a fourth topic and no data, and is none of these."""
+
+MOST_TRANSFERS: Final = 256
+"""How many transfers of one transaction the log holds; a token can be made to emit thousands."""
+
+MOST_PASSES: Final = 64
+_LARGEST_ORDINAL: Final = 2**31
 
 type PassReader = Callable[[str, SwapOrder, Sequence[ChainLog]], Sequence[SwapFill]]
 """The passes that a venue instance recognises among logs; it may raise, then there are none."""
@@ -43,6 +53,30 @@ def transfers_of(chain: ChainRef, logs: Sequence[ChainLog]) -> tuple[Transfer, .
     return tuple(found)
 
 
+def own_transfers(transfers: Sequence[Transfer], owner: Address, step: Step | None) -> tuple[Transfer, ...]:
+    """Those that move something into the account or out of it; a stranger's are no business of the log.
+
+    Where they are too many, each token's are taken together, those of the step's order first. A token whose
+    amounts sum to more than an amount can be says nothing, and is left out.
+    """
+    own = [one for one in transfers if one.amount and (one.sender == owner) != (one.recipient == owner)]
+    sums: Counter[AssetId] = Counter()
+    for one in own:
+        sums[one.asset] += one.amount
+    own = [one for one in own if sums[one.asset] <= MAX_AMOUNT]
+    if len(own) <= MOST_TRANSFERS:
+        return tuple(own)
+    together: dict[tuple[AssetId, bool], Transfer] = {}
+    for one in own:
+        key = one.asset, one.sender == owner
+        before = together.get(key)
+        together[key] = one if before is None else replace(before, amount=Amount(before.amount + one.amount))
+    order = step.order if step is not None else None
+    traded = () if order is None else (order.asset_in, order.asset_out)
+    first = sorted(together.values(), key=lambda one: (one.asset not in traded, one.ordinal))
+    return tuple(sorted(first[:MOST_TRANSFERS], key=lambda one: one.ordinal))
+
+
 class ReceiptReader:
     """Reads the logs of one chain. Transfers settle the books; passes only explain them."""
 
@@ -55,13 +89,43 @@ class ReceiptReader:
         return transfers_of(self._chain, logs)
 
     def passes(self, step: Step, logs: Sequence[ChainLog]) -> tuple[SwapFill, ...]:
-        """The passes of the step's order; none where the venue errs: evidence does not wait for a plugin."""
+        """The passes of the step's order; none where the venue errs or one of them cannot be: evidence does not
+        wait for a plugin.
+        """
         if step.order is None:
             return ()
         try:
-            return tuple(self._passes(step.venue, step.order, logs))
+            return _sound(step.order, self._passes(step.venue, step.order, logs))
         except Exception:  # whatever a venue raises here, the money is in the transfers
             return ()
+
+
+def _sound(order: SwapOrder, said: object) -> tuple[SwapFill, ...]:
+    """The passes in terms of the order's own legs; none at all where one of them is of no leg or no numbers."""
+    if not isinstance(said, list | tuple) or len(said) > MOST_PASSES:
+        return ()
+    legs = {(leg.market, leg.asset_in, leg.asset_out): leg for leg in order.legs}
+    sound: list[SwapFill] = []
+    for one in said:
+        leg = legs.get((one.market, one.asset_in, one.asset_out))
+        numbers = (
+            (one.amount_in, MAX_AMOUNT),
+            (one.amount_out, MAX_AMOUNT),
+            (one.ordinal, _LARGEST_ORDINAL),
+        )
+        if leg is None or any(type(number) is not int or not 0 <= number <= most for number, most in numbers):
+            return ()
+        sound.append(
+            SwapFill(
+                leg.market,
+                leg.asset_in,
+                Amount(one.amount_in),
+                leg.asset_out,
+                Amount(one.amount_out),
+                one.ordinal,
+            )
+        )
+    return tuple(sound)
 
 
 def _address(topic: bytes) -> Address | None:

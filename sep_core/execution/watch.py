@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from itertools import batched
 
+from sep_hooks.errors import Permanent
 from sep_hooks.types import Block, BlockRef, Receipt
 
 from sep_core.execution.asking import ChainSilent, ask
@@ -15,8 +16,10 @@ from sep_core.execution.commands import (
     RecordReorg,
 )
 from sep_core.execution.doubt import DoubtReason
+from sep_core.execution.errors import is_refusal
 from sep_core.execution.lane import LaneState, NonceEntry
 from sep_core.execution.ports import ExecutionChain, LaneDesk, LogReader, Witnesses
+from sep_core.execution.reading import own_transfers
 from sep_core.execution.sending import Sending
 from sep_core.execution.status import EntryStatus
 from sep_core.telemetry.crashpoints import crossing
@@ -26,13 +29,14 @@ MOST_IN_A_BATCH = 50
 
 @dataclass(slots=True)
 class Sight:
-    """What one look at the chain found; answers are asked for once."""
+    """What one look at the chain found; answers are asked for once. `refused`: an observation that the log refuses."""
 
     head: Block
     final: Block | None
     latest_nonce: int
     final_nonce: int
     canonical: dict[int, str | None] = field(default_factory=dict)
+    refused: Permanent | None = None
 
 
 class Watch:
@@ -71,10 +75,12 @@ class Watch:
         for batch in batched((entry.hash for entry in entries), MOST_IN_A_BATCH, strict=False):
             receipts += await ask("execution.watch.receipts", self._chain.receipts(batch))
         for entry, receipt in zip(entries, receipts, strict=True):
-            if receipt is not None and await self._stands(receipt.block, sight):
-                await self._included(lane, entry, receipt, sight)
-            else:
-                await self._missing(lane, entry, sight, removed)
+            try:
+                await self._fate(lane, entry, receipt, sight, removed)
+            except Permanent as error:
+                if not is_refusal(error):
+                    raise
+                sight.refused = sight.refused or error  # what it says of the other nonces may be sound
         if sight.final_nonce > lane.next_nonce:
             await self._foreign(lane, sight)
         return sight
@@ -91,6 +97,19 @@ class Watch:
         except ChainSilent:
             pass  # a young chain has no final block yet
         return Sight(head, final, latest, final_nonce)
+
+    async def _fate(
+        self,
+        lane: LaneState,
+        entry: NonceEntry,
+        receipt: Receipt | None,
+        sight: Sight,
+        removed: frozenset[str],
+    ) -> None:
+        if receipt is not None and await self._stands(receipt.block, sight):
+            await self._included(lane, entry, receipt, sight)
+        else:
+            await self._missing(lane, entry, sight, removed)
 
     async def _stands(self, block: BlockRef, sight: Sight) -> bool:
         """Whether the canonical block of that number is this one, by the chain's own answer."""
@@ -112,7 +131,7 @@ class Watch:
                     lane.key,
                     entry.nonce,
                     receipt,
-                    self._reader.transfers(receipt.logs),
+                    own_transfers(self._reader.transfers(receipt.logs), lane.key.address, step),
                     self._reader.passes(step, receipt.logs) if step is not None and receipt.ok else (),
                 )
             )

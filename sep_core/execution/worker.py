@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 from sep_hooks.context import Clock, Log
+from sep_hooks.errors import Permanent, SepError
 from sep_hooks.signer import SignedEntry
+from sep_hooks.store import StoreBusy
 from sep_hooks.types import ChainUpdate, IntentId, Json, chain_id_of
 
 from sep_core.execution.asking import ChainSilent, ask
 from sep_core.execution.commands import AdoptSigned
-from sep_core.execution.errors import ChainBehindLog, LaneError
+from sep_core.execution.errors import ChainBehindLog, SignatureMismatch, is_refusal
 from sep_core.execution.lane import MAX_IN_FLIGHT, LaneState
 from sep_core.execution.ports import (
     ExecutionChain,
@@ -24,6 +26,7 @@ from sep_core.execution.ports import (
 from sep_core.execution.prepare import PartlySigned, Preparation, SignerSilent, SigningDesk
 from sep_core.execution.remembered import check_taken, of_this_log
 from sep_core.execution.sending import Sending
+from sep_core.execution.signature import check_signature
 from sep_core.execution.watch import Sight, Watch
 from sep_core.telemetry.crashpoints import crossing
 
@@ -71,6 +74,7 @@ class LaneWorker:
         self._blocked = ""
         self._only_watches = only_watches
         self._silent = False
+        self._mistrust: SignatureMismatch | None = None
 
     @property
     def blocked(self) -> str:
@@ -97,7 +101,7 @@ class LaneWorker:
         self._wake.set()
 
     async def run(self) -> None:
-        """Works until cancelled. Raises what the desk's store raises, and what the signer breaks with."""
+        """Works until cancelled. Raises what the desk's store fails with."""
         while True:
             self._wake = anyio.Event()
             await self.turn()
@@ -110,15 +114,17 @@ class LaneWorker:
             sight = await self._look()
             _check_not_behind(self._desk.lane(), sight)
             await self._send(sight)
-            if self._adopted:
+            if sight is not None and sight.refused is not None:
+                self._tell_refused(sight.refused)
+            elif self._adopted:
                 await self._work(sight)
             elif self._only_watches:
                 self._blocked = ""
             self._tell_answered()
-        except (ChainSilent, SignerSilent) as error:
+        except (ChainSilent, SignerSilent, StoreBusy) as error:
             self._tell_silent(error.message)
-        except LaneError as error:
-            self._tell_refused(error)
+        except Permanent as error:
+            self._refuse(error)
 
     async def recover(self) -> None:
         """Takes over what the signer remembers for this log and the log lacks, and finishes half signed plans.
@@ -142,6 +148,9 @@ class LaneWorker:
                 continue
             if request.transaction.nonce < min(lane.entries, default=lane.next_nonce):
                 continue  # finished so long ago that only the log has it
+            check_signature(
+                self._signing.read, lane.key.address, request.step_id, request.transaction, entry.signed
+            )
             adopt = AdoptSigned(
                 lane.key,
                 request.intent_id,
@@ -167,12 +176,15 @@ class LaneWorker:
     async def _recovered(self) -> None:
         if self._adopted or self._only_watches:
             return
+        if self._mistrust is not None:
+            self._tell_refused(self._mistrust)
+            return
         try:
             await self.recover()
             self._adopted = self._taken_over = True
-        except LaneError as error:
+        except Permanent as error:
             # Signer and log contradict each other: what is open is still watched, nothing new is signed.
-            self._tell_refused(error)
+            self._refuse(error)
 
     async def _look(self) -> Sight | None:
         lane = self._desk.lane()
@@ -183,8 +195,9 @@ class LaneWorker:
         removed = frozenset(self._removed)
         everywhere = self._looks % LOOK_EVERYWHERE_EACH == 0
         sight = await self._watch.look(lane, removed, everywhere=everywhere)  # sep-ok: it crosses itself
-        self._removed -= removed
-        self._looks += 1
+        if sight.refused is None:
+            self._removed -= removed
+            self._looks += 1
         return sight
 
     async def _send(self, sight: Sight | None) -> None:
@@ -250,7 +263,15 @@ class LaneWorker:
             self._log.warning("lane.silent", account=self._name, reason=reason, **self._open())
         self._silent = True
 
-    def _tell_refused(self, error: LaneError) -> None:
+    def _refuse(self, error: Permanent) -> None:
+        """Keeps what was refused from ending the engine; a store that fails does end it."""
+        if not is_refusal(error):
+            raise error
+        if isinstance(error, SignatureMismatch):
+            self._mistrust = error
+        self._tell_refused(error)
+
+    def _tell_refused(self, error: SepError) -> None:
         # Nothing was recorded; the next look may see better.
         if self._blocked != str(error):
             self._log.warning("lane.refused", account=self._name, code=error.code, reason=str(error))

@@ -6,7 +6,7 @@ The desk keeps a durable list of facts and folds it after each crash; the signer
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -42,6 +42,7 @@ from sep_hooks.types import (
     StepKind,
     SwapFill,
     SwapOrder,
+    Transaction,
     erc20,
 )
 
@@ -79,6 +80,7 @@ from sep_core.execution import (
     reconcile,
 )
 from sep_core.execution import worker as worker_module
+from sep_core.execution.ports import Recovered
 from sep_core.execution.reading import TRANSFER_TOPIC
 from sep_core.telemetry.crashpoints import armed
 
@@ -302,15 +304,21 @@ class RememberingSigner:
             return known.signed
         if self.refuse_step and request.step_id.endswith(self.refuse_step):
             raise SignerRefused("the policy says no")
-        raw = json.dumps(
-            {"nonce": request.transaction.nonce, "data": request.transaction.data.hex()}
-        ).encode()
+        fields = {**asdict(request.transaction), "data": request.transaction.data.hex()}
+        raw = json.dumps(fields).encode()
         signed = SignedTransaction(raw, "0x" + hashlib.sha256(raw).hexdigest())
         self.entries[request.transaction.nonce] = SignedEntry(request, signed)
         return signed
 
     async def list_signed(self) -> Sequence[SignedEntry]:
         return list(self.entries.values())
+
+
+def read_plain(raw: bytes) -> Recovered:
+    """What the small chain's bytes say: they are JSON, and everybody's signature is the owner's."""
+    fields = json.loads(raw)
+    transaction = Transaction(**{**fields, "data": bytes.fromhex(fields["data"])})
+    return Recovered(OWNER, "0x" + hashlib.sha256(raw).hexdigest(), transaction)
 
 
 type Decider = Callable[[LaneState | None, ExecutionCommand], Sequence[Decided]]
@@ -462,7 +470,7 @@ def start(
         durable.chain,
         reader(),
         desk,
-        SigningDesk(durable.signer, durable.vault, 1, STORE),
+        SigningDesk(durable.signer, durable.vault, 1, STORE, read_plain),
         ChainClock(durable.chain),
         QuietLog(),
         witnesses=witnesses,
@@ -823,7 +831,7 @@ async def test_the_loop_works_when_woken_and_rests_otherwise() -> None:
         durable.chain,
         reader(),
         desk,
-        SigningDesk(durable.signer, durable.vault, 1, STORE),
+        SigningDesk(durable.signer, durable.vault, 1, STORE, read_plain),
         ChainClock(durable.chain),
         QuietLog(),
         pause=pause,
