@@ -1,12 +1,29 @@
 """The guard as each room wants to call it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
 
-from sep_hooks.errors import SepError
+from sep_hooks.errors import PluginError, SepError
+from sep_hooks.types import Address, Amount, Call, Market, MarketState
 
 from sep_core.plugins.failure import PluginFault
 from sep_core.runtime.installation import Installation
 from sep_core.strategies import CallbackFailed, CallbackGuard
+
+VENUE_ANSWERS: Final[Mapping[str, object]] = {
+    "markets": Sequence[Market],
+    "states": Sequence[MarketState],
+    "widen": Sequence[MarketState],
+    "spender": Address,
+    "swap_call": Call,
+    "quote_call": Call,
+    "quoted_amount": Amount,
+}
+"""What a venue's calls must answer, so that a wrong answer is a fault of the venue and counts as one."""
+
+
+class WrongAnswer(Exception):
+    """A venue answered something else than its signature promises."""
 
 
 class BoardGuard:
@@ -20,8 +37,20 @@ class BoardGuard:
     ) -> T:
         """The venue's answer. Raises `PluginFault`, or what it raised on purpose."""
         plugin = self._installation.venues[ref].plugin
+
+        async def answer() -> T:
+            try:
+                return await factory()
+            except PluginError as error:  # the board's own check of what the venue made of a log
+                raise WrongAnswer(error.message) from error
+
         return await self._installation.guard.call(
-            plugin, name, factory, timeout_seconds=timeout_seconds, answers=(SepError,)
+            plugin,
+            name,
+            answer,
+            timeout_seconds=timeout_seconds,
+            returns=VENUE_ANSWERS.get(name),
+            answers=(SepError,),
         )
 
 
@@ -34,7 +63,9 @@ class VenueGuardOfGuard:
     def call_sync[T](self, venue: str, call: str, make: Callable[[], T]) -> T:
         """The venue's answer. Raises `PluginFault`, or what it raised on purpose."""
         plugin = self._installation.venues[venue].plugin
-        return self._installation.guard.call_sync(plugin, call, make, answers=(SepError,))
+        return self._installation.guard.call_sync(
+            plugin, call, make, returns=VENUE_ANSWERS.get(call), answers=(SepError,)
+        )
 
 
 class RuleGuard:

@@ -1,6 +1,5 @@
 """Start and stop of an engine: fold, install, record who runs, recover, go on. The only place that wires all rooms."""
 
-import hashlib
 import importlib.metadata
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,63 +10,61 @@ import anyio
 from anyio.abc import TaskGroup
 from sep_hooks.context import Clock
 from sep_hooks.errors import ConfigurationError, PluginError
-from sep_hooks.store import CaughtUp, EventStore, StoreBusy
+from sep_hooks.store import CaughtUp, EventStore
 from sep_hooks.types import (
     Amount,
-    Asset,
     AssetId,
-    ChainLog,
+    ChainRef,
     ChainUpdate,
     IntentId,
-    SwapFill,
-    SwapOrder,
-    native_asset,
 )
 
 from sep_core.adapters.store_sqlite import SqliteStore, open_store
 from sep_core.chains.heads import HeadFollower, patience_for
 from sep_core.chains.tracker import Gap
-from sep_core.events.decided import Decided
-from sep_core.events.facts import ChainConnected, KernelStarted, KernelStopped
-from sep_core.events.registry import Fact
-from sep_core.events.streams import KERNEL, chain_stream
+from sep_core.events.facts import KernelStopped
+from sep_core.events.streams import KERNEL
 from sep_core.execution import LaneKey
-from sep_core.execution.commands import AdoptAssets, OpenAccount
-from sep_core.execution.prepare import SigningDesk
-from sep_core.execution.reading import ReceiptReader, transfers_of
+from sep_core.execution.reading import transfers_of
 from sep_core.execution.worker import LaneWorker
 from sep_core.markets.board import MarketBoard
 from sep_core.markets.board_venue import BoardVenue
 from sep_core.planning import Planner, Venues
 from sep_core.plugins.broadcast import Broadcaster
 from sep_core.plugins.dispatch import Dispatcher
-from sep_core.plugins.facts import PluginFact, activated, rejected
+from sep_core.plugins.facts import activated, rejected
 from sep_core.plugins.guard import Guard
 from sep_core.plugins.holding import Holding
 from sep_core.plugins.notes import FOLDER, SLOT_FILE, remove_notes
 from sep_core.plugins.quarantine import Quarantine, evolve, start_findings
-from sep_core.plugins.reference import PluginRef
 from sep_core.plugins.tripwire import tripwire
 from sep_core.plugins.watchdog import Watchdog
 from sep_core.risk import RiskEngine
 from sep_core.runtime import flow
-from sep_core.runtime.asset_book import NATIVE_DECIMALS
 from sep_core.runtime.chain_watch import ChainWatch
-from sep_core.runtime.commands import KernelCommand, RecordFacts
+from sep_core.runtime.commands import RecordFacts
 from sep_core.runtime.deadlines import Deadlines
 from sep_core.runtime.desk import Desk, fold
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.guards import BoardGuard, RuleGuard, VenueGuardOfGuard
+from sep_core.runtime.identity import (
+    booked_owners,
+    check_accounts,
+    check_chains,
+    check_mode,
+    check_owners,
+)
 from sep_core.runtime.installation import ChainPart, Installation, Installer
 from sep_core.runtime.intake import Intake
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.lane_desk import LaneWork
+from sep_core.runtime.lanes import Lanes, open_accounts
 from sep_core.runtime.plan_queue import PlanQueue
+from sep_core.runtime.recording import PluginReports, record_early, record_start
 from sep_core.runtime.settings import Mode, Settings
 from sep_core.runtime.settings_secrets import Secrets
 from sep_core.runtime.strategies import run_strategies, specs_of
 from sep_core.runtime.strategy_desk import KernelStrategyDesk
-from sep_core.runtime.witnesses import EndpointWitnesses
 from sep_core.runtime.world import World
 from sep_core.runtime.worth import Worth
 from sep_core.telemetry.crashpoints import crossing
@@ -77,25 +74,6 @@ STOP_SECONDS = 20.0
 
 FIRST_LOOK_SECONDS = 15.0
 """How long a start waits for the first look at every chain; one that stays silent is followed all the same."""
-
-
-class PluginReports:
-    """Takes facts about plugins: keeps them until the desk stands, then decides them at once."""
-
-    def __init__(self) -> None:
-        self.early: list[tuple[str, Fact]] = []
-        self.desk: Desk | None = None
-
-    def __call__(self, plugin: PluginRef, fact: PluginFact) -> None:
-        """Records a fact without waiting; where the log has no room now, with the next one."""
-        self.early.append((plugin.stream, fact))
-        if self.desk is None:
-            return
-        try:
-            self.desk.decide(RecordFacts(tuple(self.early)))
-        except StoreBusy:
-            return
-        self.early.clear()
 
 
 @asynccontextmanager
@@ -116,6 +94,7 @@ async def running_kernel(
         stack.callback(holding.close)
         stack.enter_context(tripwire(holding))
         world = await crossing("start.fold", fold(store))
+        check_mode(world, settings)
         quarantine = Quarantine()
         for facts in world.plugins.values():
             for fact in facts:
@@ -132,12 +111,15 @@ async def running_kernel(
             installation = await crossing("start.install", installer.install(stack))
         except PluginError:
             # Who was kept out, and why, must be known to the next start too.
-            await _record_early(store, world, reports, clock)
+            await record_early(store, world, reports, clock)  # sep-ok: it crosses itself
             remove_notes(findings.notes)
             raise
         for part in installation.chains.values():
             await crossing("start.verify", part.access.verify())
-        async with _wired(settings, clock, store, world, installation, reports, holding) as kernel:
+        check_accounts(world, settings, {name: part.ref for name, part in installation.chains.items()})
+        check_owners(world, settings)
+        genesis = await check_chains(world, settings, installation)  # sep-ok: it crosses itself
+        async with _wired(settings, clock, store, world, installation, reports, holding, genesis) as kernel:
             remove_notes(findings.notes)
             yield kernel
 
@@ -151,17 +133,6 @@ def _store(settings: Settings, clock: Clock) -> SqliteStore:
     return open_store(settings.store.path, writable=True, clock=clock, ids=uuid4)
 
 
-async def _record_early(store: EventStore, world: World, reports: PluginReports, clock: Clock) -> None:
-    if not reports.early:
-        return
-    desk = Desk(store, world, _facts_only, clock)
-    await desk.record(RecordFacts(tuple(reports.early)))
-
-
-def _facts_only(world: World, command: KernelCommand) -> Sequence[Decided]:
-    return [Decided(*one) for one in command.facts] if isinstance(command, RecordFacts) else []
-
-
 @asynccontextmanager
 async def _wired(
     settings: Settings,
@@ -171,6 +142,7 @@ async def _wired(
     installation: Installation,
     reports: PluginReports,
     holding: Holding,
+    genesis: Mapping[ChainRef, str],
 ) -> AsyncIterator[Kernel]:
     works: dict[LaneKey, LaneWork] = {}
     workers: dict[LaneKey, LaneWorker] = {}
@@ -181,7 +153,8 @@ async def _wired(
         [BoardVenue(one.instance, one.adapter, one.decoder) for one in installation.venues.values()],
         guard=BoardGuard(installation),
     )
-    composition = _composition(settings, clock, installation, board, works, workers)
+    booked = booked_owners(world)
+    composition = _composition(settings, clock, installation, board, works, workers, booked)
     desk = Desk(store, world, lambda one, command: flow.decide(one, command, composition), clock)
     planner = _planner(settings, clock, installation, composition, board, desk)
     plans = PlanQueue(desk, planner.plan, composition, clock, log)
@@ -195,8 +168,11 @@ async def _wired(
     async with anyio.create_task_group() as group:
         with Watchdog(holding, settings.store.path / FOLDER):
             group.start_soon(desk.run)
-            await _record_start(desk, reports, settings, installation, version)
-            _make_workers(kernel, works, store, log)
+            started = record_start(desk, reports, settings, installation, version, genesis)
+            await started  # sep-ok: it crosses itself
+            lanes = Lanes(kernel, works, store, log)
+            lanes.make()
+            await lanes.end_orphans()  # sep-ok: it crosses itself
             for listener in (plans.touched, deadlines.touched, *(one.touched for one in works.values())):
                 desk.on_commit(listener)
                 listener(desk.everything())
@@ -212,7 +188,7 @@ async def _wired(
             with anyio.move_on_after(FIRST_LOOK_SECONDS):
                 for watch in kernel.watches.values():
                     await watch.ready.wait()
-            await _open_accounts(settings, installation, composition, board, desk)
+            await open_accounts(settings, installation, composition, board, desk)  # sep-ok: it crosses itself
             strategies = KernelStrategyDesk(desk, composition, intake, installation.assets, clock)
             specs = specs_of(installation, store.store_id)
             host = await crossing("start.strategies", run_strategies(kernel, strategies, specs, group))
@@ -246,6 +222,7 @@ def _composition(
     board: MarketBoard,
     works: Mapping[LaneKey, LaneWork],
     workers: Mapping[LaneKey, LaneWorker],
+    booked: Mapping[str, str],
 ) -> Composition:
     engine = RiskEngine(installation.rules, call=RuleGuard(installation))
     numeraire = _numeraire(engine, installation)
@@ -267,6 +244,7 @@ def _composition(
         is_signing,
         Worth(board, numeraire).of,
         numeraire,
+        booked,
     )
 
 
@@ -317,81 +295,6 @@ class BookedHoldings:
         owner, world = self._composition.owner(account), self._desk.world
         held = world.book.held(owner.account, owner.strategy, asset)
         return Amount(world.ledger.free(owner.account, owner.strategy, asset, held))
-
-
-async def _record_start(
-    desk: Desk, reports: PluginReports, settings: Settings, installation: Installation, version: str
-) -> None:
-    started = KernelStarted(desk.store.epoch, version, settings.mode, _digest(settings, installation))
-    connected: list[tuple[str, Fact]] = []
-    for part in installation.chains.values():
-        head = await crossing("start.connect", part.access.head())
-        connected.append((chain_stream(part.ref), ChainConnected(part.ref, part.name, head.ref)))
-    await desk.record(RecordFacts(((KERNEL, started), *reports.early, *connected)))
-    reports.early.clear()
-    reports.desk = desk
-
-
-def _digest(settings: Settings, installation: Installation) -> str:
-    parts = [
-        settings.mode,
-        *sorted(f"{ref.stream}={ref.config_digest}" for ref in installation.refs.values()),
-    ]
-    parts += [repr(one) for one in (settings.accounts, settings.assets, settings.intents)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-async def _open_accounts(
-    settings: Settings, installation: Installation, composition: Composition, board: MarketBoard, desk: Desk
-) -> None:
-    worth = Worth(board, composition.numeraire)
-    for said in settings.accounts.values():
-        part = installation.chains[said.chain]
-        key = LaneKey(part.ref, said.address)
-        native = Asset(native_asset(part.preset.chain_id), "", NATIVE_DECIMALS)
-        on_chain = [one for one in installation.assets.values() if one.chain == part.ref]
-        booked = {one.asset for one in desk.world.ledger.holdings() if one.account == said.name}
-        fresh = [one for one in dict.fromkeys([*on_chain, native]) if one.id not in booked]
-        if key in desk.world.lanes and not fresh:
-            continue
-        head = await crossing("start.account_block", part.access.head())
-        wanted = [one.id for one in fresh]
-        balances = await crossing(
-            "start.account_balances", part.access.balances(said.address, wanted, head.ref)
-        )
-        held = tuple((one, balances[one]) for one in wanted if balances[one])
-        prices = worth.prices(fresh)
-        if key not in desk.world.lanes:
-            nonce = await crossing("start.account_nonce", part.access.nonce(said.address, head.ref))
-            await desk.record(OpenAccount(key, said.name, nonce, head.ref, held, prices))
-        elif held:
-            await desk.record(AdoptAssets(key, said.name, head.ref, held, prices))
-
-
-def _make_workers(kernel: Kernel, works: dict[LaneKey, LaneWork], store: SqliteStore, log: NamedLog) -> None:
-    installation = kernel.installation
-    for said in kernel.settings.accounts.values():
-        part = installation.chains[said.chain]
-        key = LaneKey(part.ref, said.address)
-        work = works[key] = LaneWork(kernel.desk, key, said.name, kernel.composition, kernel.clock)
-        signer = installation.signers.get(said.name)
-        signing = None if signer is None else SigningDesk(signer, store.vault(), store.epoch, store.store_id)
-        reader = ReceiptReader(part.ref, partial(_passes, installation))
-        worker = kernel.workers[key] = LaneWorker(
-            part.access, reader, work, signing, kernel.clock, log, witnesses=EndpointWitnesses(part.access)
-        )
-        work.wake = worker.work_available
-
-
-def _passes(
-    installation: Installation, venue: str, order: SwapOrder, logs: Sequence[ChainLog]
-) -> Sequence[SwapFill]:
-    part = installation.venues.get(venue)
-    if part is None:
-        return ()
-    return installation.guard.call_sync(
-        part.plugin, "fills", lambda: part.adapter.fills(order, part.decoder.decode(logs))
-    )
 
 
 async def _watch_chains(kernel: Kernel, group: TaskGroup) -> None:
