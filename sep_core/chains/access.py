@@ -86,6 +86,11 @@ class ChainAccess:
         """The latest block."""
         return (await self.reads.latest()).block
 
+    async def genesis(self) -> str:
+        """The hash of block 0; empty where no endpoint has it."""
+        header = await self.reads.by_number(0)
+        return "" if header is None else header.block.hash
+
     async def block(self, at: BlockRef | int) -> Block:
         """A block by hash, or the canonical one of a number. Raises `UnknownBlock`."""
         if isinstance(at, int):

@@ -88,9 +88,20 @@ class Installation:
     refs: dict[str, PluginRef] = field(default_factory=dict)
     left_out: dict[PluginRef, str] = field(default_factory=dict)
 
+    def part_of(self, ref: ChainRef) -> ChainPart | None:
+        """The part that stands for a chain; None where the configuration has none."""
+        return next((part for part in self.chains.values() if part.ref == ref), None)
+
     def chain_of(self, ref: ChainRef) -> ChainPart:
-        """The part that stands for a chain."""
-        return next(part for part in self.chains.values() if part.ref == ref)
+        """The part that stands for a chain. Raises `ConfigurationError`."""
+        part = self.part_of(ref)
+        if part is None:
+            raise ConfigurationError(
+                f"[chains] lacks {ref}, which the log tells of",
+                pointer="chains",
+                next_step=f"add the table of {ref} again",
+            )
+        return part
 
     def known_asset(self, asset_id: str) -> Asset | None:
         """The configured asset of an id."""

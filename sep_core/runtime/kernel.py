@@ -201,7 +201,9 @@ class Kernel:
         found: list[Mismatch] = []
         assets = self._live().assets
         for key, lane in self.world.lanes.items():
-            part = self.installation.chain_of(key.chain)
+            part = self.installation.part_of(key.chain)
+            if part is None:
+                continue
             final = await part.access.final_block()
             wanted = {one.asset for one in self.world.ledger.holdings() if one.account == lane.name}
             balances = await part.access.balances(key.address, sorted(wanted), final.ref)

@@ -100,6 +100,10 @@ class LaneWork:
             # Asked for while a signature was possible; by now it is known that there is none.
             self._desk.decide(WithdrawPlan(state.id, "cancelled", "its end was asked for", retryable=False))
             return False
+        gone = self._composition.gone(state.intent)
+        if gone is not None:
+            self._desk.decide(WithdrawPlan(state.id, *gone, retryable=False))
+            return False
         decision = assess(
             self._desk.world, state, state.plan, state.prices, self._composition, RiskStage.PRE_SIGN
         )

@@ -94,6 +94,10 @@ class PlanQueue:
     async def _attempt(self, state: IntentState) -> None:
         if state.deadline is None:
             return
+        gone = self._composition.gone(state.intent)
+        if gone is not None:
+            await self._desk.record(RecordPlanFailure(state.id, *gone))
+            return
         account = self._composition.account(state.intent.account)
         request = PlanRequest(
             state.intent, account.address, account.name, account.funding, state.deadline, state.attempt + 1

@@ -283,8 +283,21 @@ def _cross_check(root: Table, settings: Settings) -> None:
                 f"accounts.{strategy.account}.signer",
                 'is missing; mode "testnet" signs what the strategy wants',
             )
+    _unique_addresses(root, settings)
     _unique_ids(root, settings)
     _unique_tokens(root, settings)
+
+
+def _unique_addresses(root: Table, settings: Settings) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for account in settings.accounts.values():
+        key = (account.chain, account.address)
+        if key in seen and account.address:
+            root.wrong(
+                f"accounts.{account.name}.address",
+                f"is also the address of {seen[key]!r} on the chain; one address is one account",
+            )
+        seen.setdefault(key, account.name)
 
 
 def _unique_ids(root: Table, settings: Settings) -> None:

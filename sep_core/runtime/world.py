@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from uuid import UUID
 
-from sep_hooks.types import Asset, AssetId, IntentId, address, evm_chain
+from sep_hooks.types import Asset, AssetId, ChainRef, IntentId, address, evm_chain
 
 from sep_core.events.facts import (
     AccountOpened,
+    ChainConnected,
     ChainReorged,
     HoldConverted,
     HoldPlaced,
@@ -56,6 +57,7 @@ class World:
     strategies: dict[str, StrategyLife] = field(default_factory=dict)
     plugins: dict[str, list[PluginFact]] = field(default_factory=dict)
     reorganisations: list[ChainReorged] = field(default_factory=list)
+    genesis: dict[ChainRef, str] = field(default_factory=dict)
     runs: list[KernelStarted] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
     assets: dict[AssetId, Asset] = field(default_factory=dict)
@@ -94,6 +96,8 @@ class World:
             case "chain":
                 if isinstance(fact, ChainReorged):
                     self.reorganisations.append(fact)
+                elif isinstance(fact, ChainConnected) and fact.genesis_hash:
+                    self.genesis.setdefault(fact.chain, fact.genesis_hash)
             case "kernel":
                 if isinstance(fact, KernelStarted):
                     self.runs.append(fact)

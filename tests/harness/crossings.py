@@ -25,8 +25,11 @@ EFFECT_PATH: Final = (
     "sep_core/runtime/chain_watch.py",
     "sep_core/runtime/deadlines.py",
     "sep_core/runtime/desk.py",
+    "sep_core/runtime/identity.py",
     "sep_core/runtime/lane_desk.py",
+    "sep_core/runtime/lanes.py",
     "sep_core/runtime/plan_queue.py",
+    "sep_core/runtime/recording.py",
     "sep_core/runtime/start.py",
     "sep_core/adapters/store_sqlite/writer.py",
 )

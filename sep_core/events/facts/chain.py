@@ -7,11 +7,15 @@ from sep_core.events.registry import Fact, fact
 
 @fact("ChainConnected")
 class ChainConnected(Fact):
-    """An endpoint proved its chain id; heads follow from `head` on."""
+    """An endpoint proved its chain id; heads follow from `head` on.
+
+    `genesis_hash` is block 0's, empty where no endpoint has that block.
+    """
 
     chain: ChainRef
     name: str
     head: BlockRef
+    genesis_hash: str = ""
 
 
 @fact("ChainReorged")

@@ -1,7 +1,7 @@
 """What decisions may look at besides the world: rules, accounts, time."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -23,6 +23,7 @@ class Composition:
 
     `is_signing` tells of an intent whether a signer is at work on it now, `value` what it is about in base units of
     the numéraire by the latest snapshot, 0 where that is not known; `numeraire` is None where nobody wants prices.
+    `booked` names the strategy for which the log holds an account's money already; it stays the owner.
     """
 
     mode: Literal["paper", "testnet"]
@@ -34,19 +35,29 @@ class Composition:
     is_signing: Callable[[IntentId], bool]
     value: Callable[[Intent], int]
     numeraire: AssetId | None
+    booked: Mapping[str, str] = field(default_factory=dict)
 
     def account(self, name: str) -> KnownAccount:
         """A configured account. Raises `KeyError` for a name that no validated intent can carry."""
         return self.roster.accounts[name]
 
     def owner(self, name: str) -> Owner:
-        """Who owns what an account holds: its only strategy, or nobody in particular."""
+        """Who owns what an account holds: whoever did, else its only strategy, or nobody in particular."""
         account = self.account(name)
-        users = tuple(one for one, used in self.roster.strategies.items() if used == name)
-        return owner_of(name, account.chain, account.address, users)
+        return self.owner_of_lane(LaneKey(account.chain, account.address), name)
 
     def owner_of_lane(self, key: LaneKey, name: str) -> Owner:
         """The same for a lane of the log, whose account may have left the configuration."""
-        if name in self.roster.accounts:
-            return self.owner(name)
-        return owner_of(name, key.chain, key.address, ())
+        users = tuple(one for one, used in self.roster.strategies.items() if used == name)
+        owners = (self.booked[name],) if name in self.booked else users
+        return owner_of(name, key.chain, key.address, owners)
+
+    def gone(self, intent: Intent) -> tuple[str, str] | None:
+        """Why nobody may act for an intent any more, as code and reason; None where its tables stand."""
+        if intent.account not in self.roster.accounts:
+            reason = f"account {intent.account!r} has left the configuration; nothing of this was sent"
+            return "account_not_configured", reason
+        if intent.strategy not in self.roster.strategies:
+            reason = f"strategy {intent.strategy!r} has left the configuration; nothing of this was sent"
+            return "strategy_not_configured", reason
+        return None

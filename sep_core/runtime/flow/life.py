@@ -39,6 +39,9 @@ def planned(world: World, command: RecordPlan, composition: Composition) -> Fact
         return ()
     if _late(state, composition):
         return intents.expire(state, "the deadline passed while it was planned; nothing was sent")
+    gone = composition.gone(state.intent)
+    if gone is not None:
+        return intents.plan_failed(state, *gone)
     chosen = intents.plan_chosen(state, command.plan, command.prices)
     after = _after(state, chosen)
     decision = assess(world, after, command.plan, command.prices, composition, RiskStage.PLAN)
@@ -48,8 +51,9 @@ def planned(world: World, command: RecordPlan, composition: Composition) -> Fact
     approved = intents.risk_approved(
         after, decision.money, decision.charges, decision.verdicts, composition.engine.limits_version
     )
-    intent = state.intent
-    return (*chosen, *approved, risk.hold(state.id, intent.account, intent.strategy, decision))
+    # Held of whom it would be taken from: of a shared account that is nobody in particular.
+    owner = composition.owner(state.intent.account)
+    return (*chosen, *approved, risk.hold(state.id, owner.account, owner.strategy, decision))
 
 
 def assess(

@@ -1,0 +1,145 @@
+"""Whether configuration and chains are still those that the log tells of; asked before anything is recorded."""
+
+from collections.abc import Mapping
+
+from sep_hooks.errors import ConfigurationError
+from sep_hooks.types import BlockRef, ChainRef, IntentStatus
+
+from sep_core.chains.errors import WrongChain
+from sep_core.execution import LaneKey, LaneState
+from sep_core.portfolio import UNALLOCATED
+from sep_core.runtime.installation import ChainPart, Installation
+from sep_core.runtime.settings import Mode, Settings
+from sep_core.runtime.world import World
+from sep_core.telemetry.crashpoints import crossing
+
+_ANOTHER_FOLDER = "name another data folder in [store] path"
+
+
+def check_mode(world: World, settings: Settings) -> None:
+    """One log holds paper money or a test chain's, never both. Raises `ConfigurationError`."""
+    if world.runs and world.runs[0].mode != settings.mode:
+        raise ConfigurationError(
+            f'mode is "{settings.mode}", but the log in {settings.store.path} was begun in mode'
+            f' "{world.runs[0].mode}" and its books hold that money; nothing was recorded or sent',
+            pointer="mode",
+            next_step=f'{_ANOTHER_FOLDER}, or set mode = "{world.runs[0].mode}" again',
+        )
+
+
+def check_accounts(world: World, settings: Settings, chains: Mapping[str, ChainRef]) -> None:
+    """An account keeps its name, its address and its chain. Raises `ConfigurationError`."""
+    for said in settings.accounts.values():
+        key = LaneKey(chains[said.chain], said.address)
+        lane = world.lanes.get(key)
+        if lane is not None and lane.name != said.name:
+            raise ConfigurationError(
+                f"accounts.{said.name} is {said.address} on {key.chain}, which the log knows as account"
+                f" {lane.name!r} and whose money it keeps under that name; nothing was recorded or sent",
+                pointer=f"accounts.{said.name}",
+                next_step=f"call the table accounts.{lane.name} again, or {_ANOTHER_FOLDER}",
+            )
+        known = world.lane_of_account.get(said.name)
+        if known is not None and known != key:
+            raise ConfigurationError(
+                f"accounts.{said.name} is {said.address} on {key.chain}, but the log knows the account of that name"
+                f" as {known.address} on {known.chain}; nothing was recorded or sent",
+                pointer=f"accounts.{said.name}.address",
+                next_step=f"give {said.address} a name of its own, or correct address and chain of the table",
+            )
+
+
+def booked_owners(world: World) -> dict[str, str]:
+    """Which strategy the books hold each account's money for, by the account's name."""
+    return {
+        one.account: one.strategy for one in world.ledger.holdings() if one.account in world.lane_of_account
+    }
+
+
+def check_owners(world: World, settings: Settings) -> None:
+    """What a strategy owns stays its own, whatever the tables are called now. Raises `ConfigurationError`."""
+    for account, owner in booked_owners(world).items():
+        users = [one.instance for one in settings.strategies.values() if one.account == account]
+        if not users or owner == UNALLOCATED or owner in users:
+            continue
+        raise ConfigurationError(
+            f"strategies.{users[0]} acts for account {account!r}, whose money the log keeps for strategy {owner!r};"
+            " nothing was recorded or sent",
+            pointer=f"strategies.{users[0]}.account",
+            next_step=f"call the strategy {owner!r} again, give {users[0]!r} an account of its own, or"
+            f" {_ANOTHER_FOLDER}",
+        )
+
+
+def must_be_followed(world: World, lane: LaneState) -> bool:
+    """Whether something of a lane is open: a nonce that is not final, or a plan that may have been signed."""
+    return bool(lane.unfinished) or any(
+        state.status is IntentStatus.RISK_APPROVED and state.intent.account == lane.name
+        for state in world.open_intents()
+    )
+
+
+async def check_chains(world: World, settings: Settings, installation: Installation) -> dict[ChainRef, str]:
+    """Each chain is the one that the log tells of; answers their genesis hashes.
+
+    Raises `ConfigurationError`, or what the chain's endpoints raise.
+    """
+    for key, lane in world.lanes.items():
+        gone = settings.mode is Mode.TESTNET and installation.part_of(key.chain) is None
+        if gone and must_be_followed(world, lane):
+            open_nonces = ", ".join(str(entry.nonce) for entry in lane.unfinished) or "none"
+            raise ConfigurationError(
+                f"[chains] lacks {key.chain}, where account {lane.name!r} is not finished: open nonces"
+                f" {open_nonces}; nothing was recorded or sent",
+                pointer="chains",
+                next_step=f"add the table of {key.chain} again until these are final",
+            )
+    found: dict[ChainRef, str] = {}
+    for part in installation.chains.values():
+        found[part.ref] = await crossing("start.genesis", part.access.genesis())
+        known = world.genesis.get(part.ref, "")
+        if known and found[part.ref] and known != found[part.ref]:
+            raise _replaced(part, f"its block 0 is {found[part.ref]}, the log was begun on {known}")
+        for key, lane in world.lanes.items():
+            block = _landmark(world, lane)
+            if key.chain == part.ref and block is not None:
+                await _check_block(part, lane, block)
+    return found
+
+
+def _landmark(world: World, lane: LaneState) -> BlockRef | None:
+    """The latest block of which the log is sure; None where all that it knows left the chain under its eyes."""
+    final = [entry.block for entry in lane.entries.values() if entry.status.finished and entry.block]
+    if final:
+        return max(final, key=lambda block: block.number)
+    removed = {block.hash for one in world.reorganisations for block in one.removed}
+    return None if lane.opened.hash in removed else lane.opened
+
+
+async def _check_block(part: ChainPart, lane: LaneState, block: BlockRef) -> None:
+    header = await crossing("start.landmark", part.access.reads.by_number(block.number))
+    if header is not None and header.block.hash == block.hash:
+        return
+    if header is not None:
+        raise _replaced(
+            part,
+            f"its block {block.number} is {header.block.hash}, the log has {block.hash} for account {lane.name!r}",
+        )
+    head = await crossing("start.landmark_head", part.access.head())
+    # A node may have dropped old blocks; it can lack none before its head that were never there.
+    if head.number < block.number:
+        raise _replaced(
+            part,
+            f"its latest block is {head.number}, the log has block {block.number} {block.hash} for account"
+            f" {lane.name!r}",
+        )
+
+
+def _replaced(part: ChainPart, evidence: str) -> WrongChain:
+    return WrongChain(
+        f"chains.{part.name} is not the chain that this log tells of, or its endpoint is far behind: {evidence};"
+        " nothing was recorded or sent",
+        pointer=f"chains.{part.name}",
+        next_step="correct rpc of this chain, let its node catch up, or, where the chain began anew,"
+        f" {_ANOTHER_FOLDER}",
+    )

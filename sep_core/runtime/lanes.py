@@ -1,0 +1,134 @@
+"""The accounts of a running engine: opened in the log, each with a worker of its lane."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from sep_hooks.types import Asset, ChainLog, SwapFill, SwapOrder, native_asset
+
+from sep_core.adapters.store_sqlite import SqliteStore
+from sep_core.execution import LaneKey
+from sep_core.execution.commands import AdoptAssets, OpenAccount
+from sep_core.execution.prepare import SigningDesk
+from sep_core.execution.reading import ReceiptReader
+from sep_core.execution.worker import LaneWorker
+from sep_core.markets.board import MarketBoard
+from sep_core.runtime.asset_book import NATIVE_DECIMALS
+from sep_core.runtime.commands import WithdrawPlan
+from sep_core.runtime.desk import Desk
+from sep_core.runtime.flow import Composition
+from sep_core.runtime.guarded_signer import GuardedSigner
+from sep_core.runtime.identity import must_be_followed
+from sep_core.runtime.installation import ChainPart, Installation
+from sep_core.runtime.kernel import Kernel
+from sep_core.runtime.lane_desk import LaneWork
+from sep_core.runtime.settings import Mode, Settings
+from sep_core.runtime.witnesses import EndpointWitnesses
+from sep_core.runtime.worth import Worth
+from sep_core.telemetry.crashpoints import crossing
+from sep_core.telemetry.log import NamedLog
+
+
+async def open_accounts(
+    settings: Settings, installation: Installation, composition: Composition, board: MarketBoard, desk: Desk
+) -> None:
+    """Records what each configured account holds that the log does not know yet."""
+    worth = Worth(board, composition.numeraire)
+    for said in settings.accounts.values():
+        part = installation.chains[said.chain]
+        key = LaneKey(part.ref, said.address)
+        native = Asset(native_asset(part.preset.chain_id), "", NATIVE_DECIMALS)
+        on_chain = [one for one in installation.assets.values() if one.chain == part.ref]
+        booked = {one.asset for one in desk.world.ledger.holdings() if one.account == said.name}
+        fresh = [one for one in dict.fromkeys([*on_chain, native]) if one.id not in booked]
+        if key in desk.world.lanes and not fresh:
+            continue
+        head = await crossing("start.account_block", part.access.head())
+        wanted = [one.id for one in fresh]
+        balances = await crossing(
+            "start.account_balances", part.access.balances(said.address, wanted, head.ref)
+        )
+        held = tuple((one, balances[one]) for one in wanted if balances[one])
+        prices = worth.prices(fresh)
+        if key not in desk.world.lanes:
+            nonce = await crossing("start.account_nonce", part.access.nonce(said.address, head.ref))
+            await desk.record(OpenAccount(key, said.name, nonce, head.ref, held, prices))
+        elif held:
+            await desk.record(AdoptAssets(key, said.name, head.ref, held, prices))
+
+
+class Lanes:
+    """Makes the lanes' workers: one for each configured account, and one for each that left something open."""
+
+    def __init__(
+        self, kernel: Kernel, works: dict[LaneKey, LaneWork], store: SqliteStore, log: NamedLog
+    ) -> None:
+        self._kernel = kernel
+        self._works = works
+        self._store = store
+        self._log = log
+
+    def make(self) -> None:
+        """Makes them all; they do not run yet."""
+        installation, testnet = self._kernel.installation, self._kernel.settings.mode is Mode.TESTNET
+        for said in self._kernel.settings.accounts.values():
+            part = installation.chains[said.chain]
+            signing = None
+            if said.name in installation.signers:
+                store, signer = self._store, GuardedSigner(installation, said.name)
+                signing = SigningDesk(signer, store.vault(), store.epoch, store.store_id)
+            only_watches = ""
+            if testnet and signing is None:
+                only_watches = (
+                    f"account {said.name} has no signer: what is open is followed, nothing is signed or sent"
+                )
+            self._add(LaneKey(part.ref, said.address), said.name, part, signing, only_watches)
+        if testnet:
+            self._follow_gone()
+
+    async def end_orphans(self) -> None:
+        """Ends approved plans on paper whose account is gone; elsewhere its signer may have signed them."""
+        kernel = self._kernel
+        if kernel.settings.mode is not Mode.PAPER:
+            return
+        for state in list(kernel.world.open_intents()):
+            gone = kernel.composition.gone(state.intent)
+            if gone is not None:
+                await kernel.desk.record(WithdrawPlan(state.id, *gone, retryable=False))
+
+    def _follow_gone(self) -> None:
+        world, settings = self._kernel.world, self._kernel.settings
+        for key, lane in world.lanes.items():
+            part = self._kernel.installation.part_of(key.chain)
+            if part is None or lane.name in settings.accounts or not must_be_followed(world, lane):
+                continue
+            reason = f"account {lane.name} left the configuration: what is open is followed, nothing is signed or sent"
+            self._add(key, lane.name, part, None, reason)
+
+    def _add(
+        self, key: LaneKey, name: str, part: ChainPart, signing: SigningDesk | None, only_watches: str
+    ) -> None:
+        kernel = self._kernel
+        work = self._works[key] = LaneWork(kernel.desk, key, name, kernel.composition, kernel.clock)
+        worker = kernel.workers[key] = LaneWorker(
+            part.access,
+            ReceiptReader(part.ref, partial(_passes, kernel.installation)),
+            work,
+            signing,
+            kernel.clock,
+            self._log,
+            witnesses=EndpointWitnesses(part.access),
+            only_watches=only_watches,
+        )
+        work.wake = worker.work_available
+
+
+def _passes(
+    installation: Installation, venue: str, order: SwapOrder, logs: Sequence[ChainLog]
+) -> Sequence[SwapFill]:
+    part = installation.venues.get(venue)
+    if part is None:
+        return ()
+    decoded = part.decoder.decode(logs)
+    return installation.guard.call_sync(
+        part.plugin, "fills", lambda: part.adapter.fills(order, decoded), returns=Sequence[SwapFill]
+    )
