@@ -57,6 +57,7 @@ _SYSTEM_STEPS = {
     errno.EROFS: "that disk is mounted read-only: name another path",
     errno.ENOSPC: "the disk is full: make room",
     errno.ENOENT: "name a path that exists",
+    errno.EEXIST: "name another path",
     errno.ENOTDIR: "name a folder",
     errno.EISDIR: "name a file",
     errno.EADDRNOTAVAIL: "set host in [api] of sep.toml to 127.0.0.1",

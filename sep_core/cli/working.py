@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -44,16 +45,18 @@ class Foreground:
     async def run(self, *, with_api: bool) -> None:
         """Works until a signal comes."""
         async with running_kernel(self._settings, os.environ, SystemClock()) as kernel:
-            try:
-                async with anyio.create_task_group() as group:
-                    group.start_soon(self._until_signalled, group.cancel_scope)
-                    if with_api:
-                        await self._serve(kernel)
-                        group.cancel_scope.cancel()
-                    else:
-                        self._say_ready(kernel)
-            finally:
-                withdraw(self._settings.store.path)
+            # Listened for before anybody is told that the engine is ready.
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                try:
+                    async with anyio.create_task_group() as group:
+                        group.start_soon(self._until_signalled, signals, group.cancel_scope)
+                        if with_api:
+                            await self._serve(kernel)
+                            group.cancel_scope.cancel()
+                        else:
+                            self._say_ready(kernel)
+                finally:
+                    withdraw(self._settings.store.path)
 
     async def _serve(self, kernel: Kernel) -> None:
         from sep_core.api import serve
@@ -92,13 +95,14 @@ class Foreground:
             click.echo(f"serving {served['url']}  token {served['token']}")
         click.echo("ready, Ctrl-C stops")
 
-    async def _until_signalled(self, scope: anyio.CancelScope) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                if not self._as_json:
-                    click.echo("stopping: what was sent runs on, what is recorded goes on at the next start")
-                scope.cancel()
-                return
+    async def _until_signalled(
+        self, signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope
+    ) -> None:
+        async for _ in signals:
+            if not self._as_json:
+                click.echo("stopping: what was sent runs on, what is recorded goes on at the next start")
+            scope.cancel()
+            return
 
 
 def _counted(number: int, what: str, one: str = "", many: str = "s") -> str:

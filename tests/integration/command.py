@@ -30,10 +30,16 @@ class Answer:
         return json.loads(self.out)
 
 
-def sep(*words: str | Path, cwd: Path, given: str = "", environ: Mapping[str, str] | None = None) -> Answer:
-    """Runs a command without a terminal. Whatever happens, nobody sees a traceback."""
+def sep(
+    *words: str | Path,
+    cwd: Path,
+    given: str = "",
+    environ: Mapping[str, str] | None = None,
+    inside: Sequence[str | Path] = (),
+) -> Answer:
+    """Runs a command without a terminal, `inside` another one that ends in it. Nobody ever sees a traceback."""
     done = subprocess.run(
-        [SEP, *map(str, words)],
+        [*map(str, inside), SEP, *map(str, words)],
         cwd=cwd,
         input=given,
         capture_output=True,
