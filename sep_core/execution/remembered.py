@@ -9,7 +9,7 @@ from sep_hooks.types import IntentId
 from sep_core.execution.errors import SignedElsewhere
 from sep_core.execution.lane import LaneState
 
-MOST_NAMED = 5
+MOST_NAMED = 3
 
 
 def of_this_log(entry: SignedEntry, store_id: UUID, knows: Callable[[IntentId], bool]) -> bool:

@@ -174,8 +174,8 @@ class LaneWorker:
                 await self._prepare(half_signed)
 
     async def _recovered(self) -> None:
-        if self._adopted or self._only_watches:
-            return
+        if self._adopted or self._only_watches or self._desk.lane() is None:
+            return  # a lane that is not open yet is recovered once it is: the chain's nonce is known then
         if self._mistrust is not None:
             self._tell_refused(self._mistrust)
             return

@@ -68,20 +68,22 @@ class Lanes:
         self._log = log
 
     def make(self) -> None:
-        """Makes them all; they do not run yet."""
+        """Makes them all; they do not run yet. An account without signer that nothing is open of needs none."""
         installation, testnet = self._kernel.installation, self._kernel.settings.mode is Mode.TESTNET
         for said in self._kernel.settings.accounts.values():
             part = installation.chains[said.chain]
-            signing = None
+            key, signing, only_watches = LaneKey(part.ref, said.address), None, ""
             if said.name in installation.signers:
                 store, signer = self._store, GuardedSigner(installation, said.name)
                 signing = SigningDesk(signer, store.vault(), store.epoch, store.store_id)
-            only_watches = ""
-            if testnet and signing is None:
+            elif testnet:
+                lane = self._kernel.world.lanes.get(key)
+                if lane is None or not must_be_followed(self._kernel.world, lane):
+                    continue
                 only_watches = (
                     f"account {said.name} has no signer: what is open is followed, nothing is signed or sent"
                 )
-            self._add(LaneKey(part.ref, said.address), said.name, part, signing, only_watches)
+            self._add(key, said.name, part, signing, only_watches)
         if testnet:
             self._follow_gone()
 
