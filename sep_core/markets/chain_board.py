@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeIs
 
 from sep_hooks.errors import NeedTicks, PluginError, Retryable
@@ -13,7 +14,6 @@ from sep_hooks.types import (
     ChainRef,
     ChainUpdate,
     ConcentratedLiquidityState,
-    ConstantProductState,
     DecodedLog,
     LeftOut,
     Market,
@@ -27,6 +27,7 @@ from .guard import PluginGuard
 from .journal import UndoJournal
 from .native import network_of
 from .snapshot import Snapshot
+from .sound import is_market, is_state, market_trouble, shortened, state_trouble
 
 DISCOVERY_TIMEOUT_SECONDS = 60.0
 READ_TIMEOUT_SECONDS = 30.0
@@ -85,7 +86,7 @@ class ChainBoard:
         async with self._turn:
             self._markets, self._by_address, self._refused = {}, {}, {}
             calls = {name: _lister(venue) for name, venue in self._venues.items()}
-            found = await self._each(calls, "markets", _is_market)
+            found = await self._each(calls, "markets", is_market)
             for name, answer in found.items():
                 if isinstance(answer, str):
                     self._refused[name] = answer
@@ -126,14 +127,19 @@ class ChainBoard:
                 wanted = [
                     replace(view.states[market], block=view.block.ref)
                     for market in markets
-                    if market in view.states and self._markets[market].venue == name
+                    if market in view.states and self._owner(market) == name
                 ]
                 adapter = venue.adapter
                 if not wanted or not isinstance(adapter, WidensStates):
                     continue
                 call = _widener(adapter, wanted, view.block)
                 answer = await self._guard.call(name, "widen", call, READ_TIMEOUT_SECONDS)
-                wider = _checked(name, "widen", answer, _is_state)
+                asked = {state.market for state in wanted}
+                wider = [
+                    state
+                    for state in _checked(name, "widen", answer, is_state)
+                    if state.market in asked and not self._strange(name, state, view.block)
+                ]
                 states = {**view.states, **{state.market: state for state in wider}}
                 self._journal.read_afresh(view.block, [state.market for state in wider])
                 view = replace(view, states=states)
@@ -156,7 +162,11 @@ class ChainBoard:
         return self._snapshot
 
     def _built(self, view: _View, late_seconds: int) -> Snapshot:
-        states = {market: replace(state, block=view.block.ref) for market, state in view.states.items()}
+        states = {
+            market: replace(state, block=view.block.ref)
+            for market, state in view.states.items()
+            if market in self._markets
+        }
         network, unusable = network_of((self._markets[market], state) for market, state in states.items())
         for entry in unusable:
             del states[MarketId(entry.name)]
@@ -191,13 +201,30 @@ class ChainBoard:
     def _admit(self, instance: str, market: Market) -> None:
         """Takes a market in, once for each contract: two venues on one pool would count its liquidity twice."""
         other = self._by_address.get(market.address)
-        if market.venue != instance or market.chain != self.chain:
+        trouble = market_trouble(market)
+        if trouble:
+            self._refused[shortened(f"{instance}: {market.id}")] = trouble
+        elif market.id in self._markets:
+            self._refused[f"{instance}: {market.id}"] = "another market has the same id"
+        elif market.venue != instance or market.chain != self.chain:
             self._refused[market.id] = f"venue {instance} listed a market of {market.venue} on {market.chain}"
         elif other is not None:
             self._refused[market.id] = f"the same contract as {other}"
         else:
             self._markets[market.id] = market
             self._by_address[market.address] = market.id
+
+    def _owner(self, market: MarketId) -> str | None:
+        """The venue that listed a market."""
+        known = self._markets.get(market)
+        return None if known is None else known.venue
+
+    def _strange(self, name: str, state: MarketState, block: Block) -> str:
+        """Why a venue's state is none of its markets at this block; empty where it is one."""
+        market = self._markets.get(state.market)
+        if market is None or market.venue != name or state.block != block.ref:
+            return "the venue answered for another market or block"
+        return state_trouble(market, state)
 
     async def _load(self, block: Block, sequence: int) -> None:
         self._journal.clear()
@@ -236,7 +263,14 @@ class ChainBoard:
         for name, logs in by_venue.items():
             before = {self._by_address[log.address]: states[self._by_address[log.address]] for log in logs}
             decoded = self._venues[name].decoder.decode(logs)
-            fold = _folder(self._venues[name], before, decoded, self._by_address, added.block)
+            fold = _folder(
+                self._venues[name],
+                before,
+                decoded,
+                self._by_address,
+                partial(self._strange, name),
+                added.block,
+            )
             after: Mapping[MarketId, MarketState | None]
             try:
                 after = await self._guard.call(name, "apply", fold, READ_TIMEOUT_SECONDS)
@@ -265,10 +299,13 @@ class ChainBoard:
         for market in sorted(due):
             by_venue.setdefault(self._markets[market].venue, []).append(self._markets[market])
         calls = {name: _reader(self._venues[name], markets, block) for name, markets in by_venue.items()}
-        for name, answer in (await self._each(calls, "states", _is_state)).items():
+        for name, answer in (await self._each(calls, "states", is_state)).items():
             reason = answer if isinstance(answer, str) else "the venue has no state for it"
             for state in () if isinstance(answer, str) else answer:
-                if state.block == block.ref and state.market in due:
+                strange = self._strange(name, state, block)
+                if strange:
+                    reason = strange
+                elif state.market in due:
                     states[state.market] = state
             for asked in by_venue[name]:
                 if asked.id in states:
@@ -303,19 +340,11 @@ class ChainBoard:
             try:
                 return _checked(name, method, await self._guard.call(name, method, call, budget), right)
             except Exception as error:  # one venue's failure is its own
-                return str(error) or type(error).__name__
+                return shortened(str(error)) or type(error).__name__
 
         async with asyncio.TaskGroup() as group:
             tasks = {name: group.create_task(one(name, call)) for name, call in calls.items()}
         return {name: task.result() for name, task in tasks.items()}
-
-
-def _is_market(item: object) -> TypeIs[Market]:
-    return isinstance(item, Market)
-
-
-def _is_state(item: object) -> TypeIs[MarketState]:
-    return isinstance(item, ConstantProductState | ConcentratedLiquidityState)
 
 
 def _checked[T](name: str, method: str, answer: object, right: Callable[[object], TypeIs[T]]) -> Sequence[T]:
@@ -323,7 +352,10 @@ def _checked[T](name: str, method: str, answer: object, right: Callable[[object]
     if isinstance(answer, list | tuple) and all(right(item) for item in answer):
         return answer
     raise PluginError(
-        f"{name}.{method} answered {str(answer)[:80]!r}", plugin=name, stage=method, next_step="report it"
+        f"{name}.{method} answered a {type(answer).__name__} that is not what it promises",
+        plugin=name,
+        stage=method,
+        next_step="report it",
     )
 
 
@@ -332,6 +364,7 @@ def _folder(
     before: Mapping[MarketId, MarketState],
     logs: Sequence[DecodedLog],
     by_address: Mapping[str, MarketId],
+    strange: Callable[[MarketState, Block], str],
     block: Block,
 ) -> Callable[[], Awaitable[Mapping[MarketId, MarketState | None]]]:
     """Folds logs into states; None where a market must be read again."""
@@ -348,7 +381,15 @@ def _folder(
             except NeedTicks:
                 after[market] = None
                 continue
-            _checked(venue.instance, "apply", [after[market]], _is_state)
+            (made,) = _checked(venue.instance, "apply", [after[market]], is_state)
+            wrong = strange(made, block) if made.market == market else "it is the state of another market"
+            if wrong:
+                raise PluginError(
+                    f"{venue.instance}.apply: {wrong}",
+                    plugin=venue.instance,
+                    stage="apply",
+                    next_step="report it",
+                )
         return after
 
     return fold

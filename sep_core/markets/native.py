@@ -17,7 +17,7 @@ def network_of(entries: Iterable[tuple[Market, MarketState]]) -> tuple[Network, 
     for market, state in entries:
         try:
             _add(network, market, state)
-        except (SepError, ValueError, OverflowError) as error:
+        except (SepError, ValueError, OverflowError, TypeError) as error:
             left_out.append(LeftOut(market.id, f"its state is not usable: {error}"))
     return network, left_out
 

@@ -372,3 +372,92 @@ async def test_a_digest_changes_with_the_states_and_only_with_them() -> None:
     added = pools.mine({0: (1, 2)})
     await board.apply(CHAIN, update_of(3, (), (added,), added.block))
     assert board.snapshot(CHAIN).ref.digest != first.ref.digest
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"asset0": "junk"},
+        {"asset1": A},
+        {"asset0": erc20(10, "0x" + "a0" * 20)},
+        {"gas": -(10**9)},
+        {"gas": 10**80},
+        {"fee_ppm": 10**6},
+        {"id": MarketId("one/\ud800")},
+        {"id": MarketId("one/" + "x" * 10**6)},
+        {"address": Address("0xZZ")},
+        {"address": Address("")},
+    ],
+)
+async def test_a_market_that_cannot_be_is_left_out_and_its_siblings_stay(wrong: dict[str, Any]) -> None:
+    pools = Pools(2)
+    venue = Venue("one", pools)
+    first, second = await venue.markets()
+    venue.markets_fault = lambda: [replace(first, **wrong), second]
+    board = await loaded(pools, venue)
+    snapshot = board.snapshot(CHAIN)
+    assert list(snapshot.markets) == [second.id]
+    (told,) = snapshot.left_out
+    assert (told.name + told.reason).encode()
+    assert len(told.name) <= 300
+
+
+@pytest.mark.parametrize("field_name", ["id", "asset0", "gas", "family", "address"])
+async def test_a_market_of_other_types_is_no_answer(field_name: str) -> None:
+    pools = Pools(1)
+    venue = Venue("one", pools)
+    (market,) = await venue.markets()
+    venue.markets_fault = lambda: [replace(market, **{field_name: None})]  # type: ignore[arg-type]
+    board = await loaded(pools, venue)
+    assert not board.snapshot(CHAIN).markets
+    assert board.snapshot(CHAIN).left_out
+
+
+@pytest.mark.parametrize("reserve", [None, "1", 1.5, True, -5, 10**80])
+async def test_a_state_that_cannot_be_is_left_out_wherever_it_comes_from(reserve: object) -> None:
+    pools = Pools(2)
+    venue = Venue("one", pools)
+    board = await loaded(pools, venue)
+    states = await venue.states(await venue.markets(), pools.blocks[0].ref)
+    wrong = [replace(one, reserve0=reserve) for one in states]  # type: ignore[arg-type]
+    venue.apply_fault = lambda log: wrong[0]
+    added = pools.mine({0: (7, 7)})
+    await board.apply(CHAIN, update_of(2, (), (added,), added.block))
+    assert reserves(board.snapshot(CHAIN)) == pools.at[added.block.hash], "read again instead"
+
+    venue.states_fault = lambda: [replace(one, block=added.block.ref) for one in wrong]
+    await board.load(CHAIN, added.block, 3)
+    assert not board.snapshot(CHAIN).states
+    assert len(board.snapshot(CHAIN).left_out) == 2
+
+
+async def test_logs_folded_into_the_state_of_another_market_are_read_again() -> None:
+    pools = Pools(2)
+    venue = Venue("one", pools)
+    board = await loaded(pools, venue)
+    (_, other) = await venue.states(await venue.markets(), pools.blocks[0].ref)
+    venue.apply_fault = lambda log: other
+    added = pools.mine({0: (7, 7)})
+    await board.apply(CHAIN, update_of(2, (), (added,), added.block))
+    assert reserves(board.snapshot(CHAIN)) == pools.at[added.block.hash]
+
+
+async def test_what_a_venue_widens_belongs_to_it_and_to_the_block() -> None:
+    class Widening(Venue):
+        async def widen(self, states: Sequence[MarketState], at: BlockRef) -> Sequence[MarketState]:
+            assert isinstance(states[0], ConstantProductState)
+            return [
+                replace(states[0], reserve0=1, reserve1=1),
+                ConstantProductState(MarketId("one/unknown"), at, 5, 5, 3000),
+                ConstantProductState(MarketId(f"two/{pools.addresses[1]}"), at, 5, 5, 3000),
+                replace(states[0], block=BlockRef(at.number, "0x" + "99" * 32), reserve0=2),
+            ]
+
+    pools = Pools(2)
+    one, two = Widening("one", pools, 0, 1), Venue("two", pools, 1, 1)
+    board = await loaded(pools, one, two)
+    await board.widen(CHAIN, [MarketId(f"one/{pools.addresses[0]}")])
+    assert reserves(board.snapshot(CHAIN)) == {
+        pools.addresses[0]: (1, 1),
+        pools.addresses[1]: (10**6, 10**6),
+    }
