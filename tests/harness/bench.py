@@ -24,6 +24,9 @@ KEY: Final = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae78
 OWNER: Final[Address] = address(GENESIS["accounts"][0]["address"])
 PASSWORD: Final = "for tests"
 KEY_FILE: Final = "main.json"
+SECOND_KEY: Final = bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
+SECOND_OWNER: Final[Address] = address(GENESIS["accounts"][1]["address"])
+SECOND_KEY_FILE: Final = "second.json"
 DATA: Final = "data"
 GWEI: Final = 10**9
 UNLIMITED: Final = 2**256 - 1
@@ -125,6 +128,17 @@ def tables(chain: dict[str, Any], *, block_seconds: float = 0.02, **more: dict[s
         "risk": {"limits": {"use": "limits", "numeraire": "USDC", "max_notional": "1000000000000"}},
         "plugins": {"enabled": ["sep-risk-limits"]},
         **more,
+    }
+
+
+def second_account(folder: Path) -> dict[str, Any]:
+    """The table of another funded account, and its key file in `folder`."""
+    Keystore.import_key(folder / SECOND_KEY_FILE, SECOND_KEY, PASSWORD.encode(), scrypt_log_n=2)
+    return {
+        "chain": "sim",
+        "address": checksum_address(SECOND_OWNER),
+        "funding": ["USDC"],
+        "signer": {"use": "keystore", "path": SECOND_KEY_FILE, "password": {"env": "SEP_TEST_PASSWORD"}},
     }
 
 

@@ -58,6 +58,20 @@ async def submit_all(
     return [await kernel.wait_until_ended(one.intent_id, END_SECONDS) for one in receipts]
 
 
+async def until(kernel: Kernel, holds: Callable[[], bool], seconds: float = END_SECONDS) -> None:
+    """Returns once something holds; it is looked at after every commit. Raises `TimeoutError`."""
+    news = [anyio.Event()]
+
+    def ring(_: object) -> None:
+        news[0].set()
+        news[0] = anyio.Event()
+
+    kernel.desk.on_commit(ring)
+    with anyio.fail_after(seconds):
+        while not holds():
+            await news[0].wait()
+
+
 async def _mine(chain: SimChain, seconds: float) -> None:
     while True:
         await anyio.sleep(seconds)

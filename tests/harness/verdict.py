@@ -77,12 +77,11 @@ async def check_effects(
     for lane in kernel.world.lanes.values():
         if lane.unfinished:
             raise Broken(f"open: {[(one.nonce, one.status.value, one.reasons) for one in lane.unfinished]}")
-    signed, final = await _lanes_told(kernel)
+    signed, final, nonces = await _lanes_told(kernel)
     surplus = set(on_chain) - set(signed) - set(foreign)
     missing = set(final) - set(on_chain)
     if surplus or missing:
         raise Broken(f"only on chain: {surplus}, only in the log: {missing}")
-    nonces = Counter(one.nonce for one in signed.values())
     steps = Counter((one.intent_id, one.step_id) for name, one in signed.items() if on_chain.get(name))
     twice = [one for one, count in (*nonces.items(), *steps.items()) if count > 1]
     if twice:
@@ -111,16 +110,20 @@ def stuck(kernel: Kernel) -> str:
     return f"lanes {lanes}, workers {blocked}, plans {waiting}"
 
 
-async def _lanes_told(kernel: Kernel) -> tuple[dict[str, TransactionSigned], dict[str, bool]]:
-    """All that was ever signed and what became final, as the log has it."""
+async def _lanes_told(
+    kernel: Kernel,
+) -> tuple[dict[str, TransactionSigned], dict[str, bool], Counter[tuple[str, int]]]:
+    """All that was ever signed, what became final, and how often each nonce was used, as the log has it."""
     signed: dict[str, TransactionSigned] = {}
     final: dict[str, bool] = {}
-    async for _, fact in read_facts(kernel.store):
+    nonces: Counter[tuple[str, int]] = Counter()
+    async for recorded, fact in read_facts(kernel.store):
         if isinstance(fact, TransactionSigned):
             signed[fact.hash] = fact
+            nonces[recorded.stream, fact.nonce] += 1
         elif isinstance(fact, TransactionFinal):
             final[fact.hash] = fact.ok
-    return signed, final
+    return signed, final, nonces
 
 
 def _swaps(state: IntentState, step_id: str) -> bool:
