@@ -167,6 +167,7 @@ class Installer:
             await self._venue(instance)
         for instance, said in self._settings.risk.items():
             rule, plugin = await self._plain(RiskRule, said.use, instance, f"risk.{instance}", said.rest)
+            self._check_numeraire(rule, plugin, instance)
             made.rules[instance], made.rule_refs[instance] = rule, plugin
         if self._settings.mode is Mode.TESTNET:
             for name in self._settings.accounts:
@@ -176,6 +177,16 @@ class Installer:
                 self._strategy(instance)
         self._hooks()
         return made
+
+    def _check_numeraire(self, rule: RiskRule[Any], plugin: PluginRef, instance: str) -> None:
+        """Asks once under the guard: a rule may raise anything, or end the program."""
+        try:
+            self._made.guard.call_sync(plugin, "numeraire", rule.numeraire, returns=str | None)
+        except PluginFault as fault:
+            raise ConfigurationError(
+                f"risk rule {instance} cannot say in what it wants prices: {fault.error}",
+                pointer=f"risk.{instance}",
+            ) from fault
 
     async def _chain(self, name: str, stack: AsyncExitStack) -> ChainPart:
         said = self._settings.chains[name]
