@@ -1,5 +1,6 @@
 """From a submission to an intent: who asks, for which account, about which assets."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from sep_hooks.errors import InvalidAsset
@@ -22,6 +23,7 @@ from sep_core.runtime.installation import Installation
 from sep_core.runtime.native import is_checksum_valid
 from sep_core.runtime.settings import StrategySettings
 from sep_core.runtime.submission import (
+    MOST_NAMED,
     RequestProblem,
     RequestRefused,
     Submission,
@@ -73,9 +75,47 @@ class Intake:
             problem = RequestProblem("/id", error.code, error.message)
             raise RequestRefused((problem,), kind="conflict") from None
         self._check_allocation(intent)
+        unknown = tuple(self._unknown(intent))
+        if unknown:
+            raise RequestRefused(unknown)
         found = validate(intent, self._rules, now, self._roster)
         if found:
             raise RequestRefused(tuple(RequestProblem(one.pointer, one.code, one.message) for one in found))
+
+    def _unknown(self, intent: Intent) -> Iterator[RequestProblem]:
+        """What an intent names and the configuration does not know so; strategies in process may name anything."""
+        bounds = intent.constraints
+        for place, listed in (
+            ("/assets", intent.assets),
+            ("/constraints/venues", bounds.venues),
+            ("/constraints/chains", bounds.chains),
+            ("/constraints/assets", bounds.assets),
+        ):
+            if len(listed) > MOST_NAMED:
+                message = f"{len(listed)} are named, {MOST_NAMED} are allowed"
+                yield RequestProblem(place, "too_many", message)
+                return
+        for index, part in enumerate(intent.assets):
+            known = self._installation.known_asset(part.asset.id)
+            pointer = f"/assets/{index}/asset"
+            if known is None:
+                yield self._unknown_asset(part.asset.id, pointer)
+            elif known != part.asset:
+                message = f"{known.id} is {known.symbol} with {known.decimals} decimals in sep.toml: use that"
+                yield RequestProblem(pointer, "asset_differs", message)
+        problems: list[RequestProblem] = []
+        for index, venue in enumerate(bounds.venues):
+            self._venue(venue, index, problems)
+        for index, chain in enumerate(bounds.chains):
+            ref = self._chain(chain, index, problems)
+            if ref != chain:
+                message = f"{chain!r} is what the configuration calls {ref}: write the latter"
+                problems.append(RequestProblem(f"/constraints/chains/{index}", "unknown_chain", message))
+        for index, asset in enumerate(bounds.assets):
+            if _canonical(asset) != asset:
+                message = f"{asset[:100]!r} is no CAIP-19 asset in its canonical form"
+                problems.append(RequestProblem(f"/constraints/assets/{index}", "unknown_asset", message))
+        yield from problems
 
     def _check_allocation(self, intent: Intent) -> None:
         """An account's only strategy owns it whole; of a shared one nobody owns anything until it is allocated."""
@@ -114,12 +154,7 @@ class Intake:
         id_ = erc20(said.chain_id, address(text))
         asset = self._installation.known_asset(id_)
         if asset is None:
-            known = ", ".join(
-                f"{one.symbol} {one.id}"
-                for one in sorted(self._installation.assets.values(), key=lambda a: a.symbol)
-            )
-            message = f"{id_} is not configured; [assets] of sep.toml has {known or 'nothing'}"
-            problems.append(RequestProblem(pointer, "unknown_asset", message))
+            problems.append(self._unknown_asset(id_, pointer))
             return None
         if said.decimals is not None and said.decimals != asset.decimals:
             message = (
@@ -128,6 +163,14 @@ class Intake:
             problems.append(RequestProblem(f"{pointer}/decimals", "decimals_differ", message))
             return None
         return asset
+
+    def _unknown_asset(self, id_: AssetId, pointer: str) -> RequestProblem:
+        known = ", ".join(
+            f"{one.symbol} {one.id}"
+            for one in sorted(self._installation.assets.values(), key=lambda a: a.symbol)
+        )
+        message = f"{id_[:200]} is not configured; [assets] of sep.toml has {known or 'nothing'}"
+        return RequestProblem(pointer, "unknown_asset", message)
 
     def _constraints(self, submission: Submission, problems: list[RequestProblem]) -> Constraints | None:
         said = submission.constraints
@@ -175,3 +218,10 @@ class Intake:
             pointer = f"/constraints/assets/{index}"
             problems.append(RequestProblem(pointer, "unknown_asset", error.message))
             return AssetId(text)
+
+
+def _canonical(text: str) -> str:
+    try:
+        return asset_id(text)
+    except InvalidAsset:
+        return ""

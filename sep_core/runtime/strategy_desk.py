@@ -14,6 +14,7 @@ from sep_core.intents import intent_id
 from sep_core.plugins.names import nearest
 from sep_core.runtime.commands import RecordFacts, StopStrategy
 from sep_core.runtime.desk import Desk
+from sep_core.runtime.draft import draft_mistake
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.intake import Intake
 from sep_core.runtime.submission import RequestRefused
@@ -41,11 +42,12 @@ class KernelStrategyDesk:
         return self._desk.decide(RecordFacts(((strategy_stream(instance), fact),))).durable()
 
     def consider(self, instance: str, draft: IntentDraft, client_id: UUID) -> Accepted | Refused:
-        """Whether an intent would be taken; one that is known is accepted as it stands."""
+        """Whether an intent would be taken; an exact repeat of one that is known is accepted as it stands."""
         strategy_id = self._composition.strategy_ids[instance]
         id_ = intent_id(strategy_id, client_id, self._composition.rules.namespace)
-        if id_ in self._desk.world.intents:
-            return Accepted(id_)
+        wrong = draft_mistake(draft)
+        if wrong:
+            return Refused("draft_not_valid", wrong)
         intent = Intent(
             id=id_,
             client_id=client_id,

@@ -23,6 +23,7 @@ from sep_hooks.types import AMOUNT_PATTERN, Amount, Ratio, parse_amount
 MAX_BODY_BYTES = 64 * 1024
 MAX_NESTING = 64
 MAX_ASSETS = 32
+MOST_NAMED = 32
 _AMOUNT_DIGITS = 78
 _NUMBER_CHARACTERS = 80
 _RATIO_PLACES = 30
@@ -149,9 +150,9 @@ class SubmittedConstraints(_Body):
     max_slippage: RatioField
     time_window_ms: int = Field(ge=1, le=2**53 - 1, strict=True)
     execution_style: Literal["IMMEDIATE", "TWAP", "VWAP", "ADAPTIVE"]
-    venues: list[str] = Field(default_factory=list, max_length=32)
-    chains: list[str] = Field(default_factory=list, max_length=32)
-    assets: list[str] = Field(default_factory=list, max_length=32)
+    venues: list[str] = Field(default_factory=list, max_length=MOST_NAMED)
+    chains: list[str] = Field(default_factory=list, max_length=MOST_NAMED)
+    assets: list[str] = Field(default_factory=list, max_length=MOST_NAMED)
     max_fee: AmountField | None = None
 
 

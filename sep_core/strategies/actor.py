@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 from sep_hooks.context import Clock
 from sep_hooks.errors import Retryable, SepError
-from sep_hooks.store import IdConflict, WrongExpectedVersion
+from sep_hooks.store import IdConflict, InvalidEvent, WrongExpectedVersion
 from sep_hooks.strategy import Blocks, Quotes, Strategy, Subscription
 
 from sep_core.events.facts import StrategyStarted, StrategyStopped
@@ -19,11 +19,21 @@ from sep_core.strategies.life import StrategyLife, StrategyStatus
 from sep_core.strategies.ports import CallbackFailed, CallbackGuard, StrategyDesk
 from sep_core.strategies.spec import InstanceSpec
 from sep_core.strategies.state_codec import StateCodec, StateInvalid
-from sep_core.strategies.triggers import Filled, IntentMoved, Started, Stopping, TimerDue, Trigger
+from sep_core.strategies.triggers import (
+    BlockArrived,
+    Filled,
+    IntentMoved,
+    QuoteArrived,
+    Started,
+    Stopping,
+    TimerDue,
+    Trigger,
+)
 from sep_core.telemetry.crashpoints import crossing
 
 CALLBACK_TIMEOUT_SECONDS = 30.0
 MOST_RETRIES = 5
+LONGEST_REASON = 500
 
 # The log did not take what was said; memory is what the log holds, so that it can be said again.
 _REFUSED = (Retryable, WrongExpectedVersion, IdConflict)
@@ -96,6 +106,8 @@ class Actor:
             trigger, arrived = waiting
             if isinstance(trigger, Filled | IntentMoved) and not self.wants_fact(trigger):
                 continue
+            if isinstance(trigger, BlockArrived | QuoteArrived) and self._has_seen(trigger):
+                continue
             if not await self._handle(trigger, arrived):
                 return
         if await self._handle(Stopping(self._life), self._clock.now()):
@@ -119,6 +131,14 @@ class Actor:
         return any(
             isinstance(one, Quotes) and (one.base, one.quote) == (base, quote) for one in self.subscriptions
         )
+
+    def _has_seen(self, trigger: BlockArrived | QuoteArrived) -> bool:
+        """Whether the state took it in already: the head at a restart, or one that came back after a reorg.
+
+        Its submissions would bear the same client ids again, whatever the state now makes of it.
+        """
+        life = self._desk.life(self.instance)
+        return life is not None and any(name == trigger.name for _, name in life.seen)
 
     async def _handle(self, trigger: Trigger, arrived: datetime) -> bool:
         """Calls back and records the outcome; where the log refused it, once more from what the log holds."""
@@ -187,7 +207,11 @@ class Actor:
                 tuple(ctx.submissions),
                 tuple(ctx.cancels),
             )
-            await crossing("strategy.advance", self._desk.advance(advance))
+            try:
+                await crossing("strategy.advance", self._desk.advance(advance))
+            except (InvalidEvent, TypeError, ValueError) as error:
+                text = f"the outcome of {trigger.name} cannot be recorded: {error}"
+                raise CallbackFailed(text, quarantined=False) from error
         self._saved, self._digest, self.position = state, digest, position
         self.inbox.timers = ctx.timers
 
@@ -233,6 +257,7 @@ class Actor:
     async def _end(self, outcome: str, reason: str) -> None:
         policy = self.spec.on_stop if outcome == "stopped" else self.spec.on_fault
         cancels = tuple(self._desk.open_intents(self.instance)) if policy == "cancel" else ()
+        reason = _printable(reason)
         if outcome != "stopped":
             self.spec.log.warning("strategy_ended", instance=self.instance, outcome=outcome, reason=reason)
         fact = StrategyStopped(outcome, reason)  # type: ignore[arg-type]
@@ -248,3 +273,8 @@ class Actor:
                 await anyio.sleep(0.02 * 2**attempt)
             else:
                 return
+
+
+def _printable(text: str) -> str:
+    # What a strategy says of its end may hold anything; the log takes well-formed text of bounded length.
+    return text[:LONGEST_REASON].encode("utf-8", "backslashreplace").decode()[:LONGEST_REASON]

@@ -15,11 +15,22 @@ from sep_core.strategies.identity import client_id, seeded_random
 from sep_core.strategies.ports import StrategyDesk
 from sep_core.strategies.spec import InstanceSpec
 
+MOST_SUBMISSIONS = 64
+MOST_CANCELS = 1024
+MOST_TIMERS = 256
+LONGEST_TIMER_NAME = 128
+
 
 class ContextClosed(Permanent):
     """A context was used after its callback had ended."""
 
     code = "strategy_context_closed"
+
+
+class OutcomeTooLarge(Permanent):
+    """A callback wants more than one outcome may hold; nothing of it was recorded."""
+
+    code = "strategy_outcome_too_large"
 
 
 class Holdings:
@@ -63,6 +74,7 @@ class CallbackContext:
         self._accepted: dict[IntentId, IntentStatus] = {}
         self.submissions: list[tuple[IntentDraft, UUID]] = []
         self.cancels: list[IntentId] = []
+        self._cancelled: set[IntentId] = set()
         self.timers = dict(timers)
 
     @property
@@ -101,6 +113,8 @@ class CallbackContext:
         self._ordinal += 1
         if self._ending:
             return Refused("stopping", "the strategy is stopping and can submit nothing more")
+        if len(self.submissions) >= MOST_SUBMISSIONS:
+            return Refused("too_many_submissions", f"one callback submits at most {MOST_SUBMISSIONS} intents")
         own = client_id(self._spec.strategy_id, self._trigger, self._ordinal)
         answer = self._desk.consider(self._spec.instance, draft, own)
         if isinstance(answer, Accepted):
@@ -109,15 +123,22 @@ class CallbackContext:
         return answer
 
     def cancel(self, intent_id: IntentId) -> None:
-        """Asks for cancellation of an own intent; another's is left alone."""
+        """Asks for cancellation of an own intent; another's is left alone. Raises `OutcomeTooLarge`."""
         self._check_open()
         own = intent_id in self._accepted or self._desk.strategy_of(intent_id) == self._spec.instance
-        if own and intent_id not in self.cancels:
+        if own and intent_id not in self._cancelled:
+            if len(self.cancels) >= MOST_CANCELS:
+                raise OutcomeTooLarge(f"one callback cancels at most {MOST_CANCELS} intents")
+            self._cancelled.add(intent_id)
             self.cancels.append(intent_id)
 
     def timer(self, name: str, after: timedelta) -> None:
-        """Sets a timer, replacing one of the same name."""
+        """Sets a timer, replacing one of the same name. Raises `OutcomeTooLarge`."""
         self._check_open()
+        if not name.isprintable() or len(name) > LONGEST_TIMER_NAME:
+            raise OutcomeTooLarge(f"the name of a timer is up to {LONGEST_TIMER_NAME} printable characters")
+        if name not in self.timers and len(self.timers) >= MOST_TIMERS:
+            raise OutcomeTooLarge(f"{MOST_TIMERS} timers run already, and that is the most of one strategy")
         self.timers[name] = self._now + after
 
     def close(self) -> None:

@@ -9,6 +9,8 @@ from sep_hooks.errors import Permanent
 from sep_core.events.facts import StrategyAdvanced, StrategyStarted, StrategyStopped
 from sep_core.events.registry import Fact
 
+DATA_TRIGGERS = ("block:", "quote:")
+
 
 class StrategyStatus(StrEnum):
     """Whether the instance runs, and how it ended."""
@@ -36,7 +38,8 @@ class IllegalStrategyFact(Permanent):
 class StrategyLife:
     """What a restart needs. `state` is canonical JSON, None before the first outcome.
 
-    `ordinal` counts outcomes, `starts` lives, `position` is that of the last fact it was called with.
+    `ordinal` counts outcomes, `starts` lives, `position` is that of the last fact it was called with; `seen` names
+    for each source of data the last trigger that the state took in.
     """
 
     status: StrategyStatus
@@ -50,6 +53,7 @@ class StrategyLife:
     inputs_digest: str = ""
     timers: tuple[tuple[str, datetime], ...] = ()
     position: int = 0
+    seen: tuple[tuple[str, str], ...] = ()
     reason: str = ""
     version: int = 1
 
@@ -91,8 +95,16 @@ def _after(life: StrategyLife, fact: Fact) -> StrategyLife:
                 inputs_digest=fact.inputs_digest,
                 timers=fact.timers,
                 position=max(life.position, fact.position),
+                seen=_seen_after(life.seen, fact.trigger),
             )
         case StrategyStopped():
             return replace(life, status=_STOPPED[fact.outcome], reason=fact.reason)
         case _:
             raise IllegalStrategyFact(f"{type(fact).__name__} is no fact of a strategy")
+
+
+def _seen_after(seen: tuple[tuple[str, str], ...], trigger: str) -> tuple[tuple[str, str], ...]:
+    if not trigger.startswith(DATA_TRIGGERS):
+        return seen
+    source, _, _ = trigger.rpartition(":")
+    return (*(one for one in seen if one[0] != source), (source, trigger))

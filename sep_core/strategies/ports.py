@@ -30,7 +30,7 @@ class StrategyDesk(Protocol):
         ...
 
     def consider(self, instance: str, draft: IntentDraft, client_id: UUID) -> Accepted | Refused:
-        """Whether an intent would be taken, and under which id; one that is known is accepted as it stands."""
+        """Whether an intent would be taken, and under which id; an exact repeat is accepted as it stands."""
         ...
 
     def advance(self, advance: Advance) -> Awaitable[object]:
