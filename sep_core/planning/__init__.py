@@ -1,6 +1,6 @@
 """How an intent becomes a plan."""
 
-from sep_core.planning.planner import Planner
+from sep_core.planning.planner import UNFORESEEN, Planner, unforeseen
 from sep_core.planning.ports import (
     DirectVenueGuard,
     Holdings,
@@ -14,6 +14,7 @@ from sep_core.planning.request import Planned, PlanRefused, PlanRequest
 from sep_core.planning.venues import Venues
 
 __all__ = [
+    "UNFORESEEN",
     "DirectVenueGuard",
     "Holdings",
     "MarketSnapshot",
@@ -26,4 +27,5 @@ __all__ = [
     "TransferReader",
     "VenueGuard",
     "Venues",
+    "unforeseen",
 ]

@@ -42,8 +42,14 @@ from sep_core.planning.prices import price_book
 from sep_core.planning.request import NoPlan, Planned, PlanRefused, PlanRequest
 from sep_core.planning.size import Size, size_of
 from sep_core.planning.slices import depth, slices
-from sep_core.planning.venues import Venues
+from sep_core.planning.venues import Venues, told
 from sep_core.telemetry.crashpoints import crossing
+
+UNFORESEEN = "planning_failed"
+"""The code of a refusal for a failure of the planner's own."""
+
+MOST_LEFT_OUT = 64
+"""How many markets and venues a plan names that took no part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,9 @@ class Planner:
         self._paper = paper
 
     async def plan(self, request: PlanRequest) -> Planned | PlanRefused:
-        """The best plan within the intent's constraints, or why there is none. Nothing is sent either way."""
+        """The best plan within the intent's constraints, or why there is none. Nothing is sent either way, and
+        nothing is raised: what no rule foresees is a refusal of this one intent.
+        """
         try:
             scene, found = await self._scene(request)
             return await self._chosen(scene, found)
@@ -117,6 +125,8 @@ class Planner:
                 f"{error.message}; nothing was sent",
                 retryable=error.retryable or error.ambiguous,
             )
+        except Exception as error:
+            return unforeseen(error)
 
     async def _scene(self, request: PlanRequest) -> tuple[Scene, Found]:
         size = size_of(request, self._holdings)
@@ -378,7 +388,7 @@ class Planner:
                 method=f"single path by {candidate.solution.method}, {how}",
                 slices=number,
                 slices_reason=why,
-                left_out=tuple(dict.fromkeys(left_out)),
+                left_out=_named(left_out),
             )
         )
 
@@ -400,6 +410,24 @@ class Planner:
         if remaining < 1:
             raise NoPlan("deadline_passed", "the intent's deadline has passed; nothing was sent")
         return scene.head.timestamp + remaining
+
+
+def unforeseen(error: Exception) -> PlanRefused:
+    """The refusal for a failure that nobody foresaw; another block may look otherwise, the deadline ends it."""
+    return PlanRefused(
+        UNFORESEEN,
+        f"planning broke with {type(error).__name__}: {told(str(error))}; nothing was sent",
+        retryable=True,
+    )
+
+
+def _named(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
+    """Who took no part, each once, as many as a plan has room for."""
+    each = list(dict.fromkeys(LeftOut(told(one.name), told(one.reason)) for one in left_out))
+    rest = len(each) - MOST_LEFT_OUT
+    if rest <= 0:
+        return tuple(each)
+    return (*each[:MOST_LEFT_OUT], LeftOut("others", f"{rest} more took no part"))
 
 
 def _allowed(asset: AssetId, chain: ChainRef, constraints: Constraints) -> bool:

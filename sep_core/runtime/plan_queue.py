@@ -4,10 +4,14 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 from sep_hooks.context import Clock, Log
+from sep_hooks.errors import Permanent, SepError
+from sep_hooks.store import IdConflict, StoreBusy, WrongExpectedVersion
 from sep_hooks.types import IntentId
 
+from sep_core.execution.errors import is_refusal
 from sep_core.intents import IntentState
-from sep_core.planning import Planned, PlanRefused, PlanRequest
+from sep_core.planning import UNFORESEEN, Planned, PlanRefused, PlanRequest, unforeseen
+from sep_core.planning.venues import told
 from sep_core.runtime.commands import RecordPlan, RecordPlanFailure
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.flow.composition import Composition
@@ -96,7 +100,7 @@ class PlanQueue:
             return
         gone = self._composition.gone(state.intent)
         if gone is not None:
-            await self._desk.record(RecordPlanFailure(state.id, *gone))
+            await self._fail(state.id, *gone)
             return
         account = self._composition.account(state.intent.account)
         request = PlanRequest(
@@ -105,15 +109,45 @@ class PlanQueue:
         answer: Planned | PlanRefused = PlanRefused(
             "planning_timed_out", f"no plan within {PLAN_SECONDS:g} s; nothing was sent", retryable=True
         )
-        with anyio.move_on_after(PLAN_SECONDS):
-            answer = await crossing("planning.plan", self._plan(request))
+        try:
+            with anyio.move_on_after(PLAN_SECONDS):
+                answer = await crossing("planning.plan", self._plan(request))
+        except Exception as error:  # one intent's trouble ends neither the others' planning nor the engine
+            answer = unforeseen(error)
         if isinstance(answer, Planned):
-            await self._desk.record(RecordPlan(state.id, answer.plan, answer.prices))
+            await self._record(state.id, answer)
         elif answer.retryable:
-            self._waiting[state.id] = answer
-            self._log.info("plan.waits", intent=str(state.id), code=answer.code, reason=answer.reason)
+            self._wait(state.id, answer)
         else:
-            await self._desk.record(RecordPlanFailure(state.id, answer.code, answer.reason))
+            await self._fail(state.id, answer.code, answer.reason)
+
+    async def _record(self, intent_id: IntentId, planned: Planned) -> None:
+        """Records a plan; one that the log or a room cannot take is given up, with its intent."""
+        try:
+            await self._desk.record(RecordPlan(intent_id, planned.plan, planned.prices))
+        except StoreBusy as error:
+            self._wait(intent_id, PlanRefused(error.code, error.message, retryable=True))
+        except (WrongExpectedVersion, IdConflict):
+            return  # the log is read again; whoever still wants a plan then is planned afresh
+        except Exception as error:
+            if isinstance(error, SepError) and not (isinstance(error, Permanent) and is_refusal(error)):
+                raise
+            why = f"{type(error).__name__}: {told(str(error))}"
+            self._log.warning("plan.not_recorded", intent=str(intent_id), reason=why)
+            await self._fail(
+                intent_id, "plan_not_recorded", f"the plan could not be recorded ({why}); nothing was sent"
+            )
+
+    async def _fail(self, intent_id: IntentId, code: str, reason: str) -> None:
+        try:
+            await self._desk.record(RecordPlanFailure(intent_id, code, reason))
+        except StoreBusy as error:
+            self._wait(intent_id, PlanRefused(error.code, error.message, retryable=True))
+
+    def _wait(self, intent_id: IntentId, answer: PlanRefused) -> None:
+        self._waiting[intent_id] = answer
+        tell = self._log.warning if answer.code == UNFORESEEN else self._log.info
+        tell("plan.waits", intent=str(intent_id), code=answer.code, reason=answer.reason)
 
     def _look_again(self, intent_id: IntentId) -> None:
         state = self._desk.world.intents[intent_id]

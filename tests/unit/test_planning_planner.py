@@ -609,3 +609,61 @@ async def test_nothing_is_planned_after_the_deadline_or_without_a_way() -> None:
     assert (await world.refused(request(funding=(WETH,)))).code == "no_funding"
     assert (await world.refused(request(funding=(erc20(1, "0x" + "d" * 40),)))).code == "no_route"
     assert (await world.refused(request(IntentType.REBALANCE))).code == "unsupported_intent"
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        ("spender", "hello"),
+        ("spender", "0x12"),
+        ("spender", None),
+        ("spender", 7),
+        ("swap_call", "text"),
+        ("swap_call", Call(Address("0xzz"), b"")),
+        ("swap_call", Call(ROUTER, cast(bytes, "text"))),
+        ("swap_call", Call(ROUTER, cast(bytes, None))),
+        ("swap_call", Call(ROUTER, bytes(10**6))),
+        ("swap_call", Call(ROUTER, b"", Amount(-1))),
+        ("swap_call", Call(ROUTER, b"", cast(Amount, 1.5))),
+        ("quote_call", Call(ROUTER, cast(bytes, None))),
+        ("quoted_amount", -5),
+        ("quoted_amount", 10**80),
+        ("quoted_amount", True),
+        ("quoted_amount", None),
+    ],
+)
+async def test_an_answer_of_wrong_content_leaves_the_candidates(
+    call: str, answer: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    monkeypatch.setattr(world.venues["two"], call, lambda *_: answer)
+    plan = await world.plan(request())
+    assert {step.venue for step in plan.steps} == {"one"}
+    (reason,) = [one.reason for one in plan.left_out if one.name == "two"]
+    assert reason.startswith(f"{call} failed: WrongAnswer: it")
+    monkeypatch.setattr(world.venues["one"], call, lambda *_: answer)
+    assert (await world.refused(request())).code == "venue_error"
+
+
+async def test_what_a_venue_says_fits_into_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raise_a_book(order: SwapOrder) -> Call:
+        raise RuntimeError("\ud800" + "x" * 10**6)
+
+    world = World()
+    monkeypatch.setattr(world.venues["two"], "quote_call", raise_a_book)
+    crowd = tuple(LeftOut(f"three/{number}" * 500, "\ud800" * 9_000) for number in range(5_000))
+    world.board.taken = replace(world.board.taken, left_out=crowd)
+    plan = await world.plan(request())
+    assert len(plan.left_out) <= 65
+    assert all(len((one.name + one.reason).encode()) <= 1_000 for one in plan.left_out)
+
+
+async def test_what_nobody_foresaw_is_a_refusal_of_this_intent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(chain: ChainRef, head_timestamp: int | None = None) -> Snapshot:
+        raise KeyError("no such market")
+
+    world = World()
+    monkeypatch.setattr(world.board, "snapshot", broken)
+    refused = await world.refused(request())
+    assert (refused.code, refused.retryable) == ("planning_failed", True)
+    assert refused.reason == "planning broke with KeyError: 'no such market'; nothing was sent"
