@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from sep_hooks.errors import Permanent
+from sep_hooks.store import StoreUnavailable
 
 from sep_core.cli.failure import EXIT_NEGATIVE, EXIT_OK
 from sep_core.cli.options import config_option, json_option, settings_of
@@ -61,7 +62,13 @@ def _log(target: Path, key: str | None, anchors: list[str], *, as_json: bool) ->
 
     with Progress("positions") as progress:
         verifier = None if key is None else PublicKey.parse(key)
-        report = verify_store(target, verifier=verifier, anchors=anchors, progress=progress)
+        try:
+            report = verify_store(target, verifier=verifier, anchors=anchors, progress=progress)
+        except StoreUnavailable as error:
+            if "sep verify" not in error.next_step:
+                raise
+            step = "keep this folder as it is, and restore a backup beside it"
+            raise StoreUnavailable(error.message, next_step=step) from error
     if as_json:
         bad = report.first_bad
         emit_json(
