@@ -5,6 +5,8 @@ from datetime import datetime
 
 import anyio
 from sep_hooks.context import Clock
+from sep_hooks.errors import Retryable
+from sep_hooks.store import IdConflict, WrongExpectedVersion
 from sep_hooks.types import IntentId, IntentStatus
 
 from sep_core.intents import BEFORE_EXECUTION
@@ -31,8 +33,10 @@ class Deadlines:
     def touched(self, touched: Touched) -> None:
         """Takes note of deadlines of intents that were accepted."""
         for intent_id in touched.intents:
-            state = self._desk.world.intents[intent_id]
-            if intent_id not in self._known and state.status in _EXPIRES and state.deadline is not None:
+            state = self._desk.world.intents.get(intent_id)
+            if state is None or intent_id in self._known:
+                continue
+            if state.status in _EXPIRES and state.deadline is not None:
                 self._known.add(intent_id)
                 heapq.heappush(self._heap, (state.deadline, intent_id))
                 self._news.set()
@@ -46,15 +50,29 @@ class Deadlines:
                 await self._news.wait()
 
     async def _expire_due(self) -> float:
-        while self._heap:
-            deadline, intent_id = self._heap[0]
-            wait = (deadline - self._clock.now()).total_seconds()
-            if wait > 0:
-                return min(wait, LONGEST_WAIT_SECONDS)
-            heapq.heappop(self._heap)
+        """Ends what is due, each on its own: one that cannot end yet holds up no other."""
+        now = self._clock.now()
+        still_open: list[tuple[datetime, IntentId]] = []
+        while self._heap and self._heap[0][0] <= now:
+            deadline, intent_id = heapq.heappop(self._heap)
+            if await self._expire(intent_id):
+                self._known.discard(intent_id)
+            else:
+                still_open.append((deadline, intent_id))
+        wait = RETRY_SECONDS if still_open else LONGEST_WAIT_SECONDS
+        if self._heap:
+            wait = min(wait, (self._heap[0][0] - now).total_seconds())
+        for one in still_open:
+            heapq.heappush(self._heap, one)
+        return wait
+
+    async def _expire(self, intent_id: IntentId) -> bool:
+        """Whether nothing of the intent waits for its deadline any more."""
+        if intent_id not in self._desk.world.intents:
+            return True
+        try:
             await self._desk.record(ExpireIntent(intent_id, "the deadline passed; nothing was sent"))
-            if self._desk.world.intents[intent_id].status in _EXPIRES:
-                heapq.heappush(self._heap, (deadline, intent_id))
-                return RETRY_SECONDS
-            self._known.discard(intent_id)
-        return LONGEST_WAIT_SECONDS
+        except (Retryable, WrongExpectedVersion, IdConflict):
+            return False
+        state = self._desk.world.intents.get(intent_id)
+        return state is None or state.status not in _EXPIRES
