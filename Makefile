@@ -34,9 +34,11 @@ rust: sync ## format, lint and tests of the native core; its crates need no Pyth
 	@! cargo tree --workspace -i pyo3 -e normal --depth 1 --locked | grep -E '^.── sep-' | grep -v 'sep-native' \
 		|| { echo 'a crate other than sep-native uses pyo3'; exit 1; }
 
-bench: sync ## release build, then one JSON line for each figure
-	MATURIN_PEP517_ARGS="--profile release" $(UV) sync --locked --all-packages --reinstall-package sep-native
-	@for f in tests/bench/bench_*.py; do $(BIN)python $$f || exit 1; done
+bench: sync ## one JSON line for each figure, on a release build that stands beside the debug one
+	@rm -rf target/bench
+	@$(UV) build --quiet --package sep-native --wheel --out-dir target/bench/wheel
+	@$(BIN)python -m zipfile -e target/bench/wheel/*.whl target/bench
+	@for f in tests/bench/bench_*.py; do PYTHONPATH='$(CURDIR)/target/bench' $(BIN)python $$f || exit 1; done
 
 build: sync ## the wheels of all packages, in dist/
 	$(UV) build --all-packages --wheel

@@ -18,11 +18,10 @@ import uvloop
 from _client import CONNECTIONS
 from _engine import body, engine, folder
 from _report import show
-from bench_settle import accept, planning
+from bench_settle import accept, never, planning
 
 from sep_core.api.app import create_app
 from sep_core.api.server import _Server
-from sep_core.planning import Planned, PlanRefused, PlanRequest
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.submission import Submission
 
@@ -160,16 +159,11 @@ async def accepted(kernel: Kernel) -> float:
     return (time.thread_time() - cpu) * 1e6 / REQUESTS
 
 
-async def _held(_: PlanRequest) -> Planned | PlanRefused:
-    await anyio.sleep_forever()
-    raise AssertionError
-
-
 async def measure(path: Path) -> None:
     """All variants in turn, best of several rounds."""
     async with engine(path, "paper", block_seconds=2.0) as kernel:
         app = cast(App, create_app(cast(Any, kernel), TOKEN))
-        with planning(kernel, _held):
+        with planning(kernel, never):
             best: dict[str, float] = {}
             rate = 0.0
             for _ in range(ROUNDS):

@@ -1,10 +1,9 @@
 """Milliseconds and CPU of an intent: accepted alone, filled on paper, settled on the simulated chain.
 
 Everything is real but the chain, which lives in this process: its own CPU (execution, hashing, signature recovery)
-is part of the figures. `python tests/bench/bench_settle.py [cell ...]`; cells: settle, paper, accept, growth.
+is part of the figures. `python tests/bench/bench_settle.py [cell ...]`; cells: settle, paper, accept.
 """
 
-import gc
 import json
 import os
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import anyio
 import uvloop
-from _engine import body, engine, folder, until
+from _engine import body, engine, folder
 from _report import show, spread
 
 from sep_core.planning import Planned, PlanRefused, PlanRequest
@@ -27,8 +26,6 @@ SETTLED_TOGETHER = 256
 FILLED = 250
 ACCEPT_RATE = 200
 ACCEPT_SECONDS = 5.0
-OPEN = (10, 100, 1_000, 10_000)
-GROWTH_SAMPLE = 60
 BURST = 250
 BURSTS = 7
 SLOW_BLOCKS_SECONDS = 2.0
@@ -55,7 +52,7 @@ async def settle(path: Path) -> None:
     async with engine(path, "testnet") as kernel:
         for _ in range(WARM_UP):
             await finish(kernel, body())
-        seconds, cpu, wall = await _one_by_one(kernel, SETTLED_ALONE)
+        seconds, cpu, wall = await one_by_one(kernel, SETTLED_ALONE)
         alone = spread([one * 1000 for one in seconds])
         show(
             "settle_one_at_a_time",
@@ -85,7 +82,7 @@ async def paper(path: Path) -> None:
     async with engine(path, "paper", block_seconds=SLOW_BLOCKS_SECONDS) as kernel:
         for _ in range(WARM_UP):
             await finish(kernel, body())
-        seconds, cpu, wall = await _one_by_one(kernel, FILLED)
+        seconds, cpu, wall = await one_by_one(kernel, FILLED)
         figures = spread([one * 1000 for one in seconds])
         probe = spread(await anyio.to_thread.run_sync(sync_milliseconds, path, 200))
         show(
@@ -105,7 +102,7 @@ async def paper(path: Path) -> None:
 async def accepts(path: Path) -> None:
     """The durable acceptance alone, arriving by the clock whether or not the last one was answered."""
     async with engine(path, "paper", block_seconds=SLOW_BLOCKS_SECONDS) as kernel:
-        with planning(kernel, _never):
+        with planning(kernel, never):
             for _ in range(WARM_UP):
                 await accept(kernel, body())
             probe = await anyio.to_thread.run_sync(sync_milliseconds, path, 200)
@@ -170,77 +167,8 @@ def decode_microseconds() -> float:
     return (time.thread_time() - cpu) * 1e6 / count
 
 
-async def growth(path: Path) -> None:
-    """The same work beside more and more open intents: waiting for a better block, then waiting for their turn."""
-    async with engine(path, "paper", block_seconds=SLOW_BLOCKS_SECONDS) as kernel:
-        for _ in range(WARM_UP):
-            await finish(kernel, body())
-        costs: dict[int, dict[str, float]] = {}
-        waiting = 0
-        for count in OPEN:
-            with planning(kernel, _refuses):
-                await _fill_up(kernel, count - waiting)
-                assert await until(lambda all_of_them=count: len(kernel.plans._waiting) >= all_of_them, 30)
-            waiting = count
-            gc.collect()
-            _, cpu, _ = await _one_by_one(kernel, GROWTH_SAMPLE)
-            costs[count] = {"waiting": cpu * 1e6 / GROWTH_SAMPLE, "reads": _read_cost(kernel)}
-        for count, cost in costs.items():
-            show(
-                "cost_beside_open_intents",
-                cost["waiting"],
-                "us CPU/intent",
-                ratio=cost["waiting"] / costs[OPEN[0]]["waiting"],
-                control=f"beside {OPEN[0]}",
-                open=count,
-                read_us=cost["reads"],
-            )
-    await _backlog(path / "backlog")
-
-
-async def _backlog(path: Path) -> None:
-    """Turns taken among many that wait for theirs: the planner itself says no at once."""
-    for count in (100, 5_000):
-        home = path / str(count)
-        home.mkdir(parents=True)
-        gate = anyio.Event()
-
-        async def closed(request: PlanRequest, gate: anyio.Event = gate) -> Planned | PlanRefused:
-            await gate.wait()
-            return await _refuses(request)
-
-        async with engine(home, "paper", block_seconds=SLOW_BLOCKS_SECONDS) as kernel:
-            with planning(kernel, closed):
-                await _fill_up(kernel, count)
-                gc.collect()
-                begun = time.process_time()
-                gate.set()
-                await until(lambda kernel=kernel, count=count: len(kernel.plans._waiting) >= count, 10)
-                turns = len(kernel.plans._waiting)
-                cost = (time.process_time() - begun) * 1e6 / max(1, turns)
-                show("turn_in_a_backlog", cost, "us CPU", open=count, turns=turns)
-
-
-def _read_cost(kernel: Kernel) -> float:
-    """Microseconds of one lookup of an intent and one look at health."""
-    last = next(reversed(kernel.world.intents))
-    best = float("inf")
-    for _ in range(5):
-        begun = time.perf_counter()
-        kernel._live().intent(last)
-        kernel.health()
-        best = min(best, time.perf_counter() - begun)
-    return best * 1e6
-
-
-async def _fill_up(kernel: Kernel, count: int) -> None:
-    for start in range(0, count, 500):
-        async with anyio.create_task_group() as group:
-            for _ in range(start, min(start + 500, count)):
-                group.start_soon(accept, kernel, body())
-
-
-async def _one_by_one(kernel: Kernel, count: int) -> tuple[list[float], float, float]:
+async def one_by_one(kernel: Kernel, count: int) -> tuple[list[float], float, float]:
+    """Seconds of each intent, CPU seconds and wall seconds of all."""
     begun, cpu = time.perf_counter(), time.process_time()
     seconds = [await finish(kernel, body()) for _ in range(count)]
     return seconds, time.process_time() - cpu, time.perf_counter() - begun
@@ -266,13 +194,10 @@ class planning:  # reads as a context
         self._kernel.plans._plan = self._before
 
 
-async def _never(_: PlanRequest) -> Planned | PlanRefused:
+async def never(_: PlanRequest) -> Planned | PlanRefused:
+    """A planner that gives no answer."""
     await anyio.sleep_forever()
     raise AssertionError
-
-
-async def _refuses(_: PlanRequest) -> Planned | PlanRefused:
-    return PlanRefused("no_route", "not now", retryable=True)
 
 
 def sync_milliseconds(path: Path, count: int) -> list[float]:
@@ -291,7 +216,7 @@ def _rest(figures: dict[str, float]) -> dict[str, float]:
     return {"p99_ms": figures["p99"], "count": figures["count"]}
 
 
-CELLS = {"settle": settle, "paper": paper, "accept": accepts, "growth": growth}
+CELLS = {"settle": settle, "paper": paper, "accept": accepts}
 
 
 def main() -> None:
