@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 import anyio
 import pytest
@@ -14,8 +15,10 @@ from sep_hooks.types import (
     BlockRef,
     Call,
     DecodedLog,
+    IntentId,
     IntentStatus,
     Market,
+    MarketId,
     MarketState,
     SignedTransaction,
     SwapFill,
@@ -29,6 +32,8 @@ from sep_core.adapters.sim_venue import SimulatedAmm
 from sep_core.events.facts import PluginFaulted
 from sep_core.execution import EntryStatus, LaneState
 from sep_core.execution.reading import TRANSFER_TOPIC
+from sep_core.intents import IntentState
+from sep_core.planning import Planned, PlanRefused, PlanRequest
 from sep_core.runtime.clock import SystemClock
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.start import running_kernel
@@ -84,7 +89,7 @@ async def submit(kernel: Kernel, name: str = "one") -> IntentStatus:
     body = acquire(name).body
     receipt = await kernel.submit(parse_submission(body), source="command_line", request=body)
     await kernel.wait_until_ended(receipt.intent_id, PATIENCE_SECONDS)
-    return kernel.world.intents[receipt.intent_id].status
+    return state_of(kernel, receipt.intent_id).status
 
 
 async def until(kernel: Kernel, true: Callable[[], bool]) -> None:
@@ -93,6 +98,10 @@ async def until(kernel: Kernel, true: Callable[[], bool]) -> None:
         while not true():
             await anyio.lowlevel.checkpoint()
             await anyio.sleep(0.01)
+
+
+def state_of(kernel: Kernel, intent_id: UUID) -> IntentState:
+    return kernel.world.intents[IntentId(intent_id)]
 
 
 def lane(kernel: Kernel) -> LaneState:
@@ -175,12 +184,12 @@ async def test_a_receipt_that_cannot_be_is_not_believed(
         await until(kernel, lambda: told in blocked(kernel))
         assert all(entry.block is None for entry in lane(kernel).unfinished)
         assert (await kernel.queries()).intent(intent_id).status
-        assert not kernel.world.intents[intent_id].status.terminal
+        assert not state_of(kernel, intent_id).status.terminal
     async with engine(chain, tmp_path) as kernel:
         await until(kernel, lambda: told in blocked(kernel))
         chain.lie = lambda receipt: receipt
         ask(chain.chain, "sim_mine")
-        await until(kernel, lambda: kernel.world.intents[intent_id].status is IntentStatus.SETTLED)
+        await until(kernel, lambda: state_of(kernel, intent_id).status is IntentStatus.SETTLED)
         assert not await kernel.mismatches()
 
 
@@ -224,7 +233,7 @@ async def test_a_signer_that_lies_or_breaks_moves_nothing_and_ends_nothing(
         receipt = await kernel.submit(parse_submission(body), source="command_line", request=body)
         await until(kernel, lambda: bool(blocked(kernel)))
         assert not lane(kernel).entries
-        assert kernel.world.intents[receipt.intent_id].status is IntentStatus.RISK_APPROVED
+        assert state_of(kernel, receipt.intent_id).status is IntentStatus.RISK_APPROVED
     if place == "list_signed":
         monkeypatch.setattr(KeystoreSigner, "list_signed", remembers_lies)
         async with engine(chain, tmp_path) as kernel:
@@ -234,7 +243,7 @@ async def test_a_signer_that_lies_or_breaks_moves_nothing_and_ends_nothing(
     assert ask(chain.chain, "eth_getTransactionCount", OWNER, "latest") == before
     monkeypatch.setattr(KeystoreSigner, "sign", sign)
     async with engine(chain, tmp_path) as kernel:
-        await until(kernel, lambda: kernel.world.intents[receipt.intent_id].status is IntentStatus.SETTLED)
+        await until(kernel, lambda: state_of(kernel, receipt.intent_id).status is IntentStatus.SETTLED)
         faults = [
             one for facts in kernel.world.plugins.values() for one in facts if isinstance(one, PluginFaulted)
         ]
@@ -280,7 +289,7 @@ def wrong_venue(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
         case "spender":
             lies("spender", lambda self, order: "0x12")
         case "state after":
-            lies("apply", lambda self, *given: replace(apply(self, *given), market="nobody/0x0"))
+            lies("apply", lambda self, *given: replace(apply(self, *given), market=MarketId("nobody/0x0")))
         case "fills junk":
             lies("fills", lambda self, order, logs: ["junk"])
         case "fills of fractions":
@@ -321,18 +330,56 @@ async def test_a_venue_of_wrong_content_ends_nothing(
         async with engine(chain, tmp_path) as kernel:
             body = acquire("one").body
             receipt = await kernel.submit(parse_submission(body), source="command_line", request=body)
-            state = kernel.world.intents[receipt.intent_id]
+            state = state_of(kernel, receipt.intent_id)
 
             def told() -> bool:
-                now = kernel.world.intents[state.id]
+                now = state_of(kernel, state.id)
                 return now.status.terminal or kernel.plans.why_waiting(state.id) is not None
 
             await until(kernel, told)
-            now = kernel.world.intents[state.id]
+            now = state_of(kernel, state.id)
             assert (now.status is IntentStatus.SETTLED) == moves, (now.status, now.reason)
             assert not await kernel.mismatches()
             if not moves:
                 assert not lane(kernel).entries
     async with engine(chain, tmp_path) as kernel:
+        assert await submit(kernel, "two") is IntentStatus.SETTLED
+        assert not await kernel.mismatches()
+
+
+# the planner itself
+
+
+async def test_a_plan_that_breaks_or_cannot_be_recorded_costs_its_own_intent_alone(
+    chain: LyingChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(request: PlanRequest) -> Planned | PlanRefused:
+        raise KeyError("nobody foresaw this")
+
+    async with engine(chain, tmp_path) as kernel:
+        plan = kernel.plans._plan
+
+        async def too_large(request: PlanRequest) -> Planned | PlanRefused:
+            answer = await plan(request)
+            assert isinstance(answer, Planned)
+            return replace(answer, plan=replace(answer.plan, method="x" * 300_000))
+
+        monkeypatch.setattr(kernel.plans, "_plan", breaks)
+        body = acquire("broken").body
+        receipt = await kernel.submit(parse_submission(body), source="command_line", request=body)
+        intent_id = IntentId(receipt.intent_id)
+        await until(kernel, lambda: kernel.plans.why_waiting(intent_id) is not None)
+        told = kernel.plans.why_waiting(intent_id)
+        assert told is not None
+        assert (told.code, told.retryable) == ("planning_failed", True)
+        assert "KeyError" in told.reason
+
+        monkeypatch.setattr(kernel.plans, "_plan", too_large)
+        ask(chain.chain, "sim_mine")
+        await until(kernel, lambda: state_of(kernel, intent_id).status.terminal)
+        assert state_of(kernel, intent_id).code == "plan_not_recorded"
+        assert "nothing was sent" in state_of(kernel, intent_id).reason
+
+        monkeypatch.setattr(kernel.plans, "_plan", plan)
         assert await submit(kernel, "two") is IntentStatus.SETTLED
         assert not await kernel.mismatches()
