@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from sep_hooks.errors import ConfigurationError
-from sep_hooks.types import BlockRef, ChainRef, IntentStatus
+from sep_hooks.types import Block, BlockRef, ChainRef, IntentStatus
 
 from sep_core.chains.errors import WrongChain
 from sep_core.execution import LaneKey, LaneState
@@ -100,38 +100,41 @@ async def check_chains(world: World, settings: Settings, installation: Installat
         known = world.genesis.get(part.ref, "")
         if known and found[part.ref] and known != found[part.ref]:
             raise _replaced(part, f"its block 0 is {found[part.ref]}, the log was begun on {known}")
+        head = await crossing("start.genesis_head", part.access.head())
+        for block, what in _landmarks(world, part.ref):
+            await _check_final(part, head, block, what)
         for key, lane in world.lanes.items():
-            block = _landmark(world, lane)
-            if key.chain == part.ref and block is not None:
-                await _check_block(part, lane, block)
+            # Where the account was opened may have left the chain since, but no chain grows shorter.
+            if key.chain == part.ref and lane.opened.number > head.number:
+                raise _replaced(
+                    part,
+                    f"its latest block is {head.number}, the log opened account {lane.name!r} at block"
+                    f" {lane.opened.number}",
+                )
     return found
 
 
-def _landmark(world: World, lane: LaneState) -> BlockRef | None:
-    """The latest block of which the log is sure; None where all that it knows left the chain under its eyes."""
-    final = [entry.block for entry in lane.entries.values() if entry.status.finished and entry.block]
-    if final:
-        return max(final, key=lambda block: block.number)
-    removed = {block.hash for one in world.reorganisations for block in one.removed}
-    return None if lane.opened.hash in removed else lane.opened
+def _landmarks(world: World, chain: ChainRef) -> list[tuple[BlockRef, str]]:
+    """The latest blocks that the log has seen as final, and where it did."""
+    blocks = [(world.finalized[chain], "an earlier start")] if chain in world.finalized else []
+    for key, lane in world.lanes.items():
+        final = [entry.block for entry in lane.entries.values() if entry.status.finished and entry.block]
+        if key.chain == chain and final:
+            blocks.append((max(final, key=lambda block: block.number), f"account {lane.name!r}"))
+    return blocks
 
 
-async def _check_block(part: ChainPart, lane: LaneState, block: BlockRef) -> None:
+async def _check_final(part: ChainPart, head: Block, block: BlockRef, what: str) -> None:
     header = await crossing("start.landmark", part.access.reads.by_number(block.number))
-    if header is not None and header.block.hash == block.hash:
-        return
-    if header is not None:
+    if header is not None and header.block.hash != block.hash:
         raise _replaced(
             part,
-            f"its block {block.number} is {header.block.hash}, the log has {block.hash} for account {lane.name!r}",
+            f"its block {block.number} is {header.block.hash}, final for {what} was {block.hash}",
         )
-    head = await crossing("start.landmark_head", part.access.head())
-    # A node may have dropped old blocks; it can lack none before its head that were never there.
-    if head.number < block.number:
+    # A node may have dropped old blocks, and then names none; it can lack none that are before its head.
+    if header is None and head.number < block.number:
         raise _replaced(
-            part,
-            f"its latest block is {head.number}, the log has block {block.number} {block.hash} for account"
-            f" {lane.name!r}",
+            part, f"its latest block is {head.number}, final for {what} was block {block.number} {block.hash}"
         )
 
 

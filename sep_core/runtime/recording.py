@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from sep_hooks.context import Clock
+from sep_hooks.errors import UnknownBlock
 from sep_hooks.store import EventStore, StoreBusy
-from sep_hooks.types import ChainRef
+from sep_hooks.types import BlockRef, ChainRef
 
+from sep_core.chains.access import ChainAccess
 from sep_core.events.decided import Decided
 from sep_core.events.facts import ChainConnected, KernelStarted
 from sep_core.events.registry import Fact
@@ -65,11 +67,19 @@ async def record_start(
     connected: list[tuple[str, Fact]] = []
     for part in installation.chains.values():
         head = await crossing("start.connect", part.access.head())
-        fact = ChainConnected(part.ref, part.name, head.ref, genesis.get(part.ref, ""))
+        final = await crossing("start.final", _final(part.access))
+        fact = ChainConnected(part.ref, part.name, head.ref, genesis.get(part.ref, ""), final)
         connected.append((chain_stream(part.ref), fact))
     await desk.record(RecordFacts(((KERNEL, started), *reports.early, *connected)))
     reports.early.clear()
     reports.desk = desk
+
+
+async def _final(access: ChainAccess) -> BlockRef | None:
+    try:
+        return (await access.final_block()).ref  # sep-ok: reads
+    except UnknownBlock:
+        return None  # a young chain has none yet
 
 
 def config_digest(settings: Settings, installation: Installation) -> str:

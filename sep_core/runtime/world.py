@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from uuid import UUID
 
-from sep_hooks.types import Asset, AssetId, ChainRef, IntentId, address, evm_chain
+from sep_hooks.types import Asset, AssetId, BlockRef, ChainRef, IntentId, address, evm_chain
 
 from sep_core.events.facts import (
     AccountOpened,
@@ -58,6 +58,7 @@ class World:
     plugins: dict[str, list[PluginFact]] = field(default_factory=dict)
     reorganisations: list[ChainReorged] = field(default_factory=list)
     genesis: dict[ChainRef, str] = field(default_factory=dict)
+    finalized: dict[ChainRef, BlockRef] = field(default_factory=dict)
     runs: list[KernelStarted] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
     assets: dict[AssetId, Asset] = field(default_factory=dict)
@@ -96,8 +97,8 @@ class World:
             case "chain":
                 if isinstance(fact, ChainReorged):
                     self.reorganisations.append(fact)
-                elif isinstance(fact, ChainConnected) and fact.genesis_hash:
-                    self.genesis.setdefault(fact.chain, fact.genesis_hash)
+                elif isinstance(fact, ChainConnected):
+                    self._apply_connected(fact)
             case "kernel":
                 if isinstance(fact, KernelStarted):
                     self.runs.append(fact)
@@ -115,6 +116,13 @@ class World:
         """The lane of a configured account, None before it was opened."""
         key = self.lane_of_account.get(account)
         return None if key is None else self.lanes.get(key)
+
+    def _apply_connected(self, fact: ChainConnected) -> None:
+        if fact.genesis_hash:
+            self.genesis.setdefault(fact.chain, fact.genesis_hash)
+        known, found = self.finalized.get(fact.chain), fact.finalized
+        if found is not None and (known is None or found.number > known.number):
+            self.finalized[fact.chain] = found
 
     def _apply_intent(self, intent_id: IntentId, fact: Fact) -> None:
         state = evolve(self.intents.get(intent_id), fact)

@@ -9,13 +9,14 @@ from sep_core.events.registry import Fact, fact
 class ChainConnected(Fact):
     """An endpoint proved its chain id; heads follow from `head` on.
 
-    `genesis_hash` is block 0's, empty where no endpoint has that block.
+    `genesis_hash` is block 0's, empty where no endpoint has that block; `finalized` is final by the chain's rule.
     """
 
     chain: ChainRef
     name: str
     head: BlockRef
     genesis_hash: str = ""
+    finalized: BlockRef | None = None
 
 
 @fact("ChainReorged")

@@ -1,0 +1,48 @@
+"""What a signer remembers of another log is never executed by this one."""
+
+from pathlib import Path
+
+import pytest
+
+from .identity_engine import settle, stage, submit, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_fresh_log_executes_nothing_that_another_had_signed(tmp_path: Path) -> None:
+    with stage(tmp_path) as one:
+        async with one.engine() as kernel:
+            await settle(kernel)
+            first = kernel.store.store_id
+        signed = one.nonce()
+        assert signed > 0
+        one.new_chain()
+        async with one.engine(one.changed(store={"path": "fresh"})) as kernel:
+            (worker,) = [
+                one for key, one in kernel.workers.items() if kernel.world.lanes[key].name == "first"
+            ]
+            await until(lambda: "signatures that this log does not know" in worker.blocked)
+            assert "nonce 0, step 1.1-approve of intent " in worker.blocked
+            assert f"of log {first}" in worker.blocked
+            assert "-> start the engine on the data folder that they belong to" in worker.blocked
+            waiting = await submit(kernel)
+            await until(lambda: kernel.world.intents[waiting].status == "RISK_APPROVED")
+            # The other account is not concerned.
+            await settle(kernel, "two")
+            assert kernel.world.intents[waiting].status == "RISK_APPROVED"
+            assert [lane.entries for lane in kernel.world.lanes.values() if lane.name == "first"] == [{}]
+            assert one.nonce() == 0
+            assert kernel.health().services["account first"].status == "blocked"
+
+
+async def test_what_the_chain_has_taken_already_is_in_nobodys_way(tmp_path: Path) -> None:
+    with stage(tmp_path) as one:
+        async with one.engine() as kernel:
+            await settle(kernel)
+        taken = one.nonce()
+        async with one.engine(one.changed(store={"path": "fresh"})) as kernel:
+            await settle(kernel)
+            assert await kernel.mismatches() == []
+            (lane,) = [lane for lane in kernel.world.lanes.values() if lane.name == "first"]
+            assert min(lane.entries) == taken
+            assert not any(entry.recovered for entry in lane.entries.values())
