@@ -67,6 +67,14 @@ class Verbs(click.Group):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
 
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from sep_core.cli.version import version
+
+        click.echo(f"sep {version()}")
+        context.exit()
+
+
 @click.group(
     cls=Verbs,
     subcommand_metavar="VERB ...",
@@ -74,7 +82,14 @@ class Verbs(click.Group):
     no_args_is_help=False,
     invoke_without_command=True,
 )
-@click.version_option(package_name="sep-core", prog_name="sep", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    help="Show the version.",
+    callback=_show_version,
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error. May stand anywhere.")
 @click.pass_context
 def sep(context: click.Context, debug: bool) -> None:
@@ -110,16 +125,25 @@ def _run(words: list[str], *, debug: bool) -> int:
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        from sep_core.cli.failure import EXIT_PIPE
-
-        # The reader of our output has gone; nothing is left to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_PIPE
+        return _reader_gone()
+    except SystemExit as leave:
+        # Click leaves so where a pipe broke under a verb, and so may the verb of a plugin.
+        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):
+            return _reader_gone()
+        return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except BaseException as error:
         from sep_core.cli.failure import report
 
         return report(error, debug=debug, as_json=as_json)
     return result if isinstance(result, int) else 0
+
+
+def _reader_gone() -> int:
+    """Nothing is left to say; what is still buffered goes nowhere."""
+    from sep_core.cli.failure import EXIT_PIPE
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return EXIT_PIPE
 
 
 def _usage_words(error: click.ClickException) -> str:

@@ -170,7 +170,7 @@ class Queries:
         async for recorded in self._read(max(0, position - 1), None, 1):
             if recorded.pos == position:
                 return event_view(recorded)
-        raise NotFound(f"the log has no position {position}")
+        raise NotFound(f"the log has no position {position}", next_step="sep events")
 
     def _read(self, after: int, wanted: EventFilter | None, limit: int) -> AsyncIterator[Recorded]:
         return self._store.read_all(after=after, filter=wanted, limit=limit, as_of=self._as_of)

@@ -241,7 +241,8 @@ def _change_record(log: Path, position: int, old: bytes, new: bytes) -> None:
 
 def _files(folder: Path) -> dict[str, bytes]:
     kept = ("log.sqlite3", "log.sqlite3-wal", "keys/log.key", "keys/vault.key")
-    return {name: (folder / name).read_bytes() for name in kept if (folder / name).exists()}
+    found = {name: (folder / name).read_bytes() for name in kept if (folder / name).exists()}
+    return {name: content for name, content in found.items() if content}
 
 
 @contextmanager
