@@ -6,7 +6,7 @@ chained in memory and a batch is adopted only after its commit.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 from uuid import UUID
 
 from sep_hooks.errors import SepError
@@ -25,15 +25,16 @@ from sep_hooks.store import (
     WrongExpectedVersion,
 )
 
-from sep_core.events.envelope import Draft, body_of, check_stream, draft, place, recorded, time_text
-from sep_core.events.native import Tree, leaf_hash, subtree_root
+from sep_core.events.codec import LARGEST_INTEGER
+from sep_core.events.envelope import body_of, check_stream, draft, recorded, time_text
+from sep_core.events.native import Draft, Placed, Tree, place_batch, plan_plain
 from sep_core.events.signing import LogKey
 
 HASH_BYTES: Final = 32
 SUBTREE_WIDTH: Final = 256
-SUBTREE_BYTES: Final = SUBTREE_WIDTH * HASH_BYTES
 _MOST_CACHED_STREAMS: Final = 200_000
-_EXPECTATIONS: Final = frozenset({Exact, NoStream, Exists, AnyVersion})
+ANY_VERSION: Final = -1
+SOME_VERSION: Final = -2
 
 
 class StreamHead(NamedTuple):
@@ -70,8 +71,10 @@ class DraftedWrite(NamedTuple):
     """The encoded events for one stream, and where the stream must stand."""
 
     stream: str
-    expected: Expected
     drafts: tuple[Draft, ...]
+    version: int
+    """At which the stream must stand, or one of `ANY_VERSION` and `SOME_VERSION`."""
+    expected: Expected
 
 
 class DraftedAppend(NamedTuple):
@@ -83,8 +86,8 @@ class DraftedAppend(NamedTuple):
     size_bytes: int
 
 
-type EventRow = tuple[int, str, int, bytes, str, int, int, bytes | None, bytes | None, bytes, bytes]
-"""pos, stream, version, id, type, sv, rec, corr, cause, record, leaf_hash."""
+type _Decided = tuple[str, Draft, int, bytes | int | None]
+"""Stream, draft, version, and what stands before it: nothing, a leaf hash, or an earlier entry of the batch."""
 
 
 @dataclass(slots=True)
@@ -93,16 +96,14 @@ class Batch:
 
     before: LogHead
     outcomes: list[AppendResult | SepError] = field(default_factory=list)
-    events: list[EventRow] = field(default_factory=list)
-    streams: dict[str, StreamHead] = field(default_factory=dict)
+    decided: list[_Decided] = field(default_factory=list)
+    latest: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Version and entry of the last event for each stream that is written."""
     ids: dict[bytes, tuple[int, str, Draft]] = field(default_factory=dict)
-    subtrees: list[bytes] = field(default_factory=list)
-    """Roots of the 256-wide subtrees that became full, in order."""
     first_subtree: int = 0
     checkpoint: Checkpoint | None = None
     after: LogHead | None = None
-    tree: Tree | None = None
-    tail: bytes = b""
+    placed: Placed | None = None
 
 
 class _IdsNeeded(Exception):
@@ -113,19 +114,25 @@ def draft_append(
     writes: Sequence[StreamWrite], conditions: Sequence[StreamCondition], *, store: bytes, epoch: int
 ) -> DraftedAppend:
     """Encodes an append. Raises `InvalidEvent`."""
+    if len(writes) == 1 and not conditions and len(writes[0].events) == 1:
+        write = writes[0]
+        version = _needed(write.expected)
+        item = draft(write.events[0], write.stream, store, epoch)
+        return DraftedAppend(
+            (DraftedWrite(write.stream, (item,), version, write.expected),), (), 1, item.size_bytes
+        )
     drafted = []
     event_count = size_bytes = 0
     for write in writes:
-        _check_expected(write.expected)
-        drafts = tuple(
-            [draft(event, stream=write.stream, store=store, epoch=epoch) for event in write.events]
-        )
+        stream, expected = write.stream, write.expected
+        version = _needed(expected)
+        drafts = tuple([draft(event, stream, store, epoch) for event in write.events])
         if not drafts:
-            raise InvalidEvent(f"a write to {write.stream!r} holds no events")
+            raise InvalidEvent(f"a write to {stream!r} holds no events")
         event_count += len(drafts)
         for item in drafts:
             size_bytes += item.size_bytes
-        drafted.append(DraftedWrite(write.stream, write.expected, drafts))
+        drafted.append(DraftedWrite(stream, drafts, version, expected))
     if not drafted:
         raise InvalidEvent("an append holds no writes")
     if len(drafted) > 1 or conditions:
@@ -134,7 +141,7 @@ def draft_append(
             raise InvalidEvent("an append names a stream twice")
         for condition in conditions:
             check_stream(condition.stream)
-            _check_expected(condition.expected)
+            _needed(condition.expected)
     if event_count > 1:
         ids = {item.id for write in drafted for item in write.drafts}
         if len(ids) != event_count:
@@ -151,7 +158,7 @@ class Sequencer:
         self._key = key
         self._tree = Tree(head.pos, head.peaks)
         self._tail = tail
-        self._streams: dict[str, StreamHead] = {}
+        self._streams: dict[str, tuple[int, bytes | None]] = {}
 
     def unknown_streams(self, appends: Iterable[DraftedAppend]) -> list[str]:
         """Streams whose heads must be learned before `plan`."""
@@ -177,83 +184,82 @@ class Sequencer:
 
         `known` maps the ids that stand in the log; `None` assumes that none does, and the store finds out.
         """
-        batch = Batch(self.head)
         recorded_at = max(now, self.head.last_recorded)
-        recorded_text = time_text(recorded_at)
+        if known is None and appends:
+            plain = plan_plain(
+                self._tree,
+                self._tail,
+                time_text(recorded_at),
+                recorded_at,
+                appends,
+                self._streams,
+                AppendResult,
+            )
+            if plain is not None:
+                batch = Batch(self.head, cast(list[AppendResult | SepError], plain.outcomes), placed=plain)
+                self._seal(batch, plain, recorded_at)
+                return batch
+        return self._plan_slowly(appends, recorded_at, known)
+
+    def _plan_slowly(
+        self, appends: Sequence[DraftedAppend], recorded_at: int, known: Mapping[bytes, KnownEvent] | None
+    ) -> Batch | None:
+        """The plan for appends of which one has conditions, is refused or repeats another."""
+        batch = Batch(self.head)
         try:
             for append in appends:
-                batch.outcomes.append(self._decide(append, batch, recorded_at, recorded_text, known))
+                batch.outcomes.append(self._decide(append, batch, known))
         except _IdsNeeded:
             return None
-        if batch.events:
-            self._seal(batch, recorded_at)
+        if batch.decided:
+            batch.placed = place_batch(
+                self._tree, self._tail, time_text(recorded_at), recorded_at, batch.decided
+            )
+            self._seal(batch, batch.placed, recorded_at)
         return batch
 
     def adopt(self, batch: Batch) -> None:
         """Goes on from a batch that is durable."""
-        if batch.after is None or batch.tree is None:
+        placed = batch.placed
+        if batch.after is None or placed is None:
             return
-        self.head, self._tree, self._tail = batch.after, batch.tree, batch.tail
+        self.head, self._tree, self._tail = batch.after, placed.tree, placed.tail
         if len(self._streams) > _MOST_CACHED_STREAMS:
             self._streams.clear()
-        self._streams.update(batch.streams)
+        self._streams.update(placed.heads)
 
     def _decide(
-        self,
-        append: DraftedAppend,
-        batch: Batch,
-        recorded_at: int,
-        recorded_text: bytes,
-        known: Mapping[bytes, KnownEvent] | None,
+        self, append: DraftedAppend, batch: Batch, known: Mapping[bytes, KnownEvent] | None
     ) -> AppendResult | SepError:
-        streams, heads, ids = batch.streams, self._streams, batch.ids
+        latest, heads, ids = batch.latest, self._streams, batch.ids
         if known is not None or _any_of(append, ids):
             repeated = self._repetition(append, batch, known)
             if repeated is not None:
                 return repeated
         refused = None
-        for stream, expected, _ in append.writes:
-            refused = refused or _refusal(stream, expected, (streams.get(stream) or heads[stream])[0])
+        for stream, _, _, expected in append.writes:
+            refused = refused or _refusal(stream, expected, (latest.get(stream) or heads[stream])[0])
         for condition in append.conditions:
-            actual = (streams.get(condition.stream) or heads[condition.stream])[0]
+            actual = (latest.get(condition.stream) or heads[condition.stream])[0]
             refused = refused or _refusal(condition.stream, condition.expected, actual)
         if refused is not None:
             if known is None:
                 raise _IdsNeeded
             return refused
-        events = batch.events
-        first_pos = pos = self.head.pos + len(events) + 1
-        for stream, _, drafts in append.writes:
-            version, previous = streams.get(stream) or heads[stream]
+        decided = batch.decided
+        index = len(decided)
+        first_pos = pos = self.head.pos + index + 1
+        for stream, drafts, _, _ in append.writes:
+            before: bytes | int | None
+            version, before = latest.get(stream) or heads[stream]
             for item in drafts:
                 version += 1
-                record = place(
-                    item,
-                    pos=pos,
-                    previous=previous,
-                    recorded=recorded_text,
-                    version=version,
-                )
-                previous = leaf_hash(record)
-                event_id, kind, schema_version, correlation, cause, _, _, _ = item
-                events.append(
-                    (
-                        pos,
-                        stream,
-                        version,
-                        event_id,
-                        kind,
-                        schema_version,
-                        recorded_at,
-                        correlation,
-                        cause,
-                        record,
-                        previous,
-                    )
-                )
-                ids[event_id] = (pos, stream, item)
+                decided.append((stream, item, version, before))
+                ids[item.id] = (pos, stream, item)
+                before = index
+                index += 1
                 pos += 1
-            streams[stream] = StreamHead(version, previous)
+            latest[stream] = (version, index - 1)
         return AppendResult(first_pos, pos - 1)
 
     def _repetition(
@@ -262,7 +268,7 @@ class Sequencer:
         """The answer to an append of which at least one id stands in the log or earlier in the batch."""
         places: list[int] = []
         fresh: Draft | None = None
-        for stream, _, drafts in append.writes:
+        for stream, drafts, _, _ in append.writes:
             for item in drafts:
                 found = _known_in(batch, item.id)
                 if found is None and known is not None:
@@ -282,23 +288,15 @@ class Sequencer:
             return IdConflict(UUID(bytes=fresh.id), min(places), "set of events beside it")
         return AppendResult(min(places), max(places), duplicate=True)
 
-    def _seal(self, batch: Batch, recorded_at: int) -> None:
-        leaves = b"".join([row[10] for row in batch.events])
-        tree = self._tree.copy()
-        tree.extend(leaves)
-        tail = self._tail + leaves
-        size = self.head.pos + len(batch.events)
+    def _seal(self, batch: Batch, placed: Placed, recorded_at: int) -> None:
+        tree = placed.tree
+        size, root = tree.size, tree.root()
         batch.first_subtree = self.head.pos // SUBTREE_WIDTH
-        while len(tail) >= SUBTREE_BYTES:
-            batch.subtrees.append(subtree_root(tail[:SUBTREE_BYTES]))
-            tail = tail[SUBTREE_BYTES:]
-        root = tree.root()
         epoch, store_id = self.head.epoch, self.head.store_id
         batch.checkpoint = Checkpoint(
             store_id, epoch, size, root, self._key.sign(epoch=epoch, size=size, root=root)
         )
         batch.after = LogHead(store_id, epoch, size, tree.peaks, recorded_at)
-        batch.tree, batch.tail = tree, tail
 
 
 def known_event(record: bytes) -> KnownEvent:
@@ -332,23 +330,23 @@ def _known_in(batch: Batch, event_id: bytes) -> KnownEvent | None:
 
 
 def _refusal(stream: str, expected: Expected, actual: int) -> WrongExpectedVersion | None:
+    needed = _needed(expected)
+    if needed == ANY_VERSION or (actual > 0 if needed == SOME_VERSION else actual == needed):
+        return None
+    return WrongExpectedVersion(stream, expected, actual)
+
+
+def _needed(expected: Expected) -> int:
     kind = type(expected)
     if kind is AnyVersion:
-        return None
-    if kind is Exact:
-        holds = expected.version == actual  # type: ignore[union-attr]
-    elif kind is NoStream:
-        holds = actual == 0
-    else:
-        holds = actual > 0
-    return None if holds else WrongExpectedVersion(stream, expected, actual)
-
-
-def _check_expected(expected: Expected) -> None:
-    kind = type(expected)
-    if kind not in _EXPECTATIONS:
-        raise InvalidEvent(f"{expected!r} is no expectation; use Exact, NoStream, Exists or AnyVersion")
+        return ANY_VERSION
     if kind is Exact:
         version = expected.version  # type: ignore[union-attr]
         if type(version) is not int or version < 0:
             raise InvalidEvent(f"a stream cannot stand at version {version!r}")
+        return min(version, LARGEST_INTEGER)  # no stream gets there
+    if kind is NoStream:
+        return 0
+    if kind is Exists:
+        return SOME_VERSION
+    raise InvalidEvent(f"{expected!r} is no expectation; use Exact, NoStream, Exists or AnyVersion")

@@ -9,6 +9,8 @@ import orjson
 from sep_hooks.store import InvalidEvent
 from sep_hooks.types.json import Json
 
+from sep_core.events.native import encode_plain
+
 LARGEST_INTEGER: Final = 2**53 - 1
 DEEPEST_NESTING: Final = 64
 LARGEST_RECORD_BYTES: Final = 256 * 1024
@@ -32,7 +34,10 @@ def encode(value: Json, *, outer_depth: int = 0) -> bytes:
     Raises `InvalidEvent` for floats, keys outside `[a-z][a-z0-9_]*`, integers beyond 2**53 - 1, nesting beyond
     64, lone surrogates and anything that is not JSON.
     """
-    check(value, outer_depth)
+    encoded = encode_plain(value, outer_depth)
+    if encoded is not None:
+        return encoded
+    check(value, outer_depth)  # says what is wrong, or admits what is not made of plain values
     return dump(value)
 
 

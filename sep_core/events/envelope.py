@@ -2,19 +2,20 @@
 
 The keys of a record, in the order in which they stand: body, cause, corr, epoch, id, meta, occ, pos, prev, rec,
 store, stream, sv, type, v, ver. All but pos, prev, rec and ver is encoded in a `Draft` before a place in the log is
-assigned; placing it only joins bytes.
+assigned; native code then joins, chains and hashes the records of a whole batch.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import orjson
 from sep_hooks.store import InvalidEvent, LogBroken, NewEvent, Recorded
 from sep_hooks.types.json import Json
 
 from sep_core.events.codec import LARGEST_INTEGER, LARGEST_RECORD_BYTES, check, decode, dump
+from sep_core.events.native import Draft, draft_plain
 
 RECORD_VERSION: Final = 1
 KEYS: Final = (
@@ -26,30 +27,21 @@ _STREAM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,254}")
 _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,127}")
 _EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_ROOM_FOR_PLACE_BYTES: Final = 256  # pos, prev, rec, ver and their keys at their widest
-_MOST_KNOWN: Final = 65536
-_known_streams: set[str] = set()
-_known_kinds: dict[tuple[str, int], bytes] = {}
 
 
-class Draft(NamedTuple):
-    """An event that is encoded but for its place in the log."""
-
-    id: bytes
-    type: str
-    schema_version: int
-    correlation: bytes | None
-    cause: bytes | None
-    head: bytes
-    """From `body` to `occ`, an object of its own."""
-    tail: bytes
-    size_bytes: int
-
-
-def draft(event: NewEvent, *, stream: str, store: bytes, epoch: int) -> Draft:
+def draft(event: NewEvent, stream: str, store: bytes, epoch: int) -> Draft:
     """Encodes an event for a stream. Raises `InvalidEvent`."""
-    if stream not in _known_streams:
-        check_stream(stream)
+    occurred = event.occurred_at
+    occurred_text = None if occurred is None else time_text(microseconds(occurred))
+    drafted = draft_plain(event, stream, store, epoch, occurred_text)
+    return drafted if drafted is not None else _draft_slowly(event, stream, store, epoch, occurred_text)
+
+
+def _draft_slowly(
+    event: NewEvent, stream: str, store: bytes, epoch: int, occurred_text: bytes | None
+) -> Draft:
+    """The draft of an event that breaks a rule, which this names, or is not made of plain values."""
+    check_stream(stream)
     event_id, kind, schema_version, body, meta = (
         event.id,
         event.type,
@@ -57,16 +49,13 @@ def draft(event: NewEvent, *, stream: str, store: bytes, epoch: int) -> Draft:
         event.body,
         event.meta,
     )
-    kind_text = _known_kinds.get((kind, schema_version))
-    if kind_text is None:
-        kind_text = _kind_text(kind, schema_version)
+    kind_text = _kind_text(kind, schema_version)
     for part in (body, meta):
         if type(part) is not dict and not isinstance(part, Mapping):
             raise InvalidEvent(f"body and meta of {kind} must be JSON objects")
     check(body, 1)
-    if meta:
-        check(meta, 1)
-    cause, correlation, occurred = event.causation_id, event.correlation_id, event.occurred_at
+    check(meta, 1)
+    cause, correlation = event.causation_id, event.correlation_id
     head = dump(
         {
             "body": body,
@@ -75,14 +64,11 @@ def draft(event: NewEvent, *, stream: str, store: bytes, epoch: int) -> Draft:
             "epoch": epoch,
             "id": event_id,
             "meta": meta,
-            "occ": None if occurred is None else time_text(microseconds(occurred)).decode(),
+            "occ": None if occurred_text is None else occurred_text.decode(),
         }
     )
     tail = b'","store":"%b","stream":"%b","sv":%b,"v":1,"ver":' % (store, stream.encode(), kind_text)
-    size_bytes = len(head) + len(tail) + _ROOM_FOR_PLACE_BYTES
-    if size_bytes > LARGEST_RECORD_BYTES:
-        raise InvalidEvent(f"an event of type {kind} takes {size_bytes} bytes, more than 256 KiB")
-    return Draft(
+    drafted = Draft(
         event_id.bytes,
         kind,
         schema_version,
@@ -90,28 +76,10 @@ def draft(event: NewEvent, *, stream: str, store: bytes, epoch: int) -> Draft:
         None if cause is None else cause.bytes,
         head,
         tail,
-        size_bytes,
     )
-
-
-def place(draft: Draft, *, pos: int, previous: bytes | None, recorded: bytes, version: int) -> bytes:
-    """The record of a draft at its place; `previous` is the leaf hash of the stream's last event."""
-    if previous is None:
-        return b'%b,"pos":%d,"prev":null,"rec":"%b%b%d}' % (
-            draft.head[:-1],
-            pos,
-            recorded,
-            draft.tail,
-            version,
-        )
-    return b'%b,"pos":%d,"prev":"0x%b","rec":"%b%b%d}' % (
-        draft.head[:-1],
-        pos,
-        previous.hex().encode(),
-        recorded,
-        draft.tail,
-        version,
-    )
+    if drafted.size_bytes > LARGEST_RECORD_BYTES:
+        raise InvalidEvent(f"an event of type {kind} takes {drafted.size_bytes} bytes, more than 256 KiB")
+    return drafted
 
 
 def recorded(record: bytes) -> Recorded:
@@ -140,9 +108,6 @@ def check_stream(stream: str) -> None:
     """Raises `InvalidEvent` for a name that no stream can have."""
     if type(stream) is not str or not _STREAM.fullmatch(stream):
         raise InvalidEvent(f"the stream name {stream!r} is not of the form [A-Za-z0-9][A-Za-z0-9._:/@+-]*")
-    if len(_known_streams) >= _MOST_KNOWN:
-        _known_streams.clear()
-    _known_streams.add(stream)
 
 
 def microseconds(moment: datetime) -> int:
@@ -166,12 +131,9 @@ def time_of_text(text: str) -> int:
 
 
 def _kind_text(kind: str, schema_version: int) -> bytes:
-    """Schema version and type as a record says them, checked once for each pair."""
+    """Schema version and type as a record says them."""
     if type(kind) is not str or not _TYPE.fullmatch(kind):
         raise InvalidEvent(f"the event type {kind!r} is not of the form [A-Za-z][A-Za-z0-9_.]*")
     if type(schema_version) is not int or not 1 <= schema_version <= LARGEST_INTEGER:
         raise InvalidEvent(f"the schema version {schema_version!r} of {kind} is not a positive integer")
-    text = b'%d,"type":"%b"' % (schema_version, kind.encode())
-    if len(_known_kinds) < _MOST_KNOWN:
-        _known_kinds[kind, schema_version] = text
-    return text
+    return b'%d,"type":"%b"' % (schema_version, kind.encode())

@@ -7,6 +7,7 @@ mod convert;
 mod decode;
 mod errors;
 mod log;
+mod record;
 mod route;
 mod sign;
 mod sim;
@@ -28,6 +29,8 @@ mod _native {
         Tree, inclusion_proof, inclusion_proof_from_subtrees, leaf_hash, subtree_root, tree_root,
         verify_inclusion,
     };
+    #[pymodule_export]
+    use crate::record::{Draft, Placed, draft_plain, encode_plain, place_batch, plan_plain};
     #[pymodule_export]
     use crate::route::{Leg, Network, Problem, Solution};
     #[pymodule_export]

@@ -12,7 +12,7 @@ use sep_log::{HASH_BYTES, Hash, Segments, TreeError, split_hashes};
 /// Above this many bytes, hashing is worth letting other Python threads run.
 const LONG_BYTES: usize = 16 * 1024;
 
-fn refused(error: TreeError) -> PyErr {
+pub(crate) fn refused(error: TreeError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
@@ -22,7 +22,7 @@ fn hash(name: &str, bytes: &[u8]) -> PyResult<Hash> {
     })
 }
 
-fn hashes(bytes: &[u8]) -> PyResult<&[Hash]> {
+pub(crate) fn hashes(bytes: &[u8]) -> PyResult<&[Hash]> {
     split_hashes(bytes).map_err(refused)
 }
 
@@ -130,6 +130,14 @@ pub(crate) struct Tree(Mutex<sep_log::Tree>);
 impl Tree {
     fn lock(&self) -> MutexGuard<'_, sep_log::Tree> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn state(&self) -> sep_log::Tree {
+        self.lock().clone()
+    }
+
+    pub(crate) fn from_state(tree: sep_log::Tree) -> Self {
+        Self(Mutex::new(tree))
     }
 }
 

@@ -14,17 +14,25 @@ from hypothesis import strategies as st
 from sep_hooks.store import InvalidEvent, LogBroken, NewEvent
 from sep_hooks.types.json import Json
 
-from sep_core.events.codec import DEEPEST_NESTING, decode, decode_foreign, encode
+from sep_core.events.codec import (
+    DEEPEST_NESTING,
+    LARGEST_RECORD_BYTES,
+    check,
+    decode,
+    decode_foreign,
+    dump,
+    encode,
+)
 from sep_core.events.envelope import (
     KEYS,
     draft,
     microseconds,
     page_of,
-    place,
     recorded,
     time_of_text,
     time_text,
 )
+from sep_core.events.native import Draft, Tree, draft_plain, encode_plain, place_batch
 
 KEY = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -41,6 +49,16 @@ def test_the_encoding_is_that_of_rfc_8785(value: Json) -> None:
     assert decode(data) == value
     assert decode_foreign(data) == value
     assert b"\n" not in data
+
+
+def placed_at(drafted: Draft, pos: int, version: int, previous: bytes | None, moment: datetime) -> bytes:
+    """The record of a draft, as the appender places it."""
+    peaks = bytes(32) * (pos - 1).bit_count()
+    time = microseconds(moment)
+    entry = ("s", drafted, version, previous)
+    record = place_batch(Tree(pos - 1, peaks), b"", time_text(time), time, [entry]).events[9]
+    assert isinstance(record, bytes)
+    return record
 
 
 @given(
@@ -69,14 +87,8 @@ def test_a_record_put_together_in_parts_is_the_canonical_one(
 ) -> None:
     store = uuid4()
     event = NewEvent(ids[0], kind, 3, body, meta, occurred, ids[1], ids[2])
-    drafted = draft(event, stream=stream, store=str(store).encode(), epoch=9)
-    record = place(
-        drafted,
-        pos=pos,
-        previous=previous,
-        recorded=time_text(microseconds(moment)),
-        version=version,
-    )
+    drafted = draft(event, stream, str(store).encode(), 9)
+    record = placed_at(drafted, pos, version, previous, moment)
     whole: Mapping[str, Any] = {
         "v": 1,
         "store": str(store),
@@ -113,7 +125,7 @@ def test_a_record_put_together_in_parts_is_the_canonical_one(
 def test_body_and_meta_are_objects(part: Any) -> None:
     for event in (NewEvent(uuid4(), "a", 1, part), NewEvent(uuid4(), "a", 1, {}, part)):
         with pytest.raises(InvalidEvent, match="JSON objects"):
-            draft(event, stream="s", store=b"", epoch=1)
+            draft(event, "s", b"", 1)
 
 
 @given(MOMENT)
@@ -168,6 +180,68 @@ def test_nesting_is_bounded() -> None:
 def test_what_encoders_disagree_about_is_refused(value: Any) -> None:
     with pytest.raises(InvalidEvent):
         encode(value)
+
+
+ANYTHING = st.recursive(
+    LEAF | st.integers() | st.floats() | st.binary(max_size=3) | st.uuids() | st.text(st.characters()),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(KEY | TEXT, inner, max_size=4)
+        | st.dictionaries(KEY, inner, max_size=4).map(MappingProxyType)
+    ),
+)
+
+
+@given(ANYTHING, st.integers(0, DEEPEST_NESTING))
+def test_native_encoding_admits_and_writes_what_python_does(value: Any, outer_depth: int) -> None:
+    native = encode_plain(value, outer_depth)
+    try:
+        check(value, outer_depth)
+        expected = dump(value)
+    except InvalidEvent:
+        assert native is None
+    else:
+        assert native in (expected, None)
+        assert native is not None or "mappingproxy" in repr(value)
+
+
+@given(
+    OBJECT, OBJECT, st.none() | st.uuids(), st.sampled_from(["s", "", "a b", "x" * 255, "x" * 256, "\u00e9"])
+)
+def test_a_plain_event_becomes_the_draft_that_any_other_becomes(
+    body: dict[str, Json], meta: dict[str, Json], correlation: UUID | None, stream: str
+) -> None:
+    event = NewEvent(UUID(int=7), "a.b", 2, body, meta, None, correlation)
+    other = NewEvent(UUID(int=7), "a.b", 2, MappingProxyType(body), meta, None, correlation)
+    assert draft_plain(other, stream, b"id", 4, None) is None
+    plain = draft_plain(event, stream, b"id", 4, None)
+    try:
+        slow = draft(other, stream, b"id", 4)
+    except InvalidEvent:
+        assert plain is None
+        return
+    assert plain is not None
+    for name in ("id", "type", "schema_version", "correlation", "cause", "head", "tail", "size_bytes"):
+        assert getattr(plain, name) == getattr(slow, name)
+
+
+@pytest.mark.parametrize("kind", ["", "1", "a b", "a" * 129, "a\n", None, 3])
+@pytest.mark.parametrize("version", [0, -1, 2**53, 2**70, True, None, 1.0])
+def test_malformed_types_and_versions_are_refused(kind: Any, version: Any) -> None:
+    for event in (NewEvent(uuid4(), kind, 1, {}), NewEvent(uuid4(), "a", version, {})):
+        assert draft_plain(event, "s", b"", 1, None) is None
+        with pytest.raises(InvalidEvent):
+            draft(event, "s", b"", 1)
+
+
+def test_a_record_is_never_larger_than_what_a_log_takes() -> None:
+    largest = LARGEST_RECORD_BYTES - draft(NewEvent(uuid4(), "a", 1, {"x": ""}), "s", b"", 1).size_bytes
+    assert (
+        draft(NewEvent(uuid4(), "a", 1, {"x": "y" * largest}), "s", b"", 1).size_bytes == LARGEST_RECORD_BYTES
+    )
+    with pytest.raises(InvalidEvent, match="more than 256 KiB"):
+        draft(NewEvent(uuid4(), "a", 1, {"x": "y" * (largest + 1)}), "s", b"", 1)
 
 
 def test_mappings_and_tuples_are_as_good_as_dicts_and_lists() -> None:

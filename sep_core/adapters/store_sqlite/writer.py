@@ -41,12 +41,14 @@ from sep_core.telemetry.crashpoints import crash_point
 MOST_EVENTS: Final = 512
 MOST_BYTES: Final = 1024 * 1024
 _MOST_AFTER_REST: Final = 64
+_WHOLE_CROWDS: Final = 16
+"""Batches until halving a crowd is tried again."""
 _SECONDS_TO_DECIDE: Final = 15e-6
 """What a producer takes from an answer to its next append, about."""
 _MOST_PARAMETERS: Final = 500
 # One statement for many rows: while SQLite works, other threads run, and every return from it waits for the
 # interpreter. A few widths, so that statements stay prepared.
-_ROWS_PER_STATEMENT: Final = (64, 16, 4, 1)
+_ROWS_PER_STATEMENT: Final = (128, 64, 16, 4, 1)
 
 # OR ROLLBACK, because a failing row ends the batch anyway: ABORT would first copy every page that a statement of
 # several rows changes.
@@ -102,6 +104,7 @@ class Writer:
         self._report: Report | None = None
         self._stopped: Callable[[], None] | None = None
         self._commit_seconds = 0.0
+        self._whole_crowds = self._let_go = 0
         self.failure: SepError | None = None
         self.key: LogKey
         self.checkpoint: Checkpoint
@@ -175,6 +178,8 @@ class Writer:
         due: _Work | None = None
         while True:
             items, stop = self._take_after_rest() if due is None else self._take_queued()
+            if not items and self._let_go > 1:
+                self._whole_crowds = _WHOLE_CROWDS  # they were let go before the commit, and are not back after it
             work = self._plan(connection, items)
             due = self._commit(connection, work, due)
             if stop:
@@ -185,14 +190,16 @@ class Writer:
         """Waits, then takes a batch.
 
         Of a crowd it takes half: two groups, of which one decides while the other is written, never rest again; one
-        group would wait for itself. Where a commit takes longer than the crowd needs to decide, fewer commits win.
+        group would wait for itself. Where the one does not come back in the time of a commit, fewer commits win.
         """
         first = self._queue.get()
         if first is None:
             return [], True
         most = MOST_EVENTS
         crowd = self._queue.qsize() + 1
-        if self._commit_seconds < crowd * _SECONDS_TO_DECIDE:
+        if self._whole_crowds > 0:
+            self._whole_crowds -= 1
+        elif self._commit_seconds < crowd * _SECONDS_TO_DECIDE:
             most = max(_MOST_AFTER_REST, crowd // 2)
         return self._take([first], most)
 
@@ -259,6 +266,7 @@ class Writer:
         """
         if work is None or work.batch is None:
             self._answer(due)
+            self._let_go = 0
             return work
         committing = False
         try:
@@ -270,8 +278,9 @@ class Writer:
                 work.batch = self._planned(connection, work.items, look_up=True)
                 self._write(connection, work.batch)
             self._answer(due)
+            self._let_go = len(due.items) if due is not None else 0
             due = None
-            if work.batch.events:
+            if work.batch.placed is not None:
                 crash_point("store.before_commit")
                 committing = True
                 start = perf_counter()
@@ -304,9 +313,9 @@ class Writer:
         return _Work(items, failed=outcome)
 
     def _write(self, connection: apsw.Connection, batch: Batch) -> None:
-        if not batch.events:
+        before, after, placed, checkpoint = batch.before, batch.after, batch.placed, batch.checkpoint
+        if placed is None:
             return
-        before, after, checkpoint = batch.before, batch.after, batch.checkpoint
         assert after is not None
         assert checkpoint is not None
         connection.execute("BEGIN IMMEDIATE")
@@ -316,20 +325,12 @@ class Writer:
         )
         if connection.changes() != 1:
             raise self._displaced(connection, before)
-        _insert(connection, _EVENTS, batch.events)
-        _insert(connection, _IDS, [(row[3], row[0]) for row in batch.events])
-        _insert(
-            connection,
-            _STREAMS,
-            [(stream, head.version, head.last_hash) for stream, head in batch.streams.items()],
-            _STREAMS_GO_ON,
-        )
-        if batch.subtrees:
-            _insert(
-                connection,
-                _NODES,
-                [(8, batch.first_subtree + offset, root) for offset, root in enumerate(batch.subtrees)],
-            )
+        _insert(connection, _EVENTS, 11, placed.events)
+        _insert(connection, _IDS, 2, placed.ids)
+        _insert(connection, _STREAMS, 3, placed.streams, _STREAMS_GO_ON)
+        if placed.subtrees:
+            nodes = [(8, batch.first_subtree + offset, root) for offset, root in enumerate(placed.subtrees)]
+            _insert(connection, _NODES, 3, list(chain.from_iterable(nodes)))
         connection.execute(_CHECKPOINT, (checkpoint.pos, checkpoint.root, checkpoint.note, self.key.key_id))
 
     def _displaced(self, connection: apsw.Connection, before: LogHead) -> SepError:
@@ -385,25 +386,26 @@ def _failure(error: BaseException) -> SepError:
 def _insert(
     connection: apsw.Connection,
     verb: str,
-    rows: Sequence[tuple[int | str | bytes | None, ...]],
+    width: int,
+    values: "Sequence[int | str | bytes | None]",
     suffix: str = "",
 ) -> None:
-    start, end = 0, len(rows)
-    for width in _ROWS_PER_STATEMENT:
-        while end - start >= width:
-            statement = _statement(verb, len(rows[0]), width, suffix)
-            connection.execute(statement, tuple(chain.from_iterable(rows[start : start + width])))
-            start += width
+    """Inserts rows of `width` columns, whose values stand one after the other."""
+    start, end = 0, len(values)
+    for rows in _ROWS_PER_STATEMENT:
+        size = rows * width
+        while end - start >= size:
+            statement = _statements.get((verb, rows)) or _statement(verb, width, rows, suffix)
+            connection.execute(statement, values[start : start + size])
+            start += size
 
 
 _statements: dict[tuple[str, int], str] = {}
 
 
 def _statement(verb: str, width: int, rows: int, suffix: str) -> str:
-    statement = _statements.get((verb, rows))
-    if statement is None:
-        row = "(" + ", ".join("?" * width) + ")"
-        statement = _statements[verb, rows] = verb + ", ".join([row] * rows) + suffix
+    row = "(" + ", ".join("?" * width) + ")"
+    statement = _statements[verb, rows] = verb + ", ".join([row] * rows) + suffix
     return statement
 
 

@@ -1,6 +1,6 @@
 """The compiled module; import its names from the noun modules instead."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Self, final
 
@@ -8,12 +8,14 @@ __all__ = [
     "ConcentratedLiquidity",
     "ConstantProduct",
     "DecodedLog",
+    "Draft",
     "EventDecoder",
     "Keystore",
     "Leg",
     "LogBatch",
     "LogIterator",
     "Network",
+    "Placed",
     "Problem",
     "Quote",
     "RecoveredTransaction",
@@ -28,13 +30,17 @@ __all__ = [
     "decode_call",
     "decode_result",
     "default_genesis",
+    "draft_plain",
     "encode",
     "encode_call",
+    "encode_plain",
     "inclusion_proof",
     "inclusion_proof_from_subtrees",
     "is_checksum_valid",
     "keccak256",
     "leaf_hash",
+    "place_batch",
+    "plan_plain",
     "recover_transaction",
     "selector",
     "sqrt_price_at_tick",
@@ -65,6 +71,77 @@ class Tree:
     def root(self) -> bytes: ...
     def copy(self) -> Tree: ...
     def __getnewargs__(self) -> tuple[int, bytes]: ...
+
+# record
+
+@final
+class Draft:
+    def __new__(
+        cls,
+        id: bytes,
+        type: str,
+        schema_version: int,
+        correlation: bytes | None,
+        cause: bytes | None,
+        head: bytes,
+        tail: bytes,
+    ) -> Draft: ...
+    @property
+    def id(self) -> bytes: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def schema_version(self) -> int: ...
+    @property
+    def correlation(self) -> bytes | None: ...
+    @property
+    def cause(self) -> bytes | None: ...
+    @property
+    def head(self) -> bytes: ...
+    @property
+    def tail(self) -> bytes: ...
+    @property
+    def size_bytes(self) -> int: ...
+
+@final
+class Placed:
+    @property
+    def events(self) -> list[int | str | bytes | None]: ...
+    @property
+    def ids(self) -> list[int | bytes]: ...
+    @property
+    def streams(self) -> list[int | str | bytes]: ...
+    @property
+    def heads(self) -> dict[str, tuple[int, bytes]]: ...
+    @property
+    def outcomes(self) -> list[object]: ...
+    @property
+    def tree(self) -> Tree: ...
+    @property
+    def subtrees(self) -> list[bytes]: ...
+    @property
+    def tail(self) -> bytes: ...
+
+def encode_plain(value: object, outer_depth: int = 0) -> bytes | None: ...
+def draft_plain(
+    event: object, stream: object, store: bytes, epoch: int, occurred: bytes | None
+) -> Draft | None: ...
+def place_batch(
+    tree: Tree,
+    tail: bytes,
+    recorded: bytes,
+    recorded_at: int,
+    entries: list[tuple[str, Draft, int, bytes | int | None]],
+) -> Placed: ...
+def plan_plain(
+    tree: Tree,
+    tail: bytes,
+    recorded: bytes,
+    recorded_at: int,
+    appends: Sequence[tuple[object, ...]],
+    heads: Mapping[str, tuple[int, bytes | None]],
+    result: Callable[[int, int], object],
+) -> Placed | None: ...
 
 # sign
 

@@ -42,4 +42,12 @@ pub enum TreeError {
         "the tail behind the full subtrees has {0} leaves; 256 or more make a subtree of their own"
     )]
     Tail(usize),
+    /// An event is chained to an earlier event of its batch.
+    #[error("event {index} of a batch cannot be chained to its event {earlier}")]
+    Chain {
+        /// Index of the event in the batch.
+        index: usize,
+        /// Index that it was said to follow.
+        earlier: usize,
+    },
 }

@@ -1,14 +1,17 @@
-//! The hash tree of the log: RFC 9162 leaves, nodes, peaks and proofs over SHA-256.
+//! The bytes of the log and its hash tree: RFC 9162 leaves, nodes, peaks and proofs over SHA-256.
 //!
 //! Position `n` of the log is leaf `n - 1`. A tree is kept as its *peaks*, the roots of the full subtrees from left to
 //! right, one for each set bit of the size; that is all an appender needs to go on.
 #![forbid(unsafe_code)]
 
+mod batch;
 mod error;
 mod hash;
 mod proof;
+pub mod record;
 mod tree;
 
+pub use batch::{Batch, Entry, Previous};
 pub use error::TreeError;
 pub use hash::{HASH_BYTES, Hash, empty_root, leaf_hash, node_hash, split_hashes};
 pub use proof::{
