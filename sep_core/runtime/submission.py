@@ -24,6 +24,8 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_NESTING = 64
 MAX_ASSETS = 32
 MOST_NAMED = 32
+MOST_PROBLEMS = 64
+LONGEST_MEMBER = 64
 _AMOUNT_DIGITS = 78
 _NUMBER_CHARACTERS = 80
 _RATIO_PLACES = 30
@@ -266,16 +268,23 @@ def _validated[ModelT: BaseModel](value: object, model: type[ModelT]) -> ModelT:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise RequestRefused(
-            tuple(
-                RequestProblem(_pointer(one["loc"]), _code(one["type"]), _message(one["msg"]))
-                for one in error.errors(include_url=False, include_context=False, include_input=False)
-            )
-        ) from None
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        told = [
+            RequestProblem(_pointer(one["loc"]), _code(one["type"]), _message(one["msg"]))
+            for one in found[:MOST_PROBLEMS]
+        ]
+        if len(found) > MOST_PROBLEMS:
+            more = f"{len(found) - MOST_PROBLEMS} more mistakes are not listed"
+            told.append(RequestProblem("", "more_problems", more))
+        raise RequestRefused(tuple(told)) from None
 
 
 def _pointer(place: tuple[int | str, ...]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
+    return "".join("/" + _member(str(part)).replace("~", "~0").replace("/", "~1") for part in place)
+
+
+def _member(name: str) -> str:
+    return name if len(name) <= LONGEST_MEMBER else name[:LONGEST_MEMBER] + "…"
 
 
 def _code(kind: str) -> str:

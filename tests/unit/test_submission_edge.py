@@ -157,3 +157,12 @@ def test_a_deadline_is_kept_in_utc(text: str, meant: datetime) -> None:
     assert deadline == meant
     assert deadline is not None
     assert deadline.tzinfo is UTC
+
+
+def test_many_mistakes_are_told_in_few_words() -> None:
+    crowd = "{" + ",".join(f'"{number}":1' for number in range(250)) + "},"
+    error = refused(TEXT.replace('"assets": [', '"assets": [' + crowd * 30))
+    assert len(error.problems) == 65
+    assert error.problems[-1].code == "more_problems"
+    long = refused(TEXT.replace('"type"', '"' + "~/" * 30_000 + '"'))
+    assert all(len(one.pointer) < 200 for one in long.problems)
