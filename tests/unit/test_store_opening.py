@@ -1,11 +1,18 @@
 """Opening a data folder says clearly what is wrong with it."""
 
+import asyncio
 import os
 import re
+import select
 import shutil
+import signal
 import stat
 import subprocess
 import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,6 +31,8 @@ from sep_core.adapters.store_sqlite import SqliteStore, open_store, verify_store
 from sep_core.adapters.store_sqlite.schema import APPLICATION_ID
 
 pytestmark = pytest.mark.anyio
+NOBODY = 65534
+CHILD_SECONDS = 60.0
 
 
 def opened(path: Path, *, writable: bool = True) -> SqliteStore:
@@ -202,15 +211,101 @@ async def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         opened(tmp_path / "file" / "data")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-async def test_a_read_only_folder(folder: Path) -> None:
-    os.chmod(folder, 0o500)
-    with pytest.raises(StoreUnavailable, match="cannot be written"):
-        opened(folder)
-    reader = opened(folder, writable=False)
-    assert len(await everything(reader)) == 2
+@pytest.fixture
+def shut() -> Iterator[Path]:
+    """A data folder with two events, of a user to whom permissions apply, who may read in it but not write."""
+
+    async def fill(path: Path) -> None:
+        async with opened(path) as store:
+            await store.append([write("a", NoStream(), event("1"), event("2"))])
+        reader = opened(
+            path, writable=False
+        )  # so that nothing is left to import when the interpreter is out of reach
+        assert len(await everything(reader)) == 2
+        await reader.close()
+
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        path = Path(place) / "data"
+        asyncio.run(fill(path))
+        for name in ("log.sqlite3-wal", "log.sqlite3-shm"):  # a reader leaves them, empty, where it may
+            (path / name).unlink(missing_ok=True)
+        for item in (path, *path.rglob("*")):
+            if os.geteuid() == 0:
+                os.chown(item, NOBODY, NOBODY)
+            os.chmod(item, 0o500 if item.is_dir() else 0o600)
+        yield path
+        for folder in (path, path / "keys"):
+            os.chmod(folder, 0o700)
+
+
+def said_by_nobody(speak: Callable[[], str]) -> str:
+    """What a forked child says that has no rights beyond those of a user; root has them all.
+
+    It is not executed anew: the interpreter may lie where only root reads.
+    """
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of threads that other tests left; the child uses none
+        child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+            answer = speak()
+        except BaseException:
+            answer = traceback.format_exc()
+        finally:
+            os.write(writing, answer.encode())
+            os._exit(0)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            if not select.select([pipe], [], [], CHILD_SECONDS)[0]:
+                os.kill(child, signal.SIGKILL)
+            return pipe.read().decode()
+    finally:
+        os.waitpid(child, 0)
+
+
+def refusal(path: Path, *, writable: bool) -> str:
+    """Why a data folder cannot be opened."""
+    try:
+        opened(path, writable=writable)
+    except StoreUnavailable as error:
+        return error.message
+    return "it was opened"
+
+
+async def read_back(path: Path) -> str:
+    """The positions that a reader finds."""
+    reader = opened(path, writable=False)
+    found = [item.pos for item in await everything(reader)]
     await reader.close()
-    os.chmod(folder, 0o700)
+    return str(found)
+
+
+def test_a_folder_without_the_right_to_write_is_refused(shut: Path) -> None:
+    assert re.search(r"cannot be .*written", said_by_nobody(lambda: refusal(shut, writable=True)))
+    assert sorted(item.name for item in shut.iterdir()) == ["keys", "lock", "log.sqlite3"]
+    (shut / "lock").unlink()
+    assert "cannot be written" in said_by_nobody(lambda: refusal(shut, writable=True))
+
+
+def test_a_folder_without_the_right_to_write_is_read(shut: Path) -> None:
+    assert said_by_nobody(lambda: asyncio.run(read_back(shut))) == "[1, 2]"
+    assert said_by_nobody(lambda: str(verify_store(shut).ok)) == "True"
+    os.chmod(shut / "log.sqlite3", 0o400)
+    assert said_by_nobody(lambda: asyncio.run(read_back(shut))) == "[1, 2]"
+
+
+def test_a_log_without_the_right_to_read_is_refused(shut: Path) -> None:
+    os.chmod(shut / "log.sqlite3", 0o000)
+    assert "cannot be opened" in said_by_nobody(lambda: refusal(shut, writable=False))
 
 
 async def test_the_making_of_a_log_may_be_cut_short(tmp_path: Path, folder: Path) -> None:
