@@ -5,7 +5,6 @@ import ipaddress
 import re
 from typing import Any, Final, cast
 
-import structlog
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
@@ -15,6 +14,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sep_core.api.operation import POSITION_HEADER
 from sep_core.api.port import KernelPort
 from sep_core.api.problem import ForeignHost, ForeignOrigin, Unauthorised
+from sep_core.telemetry.log import NamedLog
 
 _HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:[0-9]{1,5})?")
 _SCOPE_KEY: Final = "sep.position"
@@ -24,7 +24,7 @@ _HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
 )
 
-log = structlog.get_logger(__name__)
+log = NamedLog("api")
 
 
 class LocalOnly(ASGIMiddleware):

@@ -3,7 +3,6 @@
 from typing import Annotated, Final
 from uuid import UUID
 
-import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
@@ -13,6 +12,7 @@ from sep_hooks.errors import Ambiguous, Permanent, Retryable, SepError
 from sep_core.api.answer import AnyRequest, Unchanged
 from sep_core.runtime.submission import MAX_BODY_BYTES, RequestProblem, RequestRefused
 from sep_core.runtime.views import View
+from sep_core.telemetry.log import NamedLog
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 
@@ -41,7 +41,7 @@ _HTTP_ERRORS: Final = {
     ),
 }
 
-log = structlog.get_logger(__name__)
+log = NamedLog("api")
 
 
 class ProblemItem(View):
@@ -152,7 +152,7 @@ def _handle(request: AnyRequest, error: Exception) -> Response[bytes]:
     if isinstance(named, UUID):
         problem = problem.model_copy(update={"intent_id": named})
     if problem.status >= 500 and not isinstance(error, SepError):
-        log.error("request failed", path=request.url.path, exc_info=error)
+        log.error("request failed", path=request.url.path, exception=error)
     return problem_response(problem, error.headers if isinstance(error, HTTPException) else None)
 
 

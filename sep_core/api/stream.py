@@ -7,7 +7,6 @@ from typing import Final
 
 import anyio
 import orjson
-import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
@@ -15,6 +14,7 @@ from sep_hooks.errors import SepError
 from sep_hooks.store import CaughtUp, EventFilter, EventStore, Recorded
 
 from sep_core.runtime.queries import event_view
+from sep_core.telemetry.log import NamedLog
 
 MOST_CHUNK_BYTES: Final = 64 * 1024
 _HEADERS: Final = (
@@ -23,7 +23,7 @@ _HEADERS: Final = (
     (b"x-accel-buffering", b"no"),
 )
 
-log = structlog.get_logger(__name__)
+log = NamedLog("api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class EventStream(ASGIResponse):
         except SepError as error:
             await put.send(_Ending(error.code, error.message))
         except Exception as error:
-            log.error("a stream failed", position=self._scanned, exc_info=error)
+            log.error("a stream failed", position=self._scanned, exception=error)
             await put.send(_Ending("internal", "a mistake of SEP's own; it stands in the engine's log"))
 
     async def _follow(self, put: MemoryObjectSendStream[_Item]) -> None:

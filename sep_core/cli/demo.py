@@ -188,8 +188,8 @@ def _tell_intent(one: dict[str, Any], tell: Tell) -> None:
     )
     head = f"  intent {intent['id'][:8]}  {intent['type']} {_short(amount)} {part['asset']['symbol']}"
     if intent["status"] != "SETTLED":
-        reason = f"{intent['status']} {intent['code']}"
-        tell(f"{head:<44}  {reason}   nothing sent")
+        tell(f"{head:<44}  {intent['status']}, nothing sent")
+        tell(f"    why           {one['why'] or intent['code']}")
         return
     tell(f"{head:<44}  strategy {intent['strategy']}")
     route = " -> ".join(leg["market"].split("/")[-1][:10] for step in plan["steps"] for leg in step["legs"])

@@ -137,6 +137,7 @@ class Scene:
             "intent",
             intent=view.model_dump(mode="json"),
             plan=None if story.plan is None else story.plan.model_dump(mode="json"),
+            why=story.summary.partition("Rejected: ")[2],
             milliseconds=int(seconds * 1000),
             verdicts=[sum(one.ok for one in story.verdicts), len(story.verdicts)],
         )

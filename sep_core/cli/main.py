@@ -127,8 +127,8 @@ def _run(words: list[str], *, debug: bool) -> int:
     except BrokenPipeError:
         return _reader_gone()
     except SystemExit as leave:
-        # Click leaves so where a pipe broke under a verb, and so may the verb of a plugin.
-        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):
+        # Click leaves so where a pipe broke under a verb, having wrapped the output; so may the verb of a plugin.
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
             return _reader_gone()
         return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except BaseException as error:
