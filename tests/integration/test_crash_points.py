@@ -27,6 +27,7 @@ NOT_PASSED = {
     "planning.head_again": "no simulation disagrees where the pools are the chain's own",
     "execution.withdraw.partly": "the signer's policy refuses none of these steps",
     "execution.watch.witnesses": "nobody else uses the account",
+    "execution.recover.nonce": "the signer signs for one log alone",
     "execution.prepare.balances": "paper trades what the chain knows",
 }
 

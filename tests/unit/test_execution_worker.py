@@ -963,3 +963,22 @@ async def test_without_the_fault_the_same_story_ends_well() -> None:
     await go_on(durable, worker)
     check(durable, ["a"])
     assert not isinstance(durable.told()[-1], RecordDoubt)
+
+
+async def test_a_chain_that_stands_before_what_is_final_is_sent_nothing() -> None:
+    durable = await open_world("a")
+    worker, _ = start(durable)
+    await go_on(durable, worker)
+    check(durable, ["a"])
+    durable.chain = SmallChain()
+    intent_id, plan = make_plan("b")
+    durable.plans[intent_id] = plan
+    facts = len(durable.facts)
+    worker, _ = start(durable)
+    for _ in range(3):
+        await worker.turn()
+        worker.chain_update(durable.chain.mine())
+    assert "the chain was replaced or its endpoint lags; nothing is signed or sent" in worker.blocked
+    assert "use another data folder" in worker.blocked
+    assert not durable.chain.sent
+    assert len(durable.facts) == facts
