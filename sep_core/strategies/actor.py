@@ -33,6 +33,8 @@ from sep_core.telemetry.crashpoints import crossing
 
 CALLBACK_TIMEOUT_SECONDS = 30.0
 MOST_RETRIES = 5
+MOST_RETRIES_WHILE_BUSY = 100
+LONGEST_PAUSE_SECONDS = 0.5
 LONGEST_REASON = 500
 
 # The log did not take what was said; memory is what the log holds, so that it can be said again.
@@ -142,7 +144,7 @@ class Actor:
 
     async def _handle(self, trigger: Trigger, arrived: datetime) -> bool:
         """Calls back and records the outcome; where the log refused it, once more from what the log holds."""
-        for attempt in range(1, MOST_RETRIES + 1):
+        for attempt in range(1, MOST_RETRIES_WHILE_BUSY + 1):
             try:
                 if attempt > 1:
                     self._restore()
@@ -155,9 +157,7 @@ class Actor:
                 self.spec.log.warning(
                     "strategy_outcome_refused", instance=self.instance, error=str(error), attempt=attempt
                 )
-                if attempt == MOST_RETRIES:
-                    raise
-                await anyio.sleep(0.02 * 2**attempt)
+                await _pause(error, attempt)
             else:
                 return True
         return False
@@ -209,7 +209,7 @@ class Actor:
             )
             try:
                 await crossing("strategy.advance", self._desk.advance(advance))
-            except (InvalidEvent, TypeError, ValueError) as error:
+            except (InvalidEvent, AttributeError, TypeError, ValueError) as error:
                 text = f"the outcome of {trigger.name} cannot be recorded: {error}"
                 raise CallbackFailed(text, quarantined=False) from error
         self._saved, self._digest, self.position = state, digest, position
@@ -264,15 +264,21 @@ class Actor:
         await self._say("strategy.stop", lambda: self._desk.stopped(self.instance, fact, cancels))
 
     async def _say(self, name: str, say: Callable[[], Awaitable[object]]) -> None:
-        for attempt in range(1, MOST_RETRIES + 1):
+        for attempt in range(1, MOST_RETRIES_WHILE_BUSY + 1):
             try:
                 await crossing(name, say())
-            except _REFUSED:
-                if attempt == MOST_RETRIES:
-                    raise
-                await anyio.sleep(0.02 * 2**attempt)
+            except _REFUSED as error:
+                await _pause(error, attempt)
             else:
                 return
+
+
+async def _pause(error: Exception, attempt: int) -> None:
+    """Waits before the next attempt; a busy log is given most of a minute. Raises the error after the last one."""
+    most = MOST_RETRIES_WHILE_BUSY if isinstance(error, Retryable) else MOST_RETRIES
+    if attempt >= most:
+        raise error
+    await anyio.sleep(min(LONGEST_PAUSE_SECONDS, 0.02 * 2**attempt))
 
 
 def _printable(text: str) -> str:

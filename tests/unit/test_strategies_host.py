@@ -11,7 +11,7 @@ import anyio
 import pytest
 from sep_hooks.config import PluginConfig
 from sep_hooks.errors import ConfigurationError
-from sep_hooks.store import Exact, WrongExpectedVersion
+from sep_hooks.store import Exact, StoreBusy, WrongExpectedVersion
 from sep_hooks.strategy import (
     Accepted,
     Blocks,
@@ -45,6 +45,7 @@ from sep_hooks.types import (
     evm_chain,
 )
 
+from sep_core.events import codec
 from sep_core.events.decided import Decided
 from sep_core.events.facts import StrategyAdvanced, StrategyStarted, StrategyStopped
 from sep_core.events.registry import Fact, decode_fact, encode_fact, fact_type
@@ -118,6 +119,7 @@ class MemoryDesk:
     appends: list[tuple[Decided, ...]] = field(default_factory=list)
     die_at: tuple[int, str] | None = None
     refuse_next: int = 0
+    busy_next: int = 0
     host: StrategyHost | None = None
     refusing: bool = False
 
@@ -143,6 +145,8 @@ class MemoryDesk:
             self.intents[key] = evolve(self.intents.get(key), one.fact)
 
     def say(self, decided: Sequence[Decided]) -> None:
+        for one in decided:
+            codec.encode(encode_fact(one.fact))
         self.appends.append(tuple(decided))
         for one in decided:
             self._apply(one)
@@ -150,6 +154,9 @@ class MemoryDesk:
                 self.host.fact(self.position, IntentId(UUID(one.stream[7:])), one.fact)
 
     async def _written(self, decided: Sequence[Decided]) -> None:
+        if self.busy_next:
+            self.busy_next -= 1
+            raise StoreBusy("many appends wait for the disk; nothing was written")
         if self.refuse_next:
             self.refuse_next -= 1
             raise WrongExpectedVersion("strategy:one", Exact(0), 1)
@@ -391,6 +398,42 @@ async def test_a_refused_append_is_decided_again_from_what_the_log_holds() -> No
             desk.execute()
             await host.idle()
     assert story(desk) == story(whole)
+
+
+async def test_a_log_that_is_busy_for_seconds_is_waited_for() -> None:
+    desk = MemoryDesk(HandClock(), busy_next=6)
+    async with hosted(desk, spec(Buyer)) as host:
+        await host.idle()
+        assert '"starts":1' in (life(desk).state or "")
+        desk.busy_next = 6
+        host.quote(TAPE[0])
+        await host.idle()
+    assert '"quotes":1' in (life(desk).state or "")
+    assert life(desk).status is StrategyStatus.STOPPED
+
+
+class Unwritable(Buyer):
+    async def on_quote(self, ctx: StrategyContext, quote: QuoteTick) -> None:
+        ctx.timers["later"] = "tomorrow"  # type: ignore[attr-defined]
+
+
+class Naming(Buyer):
+    """Ends for a reason that no log takes."""
+
+    async def on_quote(self, ctx: StrategyContext, quote: QuoteTick) -> None:
+        self.state = type("x" * 300_000, (), {})()
+
+
+@pytest.mark.parametrize("cls", [Unwritable, Naming])
+async def test_what_the_log_cannot_take_ends_the_instance_with_words_that_it_can(cls: type[Buyer]) -> None:
+    desk = MemoryDesk(HandClock())
+    async with hosted(desk, spec(cls)) as host:
+        host.quote(TAPE[0])
+        await host.idle()
+        assert host.running == ()
+    (stopped,) = desk.facts(StrategyStopped)
+    assert len(codec.encode(encode_fact(stopped))) < 1_000
+    assert life(desk).status is StrategyStatus.FAULTED
 
 
 async def test_randomness_repeats_with_seed_instance_and_trigger() -> None:
