@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from queue import Empty, SimpleQueue
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Final, cast
 from uuid import UUID
 
@@ -46,6 +46,7 @@ _WHOLE_CROWDS: Final = 16
 _SECONDS_TO_DECIDE: Final = 15e-6
 """What a producer takes from an answer to its next append, about."""
 _MOST_PARAMETERS: Final = 500
+_NAP_SECONDS: Final = 100e-6
 # One statement for many rows: while SQLite works, other threads run, and every return from it waits for the
 # interpreter. A few widths, so that statements stay prepared.
 _ROWS_PER_STATEMENT: Final = (128, 64, 16, 4, 1)
@@ -179,12 +180,28 @@ class Writer:
         while True:
             items, stop = self._take_after_rest() if due is None else self._take_queued()
             if not items and self._let_go > 1:
-                self._whole_crowds = _WHOLE_CROWDS  # they were let go before the commit, and are not back after it
+                # They were let go before the commit, and are not back after it: halves gain nothing here.
+                self._whole_crowds = _WHOLE_CROWDS
             work = self._plan(connection, items)
             due = self._commit(connection, work, due)
+            if due is not None and not stop:
+                due = self._rejoined(due)
             if stop:
                 self._answer(due)
                 return
+
+    def _rejoined(self, due: "_Work") -> "_Work | None":
+        """Where commits are slow: answers at once and lets the answered come back, so that one commit serves all."""
+        crowd = len(due.items) + self._queue.qsize()
+        patience = crowd * _SECONDS_TO_DECIDE
+        if self._commit_seconds < patience:
+            return due
+        self._answer(due)
+        if crowd > 1:
+            deadline = perf_counter() + patience
+            while self._queue.qsize() < crowd and perf_counter() < deadline:
+                sleep(_NAP_SECONDS)
+        return None
 
     def _take_after_rest(self) -> tuple[list[QueuedAppend], bool]:
         """Waits, then takes a batch.
@@ -285,7 +302,7 @@ class Writer:
                 committing = True
                 start = perf_counter()
                 connection.execute("COMMIT")
-                self._commit_seconds = perf_counter() - start
+                self._commit_seconds += (perf_counter() - start - self._commit_seconds) / 4
                 crash_point("store.after_commit")
                 self._sequencer.adopt(work.batch)
         except BaseException as error:
