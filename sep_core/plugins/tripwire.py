@@ -17,7 +17,8 @@ from sep_core.plugins.holding import Holding
 
 _KERNEL: Final = "sep_core"
 _BUILT_IN_PLUGINS: Final = "sep_core.adapters"
-_OUTSIDE: Final = ("sep_core.plugins.",)
+_OUTSIDE: Final = "sep_core.plugins."
+_CRASH_POINTS: Final = "sep_core.telemetry.crashpoints"
 
 
 @contextmanager
@@ -51,17 +52,20 @@ def tripwire(holding: Holding) -> Iterator[None]:
 
 
 def _by_plugin(frame: FrameType | None) -> bool:
-    """Whether the innermost code that is either kernel or plugin is a plugin's.
+    """Whether code that is not the kernel's called, and the kernel called that code for a plugin.
 
-    The guard and its driver stand outside of every plugin call; reached first, nothing of the kernel lies between.
+    Between a plugin and the guard may lie code of the kernel: what runs a callback, what folds logs. But where the
+    kernel itself is the caller, or a test's visitor at one of its crash points, no plugin ended the process.
     """
+    foreign = False
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
-        if module.startswith(_OUTSIDE):
+        if module.startswith((_OUTSIDE, _BUILT_IN_PLUGINS)):
             return True
-        if module.startswith(_BUILT_IN_PLUGINS):
-            return True
-        if module == _KERNEL or module.startswith(_KERNEL + "."):
+        if module == _CRASH_POINTS:
             return False
+        if module == _KERNEL or module.startswith(_KERNEL + "."):
+            return foreign
+        foreign = foreign or module.partition(".")[0] not in sys.stdlib_module_names
         frame = frame.f_back
     return False
