@@ -332,6 +332,7 @@ def main() -> None:
         ):
             cells.setdefault(name, []).append(measure())
     middle = {name: median(values) for name, values in cells.items()}
+    show("machine", cores=os.cpu_count() or 0, load=os.getloadavg()[0])
 
     def ratio(name: str, base: str) -> float:
         return median([ours / bare for ours, bare in zip(cells[name], cells[base], strict=True)])
