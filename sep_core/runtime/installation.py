@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sep_hooks.chain import ChainAdapter, ChainPreset
@@ -19,6 +19,7 @@ from sep_core.chains.native import VenueLogs
 from sep_core.intents import Bounds, IntentRules, KnownAccount, Roster
 from sep_core.plugins.activation import activate
 from sep_core.plugins.discovery import discover
+from sep_core.plugins.dispatch import hook_names
 from sep_core.plugins.facts import PluginFact, activated, rejected, rejected_at_load
 from sep_core.plugins.failure import PluginFault
 from sep_core.plugins.guard import Guard
@@ -264,14 +265,19 @@ class Installer:
         section = self._section(f"strategies.{instance}", said.rest, loaded)
         plugin = loaded.ref(instance, section.digest)
         self._made.refs[plugin.label] = plugin
+        if self._kept_out(plugin):
+            return
+        self._report(plugin, activated(plugin, loaded.dist, loaded.manifest))
+        self._made.strategies[instance] = StrategyPart(instance, plugin, loaded.cls, section)
+
+    def _kept_out(self, plugin: PluginRef) -> bool:
+        """Whether a plugin is in quarantine; it is then reported and left out."""
         kept_out = self._quarantine.reason(plugin)
         if kept_out:
             reason = f"in quarantine since it {kept_out}"
             self._report(plugin, rejected(plugin, Stage.ALLOWED.label, reason))
             self._leave_out(plugin, PluginError(reason, plugin=plugin.name, stage=Stage.ALLOWED.label))
-            return
-        self._report(plugin, activated(plugin, loaded.dist, loaded.manifest))
-        self._made.strategies[instance] = StrategyPart(instance, plugin, loaded.cls, section)
+        return bool(kept_out)
 
     def _leave_out(self, plugin: PluginRef, error: SepError) -> None:
         self._made.left_out[plugin] = error.message
@@ -279,6 +285,11 @@ class Installer:
 
     def _hooks(self) -> None:
         self._made.hooks = tuple(self._made.registry.load_hooks())
+        for module in self._made.hooks:
+            for hook in hook_names():
+                observer = replace(module.ref, instance=hook)
+                if self._kept_out(observer):
+                    self._made.guard.refuse(observer, "quarantined", self._made.left_out[observer])
         for found, rejection in self._made.registry.rejected:
             self._report(*rejected_at_load(found, rejection))
 
