@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(words: list[str], *, debug: bool) -> int:
-    as_json = "--json" in words
+    as_json, output = "--json" in words, sys.stdout
     try:
         result = sep.main(args=words, prog_name="sep", standalone_mode=False)
         sys.stdout.flush()
@@ -127,8 +127,8 @@ def _run(words: list[str], *, debug: bool) -> int:
     except BrokenPipeError:
         return _reader_gone()
     except SystemExit as leave:
-        # Click leaves so where a pipe broke under a verb, having wrapped the output; so may the verb of a plugin.
-        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+        # Click leaves so where a pipe broke under a verb, having replaced the output; so may the verb of a plugin.
+        if sys.stdout is not output:
             return _reader_gone()
         return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except BaseException as error:
