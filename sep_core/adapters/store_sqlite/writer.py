@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from queue import Empty, SimpleQueue
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Final, cast
 from uuid import UUID
 
@@ -46,7 +46,6 @@ _WHOLE_CROWDS: Final = 16
 _SECONDS_TO_DECIDE: Final = 15e-6
 """What a producer takes from an answer to its next append, about."""
 _MOST_PARAMETERS: Final = 500
-_NAP_SECONDS: Final = 100e-6
 # One statement for many rows: while SQLite works, other threads run, and every return from it waits for the
 # interpreter. A few widths, so that statements stay prepared.
 _ROWS_PER_STATEMENT: Final = (128, 64, 16, 4, 1)
@@ -177,31 +176,28 @@ class Writer:
 
     def _serve(self, connection: apsw.Connection) -> None:
         due: _Work | None = None
+        crowd = 0
         while True:
-            items, stop = self._take_after_rest() if due is None else self._take_queued()
+            if due is not None:
+                items, stop = self._take([], MOST_EVENTS)
+            elif crowd > 1:
+                items, stop = self._take([], MOST_EVENTS, crowd)
+            else:
+                items, stop = self._take_after_rest()
             if not items and self._let_go > 1:
                 # They were let go before the commit, and are not back after it: halves gain nothing here.
                 self._whole_crowds = _WHOLE_CROWDS
             work = self._plan(connection, items)
-            due = self._commit(connection, work, due)
-            if due is not None and not stop:
-                due = self._rejoined(due)
+            due, crowd = self._commit(connection, work, due), 0
             if stop:
                 self._answer(due)
                 return
-
-    def _rejoined(self, due: "_Work") -> "_Work | None":
-        """Where commits are slow: answers at once and lets the answered come back, so that one commit serves all."""
-        crowd = len(due.items) + self._queue.qsize()
-        patience = crowd * _SECONDS_TO_DECIDE
-        if self._commit_seconds < patience:
-            return due
-        self._answer(due)
-        if crowd > 1:
-            deadline = perf_counter() + patience
-            while self._queue.qsize() < crowd and perf_counter() < deadline:
-                sleep(_NAP_SECONDS)
-        return None
+            if due is not None:
+                crowd = len(due.items) + self._queue.qsize()
+                if self._commit_seconds >= crowd * _SECONDS_TO_DECIDE:
+                    # Commits are slow here: one for all, with those who are answered now.
+                    self._answer(due)
+                    due = None
 
     def _take_after_rest(self) -> tuple[list[QueuedAppend], bool]:
         """Waits, then takes a batch.
@@ -220,17 +216,17 @@ class Writer:
             most = max(_MOST_AFTER_REST, crowd // 2)
         return self._take([first], most)
 
-    def _take_queued(self) -> tuple[list[QueuedAppend], bool]:
-        """Takes what is queued now, if anything; no lingering for more."""
-        return self._take([], MOST_EVENTS)
-
-    def _take(self, items: list[QueuedAppend], most: int) -> tuple[list[QueuedAppend], bool]:
+    def _take(self, items: list[QueuedAppend], most: int, crowd: int = 0) -> tuple[list[QueuedAppend], bool]:
+        """Takes what is queued; waits for as many as a crowd, but not longer than it needs to decide."""
         events = sum([item.append.event_count for item in items])
         size = sum([item.append.size_bytes for item in items])
-        get = self._queue.get_nowait
+        deadline = perf_counter() + crowd * _SECONDS_TO_DECIDE
         while events < most and size < MOST_BYTES:
             try:
-                item = get()
+                if len(items) < crowd and (patience := deadline - perf_counter()) > 0:
+                    item = self._queue.get(timeout=patience)
+                else:
+                    item = self._queue.get_nowait()
             except Empty:
                 break
             if item is None:
