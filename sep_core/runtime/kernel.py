@@ -17,7 +17,8 @@ from sep_core.execution import LaneKey
 from sep_core.execution.worker import LaneWorker
 from sep_core.markets.board import MarketBoard
 from sep_core.planning import Planner, PlanRefused, PlanRequest
-from sep_core.portfolio import Mismatch, check_books
+from sep_core.portfolio import Mismatch
+from sep_core.runtime.books import compare_lane
 from sep_core.runtime.chain_watch import ChainWatch
 from sep_core.runtime.commands import CancelIntent, SubmitIntent
 from sep_core.runtime.desk import Desk, fold
@@ -200,16 +201,11 @@ class Kernel:
             return []
         found: list[Mismatch] = []
         assets = self._live().assets
-        for key, lane in self.world.lanes.items():
+        for key in tuple(self.world.lanes):
             part = self.installation.part_of(key.chain)
             if part is None:
                 continue
-            final = await part.access.final_block()
-            wanted = {one.asset for one in self.world.ledger.holdings() if one.account == lane.name}
-            balances = await part.access.balances(key.address, sorted(wanted), final.ref)
-            found += check_books(
-                self.world.ledger, {(lane.name, asset): amount for asset, amount in balances.items()}
-            )
+            found += await compare_lane(self.desk, part, key)
         return [
             MismatchView(
                 account=one.account,
