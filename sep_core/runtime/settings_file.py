@@ -33,7 +33,9 @@ def read_tables(path: Path) -> dict[str, Toml]:
             f"{path}: no such file", next_step="name one with --config, or make one with `sep init`"
         ) from None
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", next_step="name the file that is meant") from None
+        raise ConfigurationError(
+            f"{path} cannot be read: {error.strerror}", next_step="name the file that is meant"
+        ) from None
     if len(data) > _LARGEST_BYTES:
         raise ConfigurationError(f"{path} has {len(data)} bytes, more than 1 MiB; is it the right file?")
     try:

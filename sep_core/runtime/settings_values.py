@@ -153,7 +153,7 @@ class Settings:
     intents: IntentSettings
     api: ApiSettings
 
-    def strategy_by_id(self, id: UUID) -> StrategySettings | None:  # noqa: A002
+    def strategy_by_id(self, id: UUID) -> StrategySettings | None:
         """The strategy that calls itself by this id, or None."""
         return next((one for one in self.strategies.values() if one.id == id), None)
 

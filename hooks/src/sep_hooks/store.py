@@ -231,7 +231,7 @@ class IdConflict(Permanent):
 
     code = "id_conflict"
 
-    def __init__(self, id: UUID, pos: int, difference: str) -> None:  # noqa: A002
+    def __init__(self, id: UUID, pos: int, difference: str) -> None:
         super().__init__(
             f"event {id} stands at position {pos} with another {difference}; nothing was written",
             next_step=f"compare with `sep events show {pos}`",
