@@ -42,10 +42,10 @@ HEAVY = frozenset(
             "onnxruntime",
         ),
         *("orjson", "polyfactory", "prometheus_client", "pydantic", "pygments", "redis", "rich", "stevedore"),
-        *("structlog", "uvicorn", "uvloop", "web3"),
+        *("uvicorn", "uvloop", "web3"),
     }
 )
-KERNEL = frozenset({"apsw", "orjson", "pydantic", "stevedore", "structlog"})
+KERNEL = frozenset({"apsw", "orjson", "pydantic", "stevedore"})
 MAY = {
     "import_sep_core": frozenset[str](),
     "sep_version": frozenset[str](),
