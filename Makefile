@@ -18,7 +18,7 @@ demo: sync ## the main job on the embedded default, offline
 	@$(BIN)sep demo
 
 test: check rust ## everything that CI runs
-	$(BIN)pytest
+	$(BIN)pytest -n 2 --dist loadfile
 
 check: sync ## format, lint, types, arrows between parts: an answer in a minute
 	$(BIN)ruff format --check .
@@ -47,7 +47,7 @@ lock: | $(UV) ## after a change of dependencies
 	$(UV) lock
 
 sync: | $(UV)
-	@$(UV) sync --locked --all-packages || { test -n '$(PYTHON)' || \
+	@$(UV) sync --locked --all-packages --compile-bytecode || { test -n '$(PYTHON)' || \
 		echo 'SEP needs Python 3.13 and found none: install it (package manager, pyenv or uv), then run make again'; exit 1; }
 
 $(CURDIR)/.tools/bin/uv:
