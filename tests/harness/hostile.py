@@ -215,8 +215,11 @@ class Wild(Strategy[PluginConfig, State]):
 HOOKS = """
 from sep_hooks.markers import hookimpl
 
+TOLD = []
+
 
 async def maybe(call):
+    TOLD.append(call)
     if call == CALL:
         return await misbehave_async()
 
@@ -234,6 +237,11 @@ async def sep_kernel_stopping(ctx):
 @hookimpl
 async def sep_intent_accepted(intent, ctx):
     return await maybe("sep_intent_accepted")
+
+
+@hookimpl
+async def sep_intent_rejected(intent_id, reason, ctx):
+    return await maybe("sep_intent_rejected")
 
 
 @hookimpl
@@ -259,6 +267,21 @@ async def sep_fill_recorded(fill, ctx):
 @hookimpl
 async def sep_intent_settled(intent_id, status, ctx):
     return await maybe("sep_intent_settled")
+
+
+@hookimpl
+async def sep_chain_reorged(chain, removed, head, ctx):
+    return await maybe("sep_chain_reorged")
+
+
+@hookimpl
+async def sep_plugin_faulted(plugin, error, ctx):
+    return await maybe("sep_plugin_faulted")
+
+
+@hookimpl
+async def sep_plugin_quarantined(plugin, reason, ctx):
+    return await maybe("sep_plugin_quarantined")
 """
 
 SOURCES = {

@@ -19,6 +19,7 @@ from .bench import ENVIRON, Wish, settings
 from .scenario import Scenario
 
 END_SECONDS = 20.0
+LOOK_SECONDS = 0.02
 
 
 @asynccontextmanager
@@ -59,7 +60,7 @@ async def submit_all(
 
 
 async def until(kernel: Kernel, holds: Callable[[], bool], seconds: float = END_SECONDS) -> None:
-    """Returns once something holds; it is looked at after every commit. Raises `TimeoutError`."""
+    """Returns once something holds; it is looked at after every commit, and often. Raises `TimeoutError`."""
     news = [anyio.Event()]
 
     def ring(_: object) -> None:
@@ -69,7 +70,8 @@ async def until(kernel: Kernel, holds: Callable[[], bool], seconds: float = END_
     kernel.desk.on_commit(ring)
     with anyio.fail_after(seconds):
         while not holds():
-            await news[0].wait()
+            with anyio.move_on_after(LOOK_SECONDS):
+                await news[0].wait()
 
 
 async def _mine(chain: SimChain, seconds: float) -> None:

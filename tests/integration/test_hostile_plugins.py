@@ -15,6 +15,7 @@ from sep_native.sim import SimChain
 from sep_core.adapters.sim_chain import share
 from sep_core.events.facts import PluginFaulted, PluginRejected
 from sep_core.markets import chain_board
+from sep_core.plugins.dispatch import hook_names
 from sep_core.runtime import strategies as runtime_strategies
 from sep_core.runtime.clock import SystemClock
 from sep_core.runtime.desk import fold
@@ -94,13 +95,17 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def running(hostile: Hostile, site: Path, folder: Path) -> AsyncIterator[tuple[Kernel, SimChain]]:
-    """An engine with the hostile plugin among good ones."""
+async def running(
+    hostile: Hostile, site: Path, folder: Path, *, beside: Hostile | None = None
+) -> AsyncIterator[tuple[Kernel, SimChain]]:
+    """An engine with the hostile plugin, or two, among good ones."""
     chain = new_chain(folder)
     ask(chain, "sim_setAutomine", True)
     ask(chain, "sim_setFinality", 0)
     share(str(folder), chain)
     made = hostile.tables(tables({"shared": str(folder)}), hostile.install(site), folder)
+    if beside is not None:
+        made = beside.tables(made, beside.install(site), folder)
     settings = settings_of(made, source="test", folder=folder)
     try:
         async with running_kernel(settings, ENVIRON, SystemClock()) as kernel:
@@ -253,3 +258,22 @@ async def test_a_hostile_observer(hostile: Hostile, site: Path, tmp_path: Path) 
             await until(kernel, lambda: faulted(kernel, hostile.call))
     faults = await faults_of(tmp_path)
     assert any(isinstance(one, PluginFaulted) and one.call == hostile.call for one in faults), faults
+
+
+async def test_observers_are_told_of_every_fact(site: Path, tmp_path: Path) -> None:
+    """Every hook of a fact or moment: what brings it about, and that it arrives."""
+    watcher, wild = Hostile("hooks", "none of them", "raises"), Hostile("strategy", "on_timer", "raises")
+    async with running(watcher, site, tmp_path, beside=wild) as (kernel, chain):
+        (told,) = [vars(one)["TOLD"] for one in tuple(sys.modules.values()) if "TOLD" in vars(one)]
+        assert await ended(kernel, acquire("watched", 10**16)) == "SETTLED"
+        assert await ended(kernel, acquire("too much", 10**23)) == "REJECTED"
+        plugin = kernel.installation.strategies["evil"].plugin
+        for _ in range(2):
+            kernel.installation.guard.strike(plugin, "a call", "raised", "again")
+        ask(chain, "sim_setFinality", 3)
+        ask(chain, "sim_mine", 2)
+        await until(kernel, lambda: "sep_plugin_quarantined" in told)
+        await until(kernel, lambda: kernel.chains()[0].head == int(ask(chain, "eth_blockNumber"), 16))
+        ask(chain, "sim_reorg", 1)
+        await until(kernel, lambda: "sep_chain_reorged" in told)
+    assert set(told) == hook_names() - {"sep_register_commands"}

@@ -108,7 +108,7 @@ async def test_kills_on_the_simulated_chain(tmp_path: Path, capsys: pytest.Captu
     socket, config = tmp_path / "chain.sock", tmp_path / "sep.toml"
     config.write_text(toml_text(tables({"socket": socket})))
     environ = {**os.environ, **ENVIRON}
-    command = host_command(socket, block_interval_ms=30)
+    command = host_command(socket, block_interval_ms=60)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as host:  # noqa: ASYNC220
         try:
             assert host.stdout is not None
