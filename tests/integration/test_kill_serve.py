@@ -54,6 +54,10 @@ pytestmark = pytest.mark.anyio
 KILLS = int(os.environ.get("SEP_KILLS", "14"))
 LIMIT_SECONDS = 30.0 if "SEP_KILLS" not in os.environ else 3600.0
 MOST_WISHES = 24
+LOST_ANSWERS = [
+    {"method": "eth_sendRawTransaction", "kind": "drop", "taken": taken, "probability_ppm": 100_000}
+    for taken in (True, False)
+]
 
 
 def drawn_seed() -> int:
@@ -113,6 +117,7 @@ async def test_kills_on_the_simulated_chain(tmp_path: Path, capsys: pytest.Captu
         try:
             assert host.stdout is not None
             assert host.stdout.readline() == "ready\n"
+            SocketChain(socket)("sim_setFaults", {"seed": drawn_seed(), "rules": LOST_ANSWERS})
             start = partial(Serving, config, tmp_path / DATA, environ)
             loop = KillLoop(start, wish, seed=drawn_seed(), longest_seconds=1.5, most_wishes=MOST_WISHES)
             told = await loop_and_judge(
