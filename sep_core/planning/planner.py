@@ -197,7 +197,9 @@ class Planner:
             except NoPlan as error:
                 left_out.append(LeftOut(candidate.venue, error.refused.reason))
                 refusal = refusal or error
-        raise refusal or NoPlan("no_route", _no_route(left_out))
+        # Where no state is usable now, the next block may bring some: that is no answer about routes.
+        blind = not scene.snapshot.markets
+        raise refusal or NoPlan("no_route", _no_route(left_out), retryable=blind)
 
     def _afforded(self, scene: Scene, quoted: Quoted) -> Quoted:
         """The same within what the books say may be spent: an exact-out limit never goes beyond that."""

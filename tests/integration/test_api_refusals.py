@@ -114,7 +114,7 @@ async def test_a_wrong_field_is_named(
         assert found["next_step"]
 
 
-GOOD = json.dumps(intent()).encode()
+GOOD = json.dumps(intent(id="25b6a0de-0000-4000-8000-000000000001")).encode()
 
 
 @pytest.mark.parametrize(
