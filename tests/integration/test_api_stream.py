@@ -101,6 +101,7 @@ async def test_a_stream_tells_what_it_is_and_follows_the_log(store: SqliteStore)
             assert event["data"]["body"]["number"] == 7
 
 
+@pytest.mark.says
 async def test_a_hundred_reconnections_leave_no_gap(store: SqliteStore) -> None:
     """While the log grows, a reader that is cut off again and again sees every position once, in order."""
     total = 1500

@@ -103,8 +103,9 @@ async def judged(kernel: Kernel, chain: SimChain, foreign: list[str]) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.says
 @pytest.mark.parametrize("name", sorted(FAULTS))
-async def test_intents_end_by_evidence(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_intents_end_by_evidence(name: str, tmp_path: Path) -> None:
     drawn = int(os.environ.get("SEP_FAULT_SEED", random.SystemRandom().randrange(2**32)))
     ends: dict[str, int] = {}
     for seed in range(drawn, drawn + SEEDS):
@@ -117,8 +118,7 @@ async def test_intents_end_by_evidence(name: str, tmp_path: Path, capsys: pytest
                 assert view.status == "SETTLED" or (reverts and view.status == "FAILED"), (seed, view)
             await judged(kernel, chain, foreign)
         check_log(folder / DATA)
-    with capsys.disabled():
-        print(f"\n{name}: seeds {drawn} to {drawn + SEEDS - 1}: {ends}")
+    print(f"{name}: seeds {drawn} to {drawn + SEEDS - 1}: {ends}")
 
 
 @pytest.mark.anyio

@@ -66,18 +66,16 @@ def test_every_scenario_is_in_a_shard() -> None:
     assert sorted(name for shard in SHARDS for name in shard) == sorted(SCENARIOS)
 
 
+@pytest.mark.says
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
-def test_no_death_loses_or_doubles_anything(
-    explored: Mapping[str, dict[str, Any]], name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_death_loses_or_doubles_anything(explored: Mapping[str, dict[str, Any]], name: str) -> None:
     found = explored[name]
     assert not found["broken"], f"{len(found['broken'])} broken\n" + "\n".join(found["broken"][:5])
-    with capsys.disabled():
-        print(
-            f"\n{name}: {found['places']} places at {len(found['points'])} crash points;"
-            f" {found['recovered']} surviving states {found['states_by_deaths']} recovered,"
-            f" intents ended {found['ended']}, 0 lost, 0 doubled, {found['seconds']} s"
-        )
+    print(
+        f"{name}: {found['places']} places at {len(found['points'])} crash points;"
+        f" {found['recovered']} surviving states {found['states_by_deaths']} recovered,"
+        f" intents ended {found['ended']}, 0 lost, 0 doubled, {found['seconds']} s"
+    )
     assert found["places"] > 80
     assert found["recovered"] >= 8
 

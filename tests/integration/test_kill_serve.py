@@ -107,7 +107,8 @@ async def loop_and_judge(
     )
 
 
-async def test_kills_on_the_simulated_chain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.says
+async def test_kills_on_the_simulated_chain(tmp_path: Path) -> None:
     new_key_file(tmp_path)
     socket, config = tmp_path / "chain.sock", tmp_path / "sep.toml"
     config.write_text(toml_text(tables({"socket": socket})))
@@ -123,15 +124,15 @@ async def test_kills_on_the_simulated_chain(tmp_path: Path, capsys: pytest.Captu
             told = await loop_and_judge(
                 loop, config, tmp_path / DATA, environ, SocketChain(socket), OWNER, TOKENS["WETH"]["address"]
             )
-            with capsys.disabled():
-                print(f"\nsimulated chain, {told}")
+            print(f"simulated chain, {told}")
         finally:
             host.kill()
 
 
 @pytest.mark.anvil
 @pytest.mark.usefixtures("testnet_artifacts")
-async def test_kills_on_a_local_node(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.says
+async def test_kills_on_a_local_node(tmp_path: Path) -> None:
     box = tmp_path / "box"
     command = [str(SEP), "testnet", "up", str(box), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as node:  # noqa: ASYNC220
@@ -155,8 +156,7 @@ async def test_kills_on_a_local_node(tmp_path: Path, capsys: pytest.CaptureFixtu
             start = partial(Serving, config, box / "sep-data", os.environ)
             loop = KillLoop(start, bought, seed=drawn_seed(), longest_seconds=3.0, most_wishes=8)
             told = await loop_and_judge(loop, config, box / "sep-data", os.environ, ask, owner, weth)
-            with capsys.disabled():
-                print(f"\nlocal node, {told}")
+            print(f"local node, {told}")
         finally:
             node.send_signal(signal.SIGTERM)
             node.communicate(timeout=30)

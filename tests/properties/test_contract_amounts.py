@@ -182,6 +182,7 @@ def contract_amount(venue: AnyVenue, case: Case, state: MarketState, outcome: Rp
     return None if reserve_in + (case.amount if case.exact_in else amount) >= 2**112 else amount
 
 
+@pytest.mark.says
 async def test_native_equals_the_contracts(testnet: Testnet, rpc: HttpRpc, source: random.Random) -> None:
     pools = RandomPools(testnet, source)
     v3_pools = [pools.v3_pool().address for _ in range(V3_POOLS)]
@@ -218,6 +219,7 @@ async def test_native_equals_the_contracts(testnet: Testnet, rpc: HttpRpc, sourc
         assert counts[kind] > 100
 
 
+@pytest.mark.says
 async def test_executed_swaps_and_logs_equal_native(
     testnet: Testnet, rpc: HttpRpc, source: random.Random
 ) -> None:
