@@ -13,10 +13,11 @@ from ..harness.planted import BUGS
 LIMIT_SECONDS = 120
 
 SEEN = {
-    "broadcast-before-persist": ("plain", "transactions left, 0 of them stand in the log"),
-    "new-nonce-after-timeout": ("doubted", "doubled"),
-    "timeout-recorded-as-failure": ("doubted", "is FAILED, its swap"),
-    "signer-not-asked-at-start": ("plain", "belongs to step"),
+    "broadcast-before-persist": ("plain", ("transactions left, 0 of them stand in the log",)),
+    "new-nonce-after-timeout": ("doubted", ("doubled",)),
+    # Failed at once, it is looked at while its swap is still on its way, or has taken effect already.
+    "timeout-recorded-as-failure": ("doubted", ("is FAILED, its swap", "'IN_DOUBT'")),
+    "signer-not-asked-at-start": ("plain", ("belongs to step",)),
 }
 
 
@@ -33,4 +34,4 @@ def test_a_planted_bug_is_found(bug: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     broken = json.loads((tmp_path / "found.json").read_text())["broken"]
-    assert any(told in one for one in broken), broken
+    assert any(text in one for one in broken for text in told), broken

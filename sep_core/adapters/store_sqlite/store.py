@@ -403,6 +403,10 @@ class _Pages:
         self._size = PageSize()
 
     async def page(self, after: int, up_to: int | None = None) -> Sequence[Recorded]:
+        # What is committed and not yet published is for nobody: whoever asks for the head would not find it there.
+        if self._store._writer is not None and self._store._failure is None:
+            published = self._store._head.pos
+            up_to = published if up_to is None else min(up_to, published)
         return await self._store._page(self._size, after, up_to)
 
     async def head_pos(self) -> int:
