@@ -38,21 +38,24 @@ async def open_accounts(
         key = LaneKey(part.ref, said.address)
         native = Asset(native_asset(part.preset.chain_id), "", NATIVE_DECIMALS)
         on_chain = [one for one in installation.assets.values() if one.chain == part.ref]
-        booked = {one.asset for one in desk.world.ledger.holdings() if one.account == said.name}
-        fresh = [one for one in dict.fromkeys([*on_chain, native]) if one.id not in booked]
-        if key in desk.world.lanes and not fresh:
+        # An asset that was opened, with nothing of it even, changes by transactions alone from then on: to take it
+        # over again would count twice what a transaction brought that was not looked at yet.
+        opened = desk.world.opened_assets.get(key, frozenset())
+        fresh = [one for one in dict.fromkeys([*on_chain, native]) if one.id not in opened]
+        lane = desk.world.lanes.get(key)
+        if lane is not None and (not fresh or lane.unfinished):
             continue
         head = await crossing("start.account_block", part.access.head())
         wanted = [one.id for one in fresh]
         balances = await crossing(
             "start.account_balances", part.access.balances(said.address, wanted, head.ref)
         )
-        held = tuple((one, balances[one]) for one in wanted if balances[one])
+        held = tuple((one, balances[one]) for one in wanted)
         prices = worth.prices(fresh)
-        if key not in desk.world.lanes:
+        if lane is None:
             nonce = await crossing("start.account_nonce", part.access.nonce(said.address, head.ref))
             await desk.record(OpenAccount(key, said.name, nonce, head.ref, held, prices))
-        elif held:
+        else:
             await desk.record(AdoptAssets(key, said.name, head.ref, held, prices))
 
 

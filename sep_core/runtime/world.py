@@ -9,6 +9,7 @@ from sep_hooks.types import Asset, AssetId, BlockRef, ChainRef, IntentId, addres
 
 from sep_core.events.facts import (
     AccountOpened,
+    AssetsAdopted,
     ChainConnected,
     ChainReorged,
     HoldConverted,
@@ -52,6 +53,7 @@ class World:
     by_client: dict[tuple[str, UUID], IntentId] = field(default_factory=dict)
     lanes: dict[LaneKey, LaneState] = field(default_factory=dict)
     lane_of_account: dict[str, LaneKey] = field(default_factory=dict)
+    opened_assets: dict[LaneKey, frozenset[AssetId]] = field(default_factory=dict)
     book: RiskBook = field(default_factory=RiskBook)
     ledger: Ledger = field(default_factory=Ledger)
     strategies: dict[str, StrategyLife] = field(default_factory=dict)
@@ -140,6 +142,9 @@ class World:
         self.lanes[key] = evolve_lane(self.lanes.get(key), fact)
         if isinstance(fact, AccountOpened):
             self.lane_of_account[fact.name] = key
+        if isinstance(fact, AccountOpened | AssetsAdopted):
+            known = self.opened_assets.get(key, frozenset())
+            self.opened_assets[key] = known | {asset for asset, _ in fact.balances}
 
 
 @lru_cache(maxsize=4096)

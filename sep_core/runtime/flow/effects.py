@@ -38,7 +38,7 @@ def opened(world: World, command: OpenAccount | AdoptAssets, composition: Compos
     entries = [
         portfolio.post_opening(one.fact, owner, command.prices)
         for one in decided
-        if isinstance(one.fact, AccountOpened | AssetsAdopted)
+        if isinstance(one.fact, AccountOpened | AssetsAdopted) and any(held for _, held in one.fact.balances)
     ]
     return (*decided, *entries)
 
