@@ -130,7 +130,11 @@ class SimulatedAmm(VenueAdapter[SimulatedAmmConfig]):
                 return replace(state, block=block)
             reserves = _number(log, "reserve0"), _number(log, "reserve1")
             return replace(state, block=block, reserve0=reserves[0], reserve1=reserves[1])
-        if log.event != "Swap" or "sqrtPriceX96" not in log.arguments:
+        if (
+            not isinstance(state, ConcentratedLiquidityState)
+            or log.event != "Swap"
+            or "sqrtPriceX96" not in log.arguments
+        ):
             return replace(state, block=block)
         return replace(
             state,
@@ -286,8 +290,7 @@ class SimulatedAmm(VenueAdapter[SimulatedAmmConfig]):
             chain=evm_chain(self.context.chain_id),
             family=pool.family,
             address=pool.address,
-            asset0=pool.asset0,
-            asset1=pool.asset1,
+            assets=(pool.asset0, pool.asset1),
             fee_ppm=pool.fee_ppm,
             gas=_PAIR_GAS if pool.tick_spacing is None else _CONCENTRATED_GAS,
         )

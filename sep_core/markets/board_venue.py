@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from sep_hooks.context import VenueContext
-from sep_hooks.types import BlockRef, ChainLog, ChainRef, DecodedLog, Market, MarketState, evm_chain
+from sep_hooks.types import BlockRef, ChainLog, ChainRef, DecodedLog, Market, MarketId, MarketState, evm_chain
 
 
 class LogDecoder(Protocol):
@@ -29,8 +29,12 @@ class ReadsMarkets(Protocol):
         """See `VenueAdapter.states`."""
         ...
 
-    def apply(self, state: MarketState, log: DecodedLog, block: BlockRef) -> MarketState:
+    def apply(self, state: MarketState, log: DecodedLog, block: BlockRef) -> MarketState | None:
         """See `VenueAdapter.apply`."""
+        ...
+
+    def market_of(self, log: DecodedLog) -> MarketId | None:
+        """See `VenueAdapter.market_of`."""
         ...
 
 

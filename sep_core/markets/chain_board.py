@@ -66,7 +66,9 @@ class ChainBoard:
         self._journal = UndoJournal()
         self._markets: dict[MarketId, Market] = {}
         self._by_address: dict[str, MarketId] = {}
+        self._by_emitter: dict[str, dict[str, set[MarketId]]] = {}
         self._refused: dict[str, str] = {}
+        self._aside: dict[str, str] = {}
         self._absent: dict[MarketId, _Absence] = {}
         self._view: _View | None = None
         self._snapshot: Snapshot | None = None
@@ -84,7 +86,7 @@ class ChainBoard:
     async def discover(self) -> None:
         """Asks every venue for its markets. One that fails is left out until the next time."""
         async with self._turn:
-            self._markets, self._by_address, self._refused = {}, {}, {}
+            self._markets, self._by_address, self._by_emitter, self._refused = {}, {}, {}, {}
             calls = {name: _lister(venue) for name, venue in self._venues.items()}
             found = await self._each(calls, "markets", is_market)
             for name, answer in found.items():
@@ -145,6 +147,17 @@ class ChainBoard:
                 view = replace(view, states=states)
             self._show(view)
 
+    def set_aside(self, instance: str, reason: str) -> None:
+        """Leaves a venue's markets out of snapshots from now on; an empty reason takes them in again.
+
+        Its states are kept on all the while: what it answers is how it proves itself.
+        """
+        if self._aside.get(instance, "") != reason:
+            self._aside.pop(instance, None)
+            if reason:
+                self._aside[instance] = reason
+            self._snapshot = None
+
     def snapshot(self, head_timestamp: int | None = None) -> Snapshot:
         """What is usable now. With the chain's time, states that lie too far behind it are left out.
 
@@ -165,7 +178,7 @@ class ChainBoard:
         states = {
             market: replace(state, block=view.block.ref)
             for market, state in view.states.items()
-            if market in self._markets
+            if market in self._markets and self._markets[market].venue not in self._aside
         }
         network, unusable = network_of((self._markets[market], state) for market, state in states.items())
         for entry in unusable:
@@ -194,13 +207,14 @@ class ChainBoard:
 
     def _left_out(self) -> Sequence[LeftOut]:
         return [
+            *(LeftOut(name, reason) for name, reason in self._aside.items()),
             *(LeftOut(name, reason) for name, reason in self._refused.items()),
             *(LeftOut(market, absence.reason) for market, absence in self._absent.items()),
         ]
 
     def _admit(self, instance: str, market: Market) -> None:
         """Takes a market in, once for each contract: two venues on one pool would count its liquidity twice."""
-        other = self._by_address.get(market.address)
+        other = None if market.address is None else self._by_address.get(market.address)
         trouble = market_trouble(market)
         if trouble:
             self._refused[shortened(f"{instance}: {market.id}")] = trouble
@@ -212,7 +226,17 @@ class ChainBoard:
             self._refused[market.id] = f"the same contract as {other}"
         else:
             self._markets[market.id] = market
-            self._by_address[market.address] = market.id
+            if market.address is not None:
+                self._by_address[market.address] = market.id
+            for emitter in market.emitters:
+                self._by_emitter.setdefault(emitter, {}).setdefault(instance, set()).add(market.id)
+
+    def _concerned(self, log: ChainLog) -> Mapping[str, set[MarketId]]:
+        """The markets that a log may tell of, by venue: the one at its address, or those that share its emitter."""
+        market = self._by_address.get(log.address)
+        if market is not None:
+            return {self._markets[market].venue: {market}}
+        return self._by_emitter.get(log.address, {})
 
     def _owner(self, market: MarketId) -> str | None:
         """The venue that listed a market."""
@@ -255,13 +279,16 @@ class ChainBoard:
     ) -> None:
         """Applies one block's logs; a market whose logs cannot be applied is to be read again."""
         self._journal.open(added.block)
-        by_venue: dict[str, list[ChainLog]] = {}
+        logs_of: dict[str, list[ChainLog]] = {}
+        touched: dict[str, set[MarketId]] = {}
         for log in added.logs:
-            market = self._by_address.get(log.address)
-            if market is not None and market in states and market not in unread:
-                by_venue.setdefault(self._markets[market].venue, []).append(log)
-        for name, logs in by_venue.items():
-            before = {self._by_address[log.address]: states[self._by_address[log.address]] for log in logs}
+            for name, markets in self._concerned(log).items():
+                known = {market for market in markets if market in states and market not in unread}
+                if known:
+                    logs_of.setdefault(name, []).append(log)
+                    touched.setdefault(name, set()).update(known)
+        for name, logs in logs_of.items():
+            before = {market: states[market] for market in sorted(touched[name])}
             decoded = self._venues[name].decoder.decode(logs)
             fold = _folder(
                 self._venues[name],
@@ -276,9 +303,8 @@ class ChainBoard:
                 after = await self._guard.call(name, "apply", fold, READ_TIMEOUT_SECONDS)
             except Exception:  # whatever a plugin raises here, the chain can be asked
                 after = dict.fromkeys(before)
-            for market, state in before.items():
-                self._journal.remember(added.block, market, state)
-                changed = after[market]
+            for market, changed in after.items():
+                self._journal.remember(added.block, market, before[market])
                 if changed is None or _left_its_ticks(changed):
                     unread.add(market)
                 else:
@@ -367,21 +393,24 @@ def _folder(
     strange: Callable[[MarketState, Block], str],
     block: Block,
 ) -> Callable[[], Awaitable[Mapping[MarketId, MarketState | None]]]:
-    """Folds logs into states; None where a market must be read again."""
+    """Folds logs into the states that they tell of; None where a market must be read again."""
 
     async def fold() -> Mapping[MarketId, MarketState | None]:
-        after: dict[MarketId, MarketState | None] = dict(before)
+        after: dict[MarketId, MarketState | None] = {}
         for log in logs:
-            market = by_address[log.log.address]
-            state = after[market]
+            market = by_address.get(log.log.address) or venue.adapter.market_of(log)
+            if market is None or market not in before:
+                continue
+            state = after.setdefault(market, before[market])
             if state is None:
                 continue
             try:
-                after[market] = venue.adapter.apply(state, log, block.ref)
+                after[market] = moved = venue.adapter.apply(state, log, block.ref)
             except NeedTicks:
-                after[market] = None
+                moved = after[market] = None
+            if moved is None:
                 continue
-            (made,) = _checked(venue.instance, "apply", [after[market]], is_state)
+            (made,) = _checked(venue.instance, "apply", [moved], is_state)
             wrong = strange(made, block) if made.market == market else "it is the state of another market"
             if wrong:
                 raise PluginError(

@@ -23,15 +23,16 @@ def network_of(entries: Iterable[tuple[Market, MarketState]]) -> tuple[Network, 
 
 
 def _add(network: Network, market: Market, state: MarketState) -> None:
+    first, second, *_ = market.assets
     match state:
         case ConstantProductState():
             pool = ConstantProduct(state.reserve0, state.reserve1, state.fee_ppm)
-            network.set_constant_product(market.id, market.asset0, market.asset1, pool, market.gas)
+            network.set_constant_product(market.id, first, second, pool, market.gas)
         case ConcentratedLiquidityState():
             network.set_concentrated(
                 market.id,
-                market.asset0,
-                market.asset1,
+                first,
+                second,
                 ConcentratedLiquidity(
                     state.sqrt_price_x96,
                     state.tick,
@@ -43,3 +44,5 @@ def _add(network: Network, market: Market, state: MarketState) -> None:
                 ),
                 market.gas,
             )
+        case _:
+            raise ValueError(f"no mathematics for {state.family}")

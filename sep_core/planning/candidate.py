@@ -61,7 +61,7 @@ def excluded(snapshot: MarketSnapshot, constraints: Constraints) -> frozenset[Ma
         return frozenset()
     allowed = frozenset(constraints.assets)
     return frozenset(
-        market.id for market in snapshot.markets.values() if not {market.asset0, market.asset1} <= allowed
+        market.id for market in snapshot.markets.values() if not allowed.issuperset(market.assets)
     )
 
 

@@ -14,6 +14,7 @@ from sep_hooks.signer import SignedEntry, SignRequest
 from sep_hooks.types import (
     BlockRef,
     Call,
+    ConstantProductState,
     DecodedLog,
     IntentId,
     IntentStatus,
@@ -267,7 +268,11 @@ def wrong_venue(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def states_of(self: SimulatedAmm, markets: Sequence[Market], at: BlockRef) -> Sequence[MarketState]:
         found = await states(self, markets, at)
         if how == "states none":
-            return [replace(one, fee_ppm=cast(int, None)) for one in found]
+            return [
+                replace(one, fee_ppm=cast(int, None))
+                for one in found
+                if isinstance(one, ConstantProductState)
+            ]
         return [replace(one, market=found[0].market) for one in found]
 
     def call_of(make: Callable[[SimulatedAmm, SwapOrder], Call], **fields: Any) -> object:

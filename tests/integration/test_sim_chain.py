@@ -26,6 +26,7 @@ from sep_hooks.types import (
     ChainLog,
     ChainUpdate,
     ConcentratedLiquidityState,
+    ConstantProductState,
     DecodedLog,
     Leg,
     Market,
@@ -135,6 +136,7 @@ def quoted(state: MarketState, zero_for_one: bool, amount: int, *, exact_in: boo
             state.loaded,
         )
         return pool.quote(zero_for_one, amount, exact_in)
+    assert isinstance(state, ConstantProductState)
     return amm.ConstantProduct(state.reserve0, state.reserve1, state.fee_ppm).quote(
         zero_for_one, amount, exact_in
     )
@@ -148,12 +150,12 @@ async def path_legs(
     states = {state.market: state for state in await sim.venue.states(markets, head.ref)}
     assets = [asset_in]
     for market in markets:
-        assets.append(market.asset1 if assets[-1] == market.asset0 else market.asset0)
+        assets.append(market.assets[assets[-1] == market.assets[0]])
     places = range(len(markets)) if exact_in else reversed(range(len(markets)))
     legs: dict[int, Leg] = {}
     for place in places:
         market = markets[place]
-        quote = quoted(states[market.id], assets[place] == market.asset0, amount, exact_in=exact_in)
+        quote = quoted(states[market.id], assets[place] == market.assets[0], amount, exact_in=exact_in)
         legs[place] = Leg(
             market.id, assets[place], assets[place + 1], Amount(quote.amount_in), Amount(quote.amount_out)
         )
@@ -173,7 +175,7 @@ async def order_of(
 
 def label(market: Market) -> str:
     symbols = {asset: symbol for symbol, asset in TOKENS.items()}
-    pair = "-".join(sorted((symbols[market.asset0], symbols[market.asset1])))
+    pair = "-".join(sorted(symbols[asset] for asset in market.assets))
     return f"{'v2' if market.family.value == 'constant_product' else 'v3'}-{pair}"
 
 
@@ -544,7 +546,7 @@ async def test_the_head_follower_ends_on_the_canonical_chain(sim: Bench) -> None
 
 
 async def test_logs_by_filter(sim: Bench) -> None:
-    pools = [market.address for market in await sim.venue.markets()]
+    pools = [market.address for market in await sim.venue.markets() if market.address is not None]
     for pool in (pools[0], pools[1], pools[0]):
         sim.own("sim_nudge", {"pool": pool, "bps": 20})
 
@@ -609,7 +611,7 @@ async def test_the_base_fee_follows_eip_1559(keystore: Keystore) -> None:
 async def test_own_methods_move_prices_and_funds(sim: Bench) -> None:
     markets = await sim.venue.markets()
     (v3,) = [market for market in markets if label(market) == "v3-USDC-WETH"]
-    usdc_first = v3.asset0 == TOKENS["USDC"]
+    usdc_first = v3.assets[0] == TOKENS["USDC"]
     amounts = {"amount0": str(3_300 * 10**6), "amount1": str(10**18)}
     if not usdc_first:
         amounts = {"amount0": str(10**18), "amount1": str(3_300 * 10**6)}

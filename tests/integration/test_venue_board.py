@@ -311,7 +311,7 @@ async def test_a_snapshot_is_frozen_and_has_a_network_for_each_venue(
     assert snapshot.network.digest() == digest
     assert snapshot.network.quote(market.id, usdc, 10**9).amount_out == before
     assert after.network.quote(market.id, usdc, 10**9).amount_out < before
-    assert market.asset0 == weth
+    assert market.assets[0] == weth
 
     stale = board.snapshot(CHAIN, after.block.timestamp + 61)
     assert len(stale.network) == 0

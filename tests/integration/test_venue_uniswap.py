@@ -105,7 +105,7 @@ def head_of(testnet: Testnet) -> BlockRef:
 
 def between(markets: Sequence[Market], one: str, other: str) -> Market:
     pair = {erc20(1, one), erc20(1, other)}
-    return next(market for market in markets if {market.asset0, market.asset1} == pair)
+    return next(market for market in markets if set(market.assets) == pair)
 
 
 async def orders_of(testnet: Testnet, venue: AnyVenue) -> list[SwapOrder]:

@@ -62,7 +62,7 @@ class Case:
 
     @property
     def order(self) -> SwapOrder:
-        assets = (self.market.asset0, self.market.asset1)
+        assets = self.market.assets
         asset_in, asset_out = assets if self.zero_for_one else assets[::-1]
         amount_in, amount_out = (self.amount, 1) if self.exact_in else (MAX_UINT256, self.amount)
         leg = Leg(self.market.id, asset_in, asset_out, Amount(amount_in), Amount(amount_out))
@@ -126,6 +126,7 @@ def size(source: random.Random, state: MarketState) -> int:
         root = state.sqrt_price_x96 / 2**96
         scale = max(2.0, state.liquidity * source.choice([root, 1 / root]))
     else:
+        assert isinstance(state, ConstantProductState)
         scale = float(max(2, source.choice([state.reserve0, state.reserve1])))
     return max(1, int(scale * 2 ** source.uniform(-40, 3)))
 
@@ -234,7 +235,7 @@ async def test_executed_swaps_and_logs_equal_native(
         markets = await venue.markets()
         states = {state.market: state for state in await venue.states(markets, head_of(testnet))}
         for market in markets:
-            for asset in (market.asset0, market.asset1):
+            for asset in market.assets:
                 testnet.execute(
                     me, token_address(asset), "approve(address,uint256)", _router(venue), MAX_UINT256
                 )

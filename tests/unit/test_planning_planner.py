@@ -101,8 +101,7 @@ def snapshot_of(pools: Pools, block: Block) -> Snapshot:
             CHAIN,
             LiquidityFamily.CONSTANT_PRODUCT,
             ROUTER,
-            asset0,
-            asset1,
+            (asset0, asset1),
             3_000,
             100_000,
         )

@@ -13,6 +13,7 @@ from sep_hooks.types import (
     Call,
     DecodedLog,
     Market,
+    MarketId,
     MarketState,
     SwapFill,
     SwapOrder,
@@ -42,8 +43,13 @@ class VenueAdapter[ConfigT: PluginConfig](ABC):
         """The states of these markets at exactly this block; one that cannot be read is absent."""
 
     @abstractmethod
-    def apply(self, state: MarketState, log: DecodedLog, block: BlockRef) -> MarketState:
-        """The state after one of the market's own logs."""
+    def apply(self, state: MarketState, log: DecodedLog, block: BlockRef) -> MarketState | None:
+        """The state after one of the market's own logs; None where the market must be read again instead."""
+
+    def market_of(self, log: DecodedLog) -> MarketId | None:
+        """Which market a log of a shared contract (`Market.emitters`) tells of; None where of none. Pure."""
+        del log
+        return None
 
     @abstractmethod
     def spender(self, order: SwapOrder) -> Address:

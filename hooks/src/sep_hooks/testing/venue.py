@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
+from itertools import permutations
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
@@ -12,15 +14,17 @@ from sep_hooks.context import RpcRequest
 from sep_hooks.errors import Retryable, SepError, VenueError
 from sep_hooks.testing.purity import impurities
 from sep_hooks.types import (
+    MOST_MARKET_ASSETS,
     Address,
     Amount,
+    AssetId,
     BlockRef,
     Call,
     ConcentratedLiquidityState,
-    ConstantProductState,
     Leg,
     Market,
     MarketId,
+    MarketState,
     SwapOrder,
     address,
     evm_chain,
@@ -32,6 +36,7 @@ type AnyVenue = VenueAdapter[PluginConfig]
 
 RECIPIENT = address("0x" + "5e" * 20)
 DEADLINE = 2_000_000_003
+_STATES = get_args(MarketState.__value__)
 NOWHERE = BlockRef(2**40, "0x" + "0d" * 32)
 
 
@@ -79,8 +84,9 @@ class VenueSuite:
             assert market.id.startswith(f"{venue.context.instance}/")
             assert market.venue == venue.context.instance
             assert market.chain == evm_chain(venue.context.chain_id)
-            assert market.address == address(market.address)
-            assert market.asset0 != market.asset1
+            assert all(one == address(one) for one in (market.address, *market.emitters) if one is not None)
+            assert 2 <= len(market.assets) <= MOST_MARKET_ASSETS
+            assert len(set(market.assets)) == len(market.assets)
             assert 0 <= market.fee_ppm < 1_000_000
             assert market.gas > 0
         assert {market.id for market in await venue.markets()} == {market.id for market in markets}
@@ -90,13 +96,13 @@ class VenueSuite:
         """SEP-V05: states are exact integers of exactly this block, and the same when asked again."""
         markets = await venue.markets()
         states = await venue.states(markets, head)
-        known = {market.id for market in markets}
+        known = {market.id: market for market in markets}
         assert states
         assert len({state.market for state in states}) == len(states)
         for state in states:
-            assert frozen_exactly(state, ConstantProductState) or frozen_exactly(
-                state, ConcentratedLiquidityState
-            )
+            assert isinstance(state, _STATES)
+            assert frozen_exactly(state, type(state))
+            assert state.family == known[state.market].family
             assert state.block == head
             assert state.market in known
             if isinstance(state, ConcentratedLiquidityState):
@@ -138,10 +144,10 @@ class VenueSuite:
         """SEP-V08: more in never gives less out, and there is no gain in going back and forth."""
         answered = 0
         for market in await venue.markets():
-            for zero_for_one in (True, False):
+            for pair in permutations(market.assets, 2):
                 last = 0
                 for amount in self.amounts:
-                    out = await self._quoted(venue, head, _order(market, zero_for_one, True, amount))
+                    out = await self._quoted(venue, head, _order(market, pair, True, amount))
                     if out is None:
                         continue
                     assert isinstance(out, int)
@@ -150,9 +156,9 @@ class VenueSuite:
                     if out == 0:
                         continue
                     answered += 1
-                    needed = await self._quoted(venue, head, _order(market, zero_for_one, False, out))
+                    needed = await self._quoted(venue, head, _order(market, pair, False, out))
                     assert needed is None or needed <= amount
-                    back = await self._quoted(venue, head, _order(market, not zero_for_one, True, out))
+                    back = await self._quoted(venue, head, _order(market, pair[::-1], True, out))
                     assert back is None or back <= amount
         assert answered, "no size was quoted: choose other amounts"
 
@@ -187,9 +193,9 @@ class VenueSuite:
 
     async def _orders(self, venue: AnyVenue) -> Sequence[SwapOrder]:
         return [
-            _order(market, zero_for_one, exact_in, 10**9)
+            _order(market, pair, exact_in, 10**9)
             for market in await venue.markets()
-            for zero_for_one in (True, False)
+            for pair in permutations(market.assets, 2)
             for exact_in in (True, False)
         ]
 
@@ -212,10 +218,9 @@ def frozen_exactly(value: object, kind: type) -> bool:
     return not any(isinstance(part, float) for part in _parts(value))
 
 
-def _order(market: Market, zero_for_one: bool, exact_in: bool, amount: int) -> SwapOrder:
+def _order(market: Market, pair: tuple[AssetId, ...], exact_in: bool, amount: int) -> SwapOrder:
     """An order with limits that stand out: half of it as least out, or twice of it as most in."""
-    assets = (market.asset0, market.asset1)
-    asset_in, asset_out = assets if zero_for_one else assets[::-1]
+    asset_in, asset_out = pair
     token_address(asset_in)
     amounts = (amount, amount // 2 + 1) if exact_in else (amount * 2 + 1, amount)
     amount_in, amount_out = Amount(amounts[0]), Amount(amounts[1])

@@ -1,14 +1,16 @@
-"""Markets and their states, one dataclass for each liquidity family."""
+"""Markets: what can be traded through, by the mathematics that it follows."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
 from sep_hooks.types.asset import Address, AssetId, ChainRef
-from sep_hooks.types.chain import BlockRef
 
 MarketId = NewType("MarketId", str)
 """A market's name, unique over all venues: `<venue instance>/<what the venue calls it>`."""
+
+MOST_MARKET_ASSETS = 8
+"""The most assets that one market can have."""
 
 
 class LiquidityFamily(StrEnum):
@@ -16,50 +18,27 @@ class LiquidityFamily(StrEnum):
 
     CONSTANT_PRODUCT = "constant_product"
     CONCENTRATED_LIQUIDITY = "concentrated_liquidity"
+    STABLE_SWAP = "stable_swap"
+    WEIGHTED_PRODUCT = "weighted_product"
+    ORDER_BOOK = "order_book"
+    LANE = "lane"
+    SAMPLED = "sampled"
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One thing that can be traded through; `gas` is what one swap through it costs about."""
+    """One thing that can be traded through; `gas` is what one swap through it costs about.
+
+    `address` is its contract; None where it has none of its own. `assets` are 2 to 8, in the market's own order.
+    `emitters` are contracts that other markets share and whose logs tell of it; see `VenueAdapter.market_of`.
+    """
 
     id: MarketId
     venue: str
     chain: ChainRef
     family: LiquidityFamily
-    address: Address
-    asset0: AssetId
-    asset1: AssetId
+    address: Address | None
+    assets: tuple[AssetId, ...]
     fee_ppm: int
     gas: int
-
-
-@dataclass(frozen=True, slots=True)
-class ConstantProductState:
-    """Reserves in base units of the market's two assets, in its own order."""
-
-    market: MarketId
-    block: BlockRef
-    reserve0: int
-    reserve1: int
-    fee_ppm: int
-
-
-@dataclass(frozen=True, slots=True)
-class ConcentratedLiquidityState:
-    """Price, liquidity in range and the initialised ticks (tick, net liquidity), ascending.
-
-    Ticks are known inside `loaded` (inclusive) alone; a swap that leaves it has no answer.
-    """
-
-    market: MarketId
-    block: BlockRef
-    sqrt_price_x96: int
-    tick: int
-    liquidity: int
-    fee_ppm: int
-    tick_spacing: int
-    ticks: tuple[tuple[int, int], ...]
-    loaded: tuple[int, int]
-
-
-type MarketState = ConstantProductState | ConcentratedLiquidityState
+    emitters: tuple[Address, ...] = ()

@@ -38,8 +38,7 @@ MARKET = Market(
     evm_chain(1),
     LiquidityFamily.CONSTANT_PRODUCT,
     POOL,
-    erc20(1, TOKENS[0]),
-    erc20(1, TOKENS[1]),
+    (erc20(1, TOKENS[0]), erc20(1, TOKENS[1])),
     3000,
     1,
 )

@@ -63,8 +63,7 @@ def market_of(pair: Pair, context: VenueContext, fee_ppm: int) -> Market:
         chain=evm_chain(context.chain_id),
         family=LiquidityFamily.CONSTANT_PRODUCT,
         address=pair.address,
-        asset0=erc20(context.chain_id, pair.token0),
-        asset1=erc20(context.chain_id, pair.token1),
+        assets=(erc20(context.chain_id, pair.token0), erc20(context.chain_id, pair.token1)),
         fee_ppm=fee_ppm,
         gas=SWAP_GAS,
     )

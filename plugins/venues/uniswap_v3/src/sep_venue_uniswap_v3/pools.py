@@ -51,8 +51,7 @@ def market_of(pool: Pool, context: VenueContext) -> Market:
         chain=evm_chain(context.chain_id),
         family=LiquidityFamily.CONCENTRATED_LIQUIDITY,
         address=pool.address,
-        asset0=erc20(context.chain_id, pool.token0),
-        asset1=erc20(context.chain_id, pool.token1),
+        assets=(erc20(context.chain_id, pool.token0), erc20(context.chain_id, pool.token1)),
         fee_ppm=pool.fee_ppm,
         gas=SWAP_GAS,
     )
