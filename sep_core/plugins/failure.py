@@ -35,6 +35,7 @@ POLICIES: Final[Mapping[PluginKind, FailurePolicy]] = {
     PluginKind.HOOKS: FailurePolicy(STRIKES, "muted", HELD_STRIKE_SECONDS),
     PluginKind.RISK: FailurePolicy(STRIKES, "no_new_intents"),
     PluginKind.VENUE: FailurePolicy(STRIKES, "circuit_open"),
+    PluginKind.ORDER_VENUE: FailurePolicy(STRIKES, "circuit_open"),
     PluginKind.CHAIN: FailurePolicy(STRIKES, "circuit_open"),
     PluginKind.STRATEGY: FailurePolicy(STRIKES, "quarantined", HELD_STRIKE_SECONDS),
     PluginKind.SIGNER: FailurePolicy(1, "stopped"),

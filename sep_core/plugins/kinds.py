@@ -9,6 +9,7 @@ from sep_hooks.capabilities import PluginKind
 _CLASSES: Final[Mapping[PluginKind, tuple[str, str]]] = {
     PluginKind.CHAIN: ("sep_hooks.chain", "ChainAdapter"),
     PluginKind.VENUE: ("sep_hooks.venue", "VenueAdapter"),
+    PluginKind.ORDER_VENUE: ("sep_hooks.order_venue", "OrderVenue"),
     PluginKind.RISK: ("sep_hooks.risk", "RiskRule"),
     PluginKind.STRATEGY: ("sep_hooks.strategy", "Strategy"),
     PluginKind.SIGNER: ("sep_hooks.signer", "Signer"),

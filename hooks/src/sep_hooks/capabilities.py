@@ -11,6 +11,7 @@ class PluginKind(StrEnum):
 
     CHAIN = "chain"
     VENUE = "venue"
+    ORDER_VENUE = "order-venue"
     RISK = "risk"
     STRATEGY = "strategy"
     SIGNER = "signer"
@@ -27,6 +28,7 @@ GROUPS: Final[Mapping[PluginKind, str]] = MappingProxyType(
     {
         PluginKind.CHAIN: "sep_core.chains",
         PluginKind.VENUE: "sep_core.venues",
+        PluginKind.ORDER_VENUE: "sep_core.order_venues",
         PluginKind.RISK: "sep_core.risk",
         PluginKind.STRATEGY: "sep_core.strategies",
         PluginKind.SIGNER: "sep_core.signers",
@@ -50,6 +52,11 @@ class Capability(StrEnum):
     ORDERBOOK_STREAM = "orderbook_stream"
     ORDER_CANCEL = "order_cancel"
     ORDER_LOOKUP = "order_lookup"
+    # order venues
+    POST_ONLY = "post_only"
+    FILL_OR_KILL = "fill_or_kill"
+    UNIQUE_CLIENT_IDS = "unique_client_ids"
+    REQUEST_EXPIRY = "request_expiry"
     # chains
     REORGANISATIONS = "reorganisations"
     STATE_OVERRIDES = "state_overrides"
@@ -97,6 +104,17 @@ CAPABILITIES_OF: Final[Mapping[PluginKind, frozenset[Capability]]] = MappingProx
                 Capability.ORDERBOOK_STREAM,
                 Capability.ORDER_CANCEL,
                 Capability.ORDER_LOOKUP,
+            }
+        ),
+        PluginKind.ORDER_VENUE: frozenset(
+            {
+                Capability.ORDERBOOK_STREAM,
+                Capability.ORDER_CANCEL,
+                Capability.ORDER_LOOKUP,
+                Capability.POST_ONLY,
+                Capability.FILL_OR_KILL,
+                Capability.UNIQUE_CLIENT_IDS,
+                Capability.REQUEST_EXPIRY,
             }
         ),
         PluginKind.CHAIN: frozenset(

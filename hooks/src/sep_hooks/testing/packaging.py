@@ -15,6 +15,7 @@ from sep_hooks.capabilities import GROUPS, PluginKind
 from sep_hooks.chain import ChainAdapter
 from sep_hooks.config import PluginConfig
 from sep_hooks.manifest import MANIFEST_NAME, Manifest, parse_manifest
+from sep_hooks.order_venue import OrderVenue
 from sep_hooks.risk import RiskRule
 from sep_hooks.signer import Signer
 from sep_hooks.store import EventStore
@@ -25,6 +26,7 @@ from sep_hooks.venue import VenueAdapter
 CLASS_OF: dict[PluginKind, type] = {
     PluginKind.CHAIN: ChainAdapter,
     PluginKind.VENUE: VenueAdapter,
+    PluginKind.ORDER_VENUE: OrderVenue,
     PluginKind.RISK: RiskRule,
     PluginKind.STRATEGY: Strategy,
     PluginKind.SIGNER: Signer,
