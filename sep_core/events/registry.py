@@ -58,14 +58,23 @@ class _Schema:
     decode: _Decode
 
 
+type Upcast = Callable[[Mapping[str, Json]], Mapping[str, Json]]
+"""Rewrites the body of an older schema version as the present one would say it; pure, and kept for ever."""
+
+
 _by_class: dict[type[Fact], _Schema] = {}
 _by_name: dict[tuple[str, int], _Schema] = {}
 _objects: dict[type, tuple[_Encode, _Decode]] = {}
 
 
 @dataclass_transform(frozen_default=True)
-def fact[F: Fact](name: str, version: int = 1) -> Callable[[type[F]], type[F]]:
-    """Declares an event class under its stored name; makes it a frozen dataclass with slots."""
+def fact[F: Fact](
+    name: str, version: int = 1, older: Mapping[int, Upcast] | None = None
+) -> Callable[[type[F]], type[F]]:
+    """Declares an event class under its stored name; makes it a frozen dataclass with slots.
+
+    `older` says how bodies of each earlier schema version are read, so that old logs stay readable.
+    """
 
     def declare(cls: type[F]) -> type[F]:
         made = dataclasses.dataclass(frozen=True, slots=True)(cls)
@@ -74,9 +83,15 @@ def fact[F: Fact](name: str, version: int = 1) -> Callable[[type[F]], type[F]]:
         if (name, version) in _by_name:
             raise TypeError(f"two facts are called {name} v{version}")
         _by_class[made] = _by_name[(name, version)] = schema
+        for before, upcast in (older or {}).items():
+            _by_name[(name, before)] = dataclasses.replace(schema, decode=_upcasting(upcast, decode))
         return made
 
     return declare
+
+
+def _upcasting(upcast: Upcast, decode: _Decode) -> _Decode:
+    return lambda body: decode(upcast(body))
 
 
 def fact_type(value: Fact) -> tuple[str, int]:
@@ -103,7 +118,8 @@ def decode_fact(name: str, version: int, body: Mapping[str, Json]) -> Fact:
 
 def known_facts() -> Sequence[tuple[str, int, type[Fact]]]:
     """Every declared fact, by name."""
-    return [(schema.name, schema.version, schema.cls) for _, schema in sorted(_by_name.items())]
+    schemas = sorted(_by_class.values(), key=lambda one: (one.name, one.version))
+    return [(schema.name, schema.version, schema.cls) for schema in schemas]
 
 
 def value_codec(hint: object) -> tuple[_Encode, _Decode]:

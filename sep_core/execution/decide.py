@@ -209,8 +209,9 @@ def _check_payload(chain: ChainRef, one: SignedStep) -> None:
 
 
 def _facts_of(command: RecordSigned, one: SignedStep) -> tuple[Fact, ...]:
-    step, transaction, order = one.step, one.transaction, one.step.order
-    limit_in = order.amount_in if order is not None else step.allowance
+    step, transaction = one.step, one.transaction
+    spent, received = step.most_spent, step.least_received
+    limit_in = spent[0][1] if spent else step.allowance
     return (
         TransactionPlanned(
             command.intent_id,
@@ -218,8 +219,8 @@ def _facts_of(command: RecordSigned, one: SignedStep) -> tuple[Fact, ...]:
             step.call.to,
             calldata_digest(step.call.data),
             limit_in if limit_in is not None else transaction.value,
-            order.amount_out if order is not None else Amount(0),
-            order.deadline if order is not None else None,
+            received[0][1] if received else Amount(0),
+            step.deadline,
         ),
         NonceReserved(transaction.nonce, command.intent_id, step.id),
         TransactionSigned(

@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 
-from sep_hooks.types import Address, Amount, BlockRef, Fill, IntentId, Step, SwapFill
+from sep_hooks.types import Address, Amount, BlockRef, Fill, IntentId, Quantity, Step, SwapFill
 
 from sep_core.events.facts import Transfer
 from sep_core.events.facts.account import net_flow
 from sep_core.execution.lane import NonceEntry
 
 
-def exchanged(step: Step, owner: Address, transfers: Sequence[Transfer]) -> tuple[int, int]:
-    """What left the account and what came, by the transfers of the step's own assets."""
-    if step.order is None:
-        return 0, 0
-    spent = -net_flow(transfers, step.order.asset_in, owner)
-    return spent, net_flow(transfers, step.order.asset_out, owner)
+def exchanged(step: Step, owner: Address, transfers: Sequence[Transfer]) -> tuple[list[int], list[int]]:
+    """What left the account and what came, by the transfers of the step's own assets, in their order."""
+    spent = [-net_flow(transfers, asset, owner) for asset, _ in step.most_spent]
+    return spent, [net_flow(transfers, asset, owner) for asset, _ in step.least_received]
 
 
 def fill(
@@ -28,22 +26,26 @@ def fill(
     block: BlockRef,
     transaction_hash: str = "",
 ) -> Fill | None:
-    """The fill of a swap step; None for a step that exchanges nothing."""
-    if step.order is None:
+    """The fill of a step; None for one that exchanges nothing."""
+    if not step.exchanges:
         return None
     spent, received = exchanged(step, owner, transfers)
+    given, got = step.most_spent, step.least_received
+    others = [(asset, Quantity(-amount)) for (asset, _), amount in zip(given[1:], spent[1:], strict=True)]
+    others += [(asset, Quantity(amount)) for (asset, _), amount in zip(got[1:], received[1:], strict=True)]
     return Fill(
         intent_id,
         step.id,
-        step.venue,
-        step.order.asset_in,
-        Amount(max(0, spent)),
-        step.order.asset_out,
-        Amount(max(0, received)),
+        " + ".join(dict.fromkeys(trade.venue for trade in step.trades)),
+        given[0][0],
+        Amount(max(0, spent[0])),
+        got[0][0],
+        Amount(max(0, received[0])),
         passes,
         Amount(gas_cost),
         block,
         transaction_hash,
+        tuple(others),
     )
 
 

@@ -14,6 +14,7 @@ from sep_hooks.types import (
     CallResult,
     FeeSuggestion,
     Fill,
+    Quantity,
     Step,
     SwapFill,
     Transaction,
@@ -98,7 +99,7 @@ class Preparation:
         head = await ask("execution.prepare.head", self._chain.head())
         fees = await ask("execution.prepare.fees", self._chain.fees())
         # Once the swap itself is signed there is no way back: what belongs to it follows unconditionally.
-        committed = any(done.step.order is not None for done in signed)
+        committed = any(done.step.exchanges for done in signed)
         results: Sequence[CallResult] = ()
         trouble: StalePlan | None = None
         if rest and not committed:
@@ -166,7 +167,7 @@ class Preparation:
             return stale("simulation_failed", failing)
         transfers = self._reader.transfers([log for result in results for log in result.logs])
         for step in steps:
-            if step.order is not None:
+            if step.exchanges:
                 moved = price_trouble(plan, step, lane.key.address, transfers, TOLERANCE_PPM)
                 if moved is not None:
                     return stale("market_moved", moved)
@@ -184,7 +185,7 @@ class Preparation:
     ) -> RecordPaperFill | StalePlan:
         plan, owner = request.plan, lane.key.address
         price = min(plan.max_fee_per_gas, fees.base_fee_high + fees.max_priority_fee_per_gas)
-        swap = next(step for step in plan.steps if step.order is not None)
+        swap = next(step for step in plan.steps if step.exchanges)
         if trouble is None:
             logs = [log for result in results for log in result.logs]
             made = fill(
@@ -199,8 +200,9 @@ class Preparation:
             return RecordPaperFill(request.intent_id, () if made is None else (made,))
         if trouble.code != "simulation_failed":
             return trouble
-        held = await ask("execution.prepare.balances", self._chain.balances(owner, (plan.asset_in,)))
-        if held[plan.asset_in] >= plan.limit_in:
+        assets = tuple(flow.asset for flow in plan.spends)
+        held = await ask("execution.prepare.balances", self._chain.balances(owner, assets))
+        if all(held[flow.asset] >= flow.limit for flow in plan.spends):
             return trouble
         predicted = predicted_fill(request, swap, gas_cost=price * plan.gas_limit, block=head)
         return RecordPaperFill(request.intent_id, (predicted,), "prediction")
@@ -268,8 +270,10 @@ class Preparation:
 def deadline_trouble(steps: Sequence[Step], head: Block, block_time_seconds: float) -> str | None:
     """Why the calls' own deadline leaves no next block to be included in, by the chain's time."""
     for step in steps:
-        if step.order is not None and head.timestamp + block_time_seconds > step.order.deadline:
-            return f"the call is valid until chain time {step.order.deadline}, the latest block is at {head.timestamp}"
+        if step.deadline is not None and head.timestamp + block_time_seconds > step.deadline:
+            return (
+                f"the call is valid until chain time {step.deadline}, the latest block is at {head.timestamp}"
+            )
     return None
 
 
@@ -279,7 +283,7 @@ def predicted_fill(request: PrepareRequest, swap: Step, *, gas_cost: int, block:
     return Fill(
         request.intent_id,
         swap.id,
-        swap.venue,
+        " + ".join(plan.venues),
         plan.asset_in,
         plan.expected_in,
         plan.asset_out,
@@ -291,6 +295,10 @@ def predicted_fill(request: PrepareRequest, swap: Step, *, gas_cost: int, block:
         Amount(gas_cost),
         block.ref,
         "",
+        (
+            *((flow.asset, Quantity(-flow.expected)) for flow in plan.spends[1:]),
+            *((flow.asset, Quantity(flow.expected)) for flow in plan.receives[1:]),
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sep_hooks.types import Address, CallResult, FeeSuggestion, Plan, Step
+from sep_hooks.types import Address, Amount, CallResult, FeeSuggestion, Plan, Step
 
 from sep_core.events.facts import Transfer
 from sep_core.execution.fills import exchanged
@@ -33,16 +33,24 @@ def price_trouble(
 ) -> str | None:
     """Why the simulated amounts are worse than the plan by more than the tolerance, or not the account's."""
     spent, received = exchanged(step, owner, transfers)
-    if spent <= 0 or received <= 0:
-        return f"step {step.id} moves {spent} out of the account and {received} into it in simulation"
-    if plan.exact_in:
-        least = max(plan.limit_out, plan.expected_out * (PARTS - tolerance_ppm) // PARTS)
-        if received < least or spent > plan.expected_in:
+    if min(spent, default=0) <= 0 or min(received, default=0) <= 0:
+        return f"step {step.id} moves {_list(spent)} out of the account and {_list(received)} into it in simulation"
+    for flow, amount in zip(plan.spends, spent, strict=True):
+        most = flow.expected
+        if not plan.exact_in:
+            most = Amount(min(flow.limit, flow.expected * (PARTS + tolerance_ppm) // PARTS))
+        if amount > most:
             return (
-                f"the market moved: {received} would come for {spent}, the plan expects {plan.expected_out}"
+                f"the market moved: {amount} of {flow.asset} would be spent, the plan expects {flow.expected}"
             )
-        return None
-    most = min(plan.limit_in, plan.expected_in * (PARTS + tolerance_ppm) // PARTS)
-    if spent > most or received < plan.expected_out:
-        return f"the market moved: {received} would cost {spent}, the plan expects {plan.expected_in}"
+    for flow, amount in zip(plan.receives, received, strict=True):
+        least = flow.expected
+        if plan.exact_in:
+            least = Amount(max(flow.limit, flow.expected * (PARTS - tolerance_ppm) // PARTS))
+        if amount < least:
+            return f"the market moved: {amount} of {flow.asset} would come, the plan expects {flow.expected}"
     return None
+
+
+def _list(amounts: Sequence[int]) -> str:
+    return " + ".join(str(amount) for amount in amounts) or "nothing"

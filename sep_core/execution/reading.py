@@ -71,8 +71,7 @@ def own_transfers(transfers: Sequence[Transfer], owner: Address, step: Step | No
         key = one.asset, one.sender == owner
         before = together.get(key)
         together[key] = one if before is None else replace(before, amount=Amount(before.amount + one.amount))
-    order = step.order if step is not None else None
-    traded = () if order is None else (order.asset_in, order.asset_out)
+    traded = () if step is None else [asset for asset, _ in (*step.most_spent, *step.least_received)]
     first = sorted(together.values(), key=lambda one: (one.asset not in traded, one.ordinal))
     return tuple(sorted(first[:MOST_TRANSFERS], key=lambda one: one.ordinal))
 
@@ -89,13 +88,14 @@ class ReceiptReader:
         return transfers_of(self._chain, logs)
 
     def passes(self, step: Step, logs: Sequence[ChainLog]) -> tuple[SwapFill, ...]:
-        """The passes of the step's order; none where the venue errs or one of them cannot be: evidence does not
-        wait for a plugin.
+        """The passes of the step's orders; none of an order where its venue errs or one of them cannot be:
+        evidence does not wait for a plugin.
         """
-        if step.order is None:
-            return ()
+        return tuple(one for trade in step.trades for one in self._of(trade.venue, trade.order, logs))
+
+    def _of(self, venue: str, order: SwapOrder, logs: Sequence[ChainLog]) -> tuple[SwapFill, ...]:
         try:
-            return _sound(step.order, self._passes(step.venue, step.order, logs))
+            return _sound(order, self._passes(venue, order, logs))
         except Exception:  # whatever a venue raises here, the money is in the transfers
             return ()
 

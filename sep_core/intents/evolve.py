@@ -110,8 +110,17 @@ def _planned(state: IntentState, fact: IntentPlanned) -> IntentState:
         raise IllegalTransition(
             state.id, state.status, "IntentPlanned", f"the plan is of {fact.plan.intent_id}"
         )
+    plan = fact.plan
+    # A part that was exchanged says what it is about; plans of the rest may start from what it brought.
+    ends = state.ends if state.fills else (plan.asset_in, plan.asset_out)
     return replace(
-        state, status=_S.PLANNED, plan=fact.plan, prices=fact.prices, attempt=fact.attempt, verdicts=()
+        state,
+        status=_S.PLANNED,
+        plan=plan,
+        prices=fact.prices,
+        attempt=fact.attempt,
+        ends=ends,
+        verdicts=(),
     )
 
 
@@ -236,12 +245,13 @@ def _while_sent(state: IntentState) -> IntentStatus:
 
 def _exchanged(state: IntentState, fills: tuple[Fill, ...]) -> tuple[Amount, Amount]:
     # A path over several venues passes through assets between; only its ends count.
-    plan = state.plan
-    if plan is None:
+    if state.ends is None:
         return state.spent, state.received
-    spent = sum(fill.amount_in for fill in fills if fill.asset_in == plan.asset_in)
-    received = sum(fill.amount_out for fill in fills if fill.asset_out == plan.asset_out)
-    return Amount(spent), Amount(received)
+    given, got = state.ends
+    moved = [one for fill in fills for one in fill.moved]
+    spent = -sum(change for asset, change in moved if asset == given)
+    received = sum(change for asset, change in moved if asset == got)
+    return Amount(max(0, spent)), Amount(max(0, received))
 
 
 _STEPS = cast(

@@ -13,7 +13,6 @@ from sep_hooks.types import (
     IntentStatus,
     Plan,
     PriceBook,
-    StepKind,
     Verdict,
 )
 from sep_hooks.types.amount import Amount
@@ -31,7 +30,8 @@ BEFORE_EXECUTION = frozenset(
 class IntentState:
     """All that decisions about an intent need. `version` counts the facts of its stream.
 
-    REJECTED, EXPIRED and CANCELLED mean that nothing was exchanged: `fills` is empty there.
+    REJECTED, EXPIRED and CANCELLED mean that nothing was exchanged: `fills` is empty there. `ends` are what is
+    spent and what is received; plans of a rest may pass through other assets, `spent` and `received` speak of these.
     """
 
     intent: Intent
@@ -52,6 +52,7 @@ class IntentState:
     steps: tuple[str, ...] = ()
     transaction_hashes: tuple[str, ...] = ()
     fills: tuple[Fill, ...] = ()
+    ends: tuple[AssetId, AssetId] | None = None
     doubted_steps: frozenset[str] = frozenset()
     cancel_requested: bool = False
     code: str = ""
@@ -72,8 +73,8 @@ class IntentState:
 
     @property
     def filled(self) -> bool:
-        """Whether every swap of the plan has its final fill."""
+        """Whether every exchange of the plan has its final fill and nothing of it is left to a later one."""
         if self.plan is None:
             return False
         done = {fill.step_id for fill in self.fills}
-        return all(step.id in done for step in self.plan.steps if step.kind is StepKind.SWAP)
+        return not self.plan.later and all(step.id in done for step in self.plan.steps if step.exchanges)

@@ -110,10 +110,15 @@ def post_final(ledger: Ledger, owner: Owner, transaction_hash: str) -> tuple[Dec
 def post_paper(owner: Owner, fill: Fill, prices: PriceBook | None = None) -> tuple[Decided, ...]:
     """A fill at the simulation's own amounts, final at once, with the gas that it would have cost."""
     evidence = f"paper:{fill.intent_id}:{fill.step_id}"
-    value = _trade_value(prices, fill.asset_in, fill.amount_in, fill.asset_out, fill.amount_out)
-    postings = (
-        *_pair(owner, fill.asset_in, -fill.amount_in, "trade", value),
-        *_pair(owner, fill.asset_out, fill.amount_out, "trade", value),
+    both: Amount | None = None
+    if not fill.others:
+        both = _trade_value(prices, fill.asset_in, fill.amount_in, fill.asset_out, fill.amount_out)
+    postings = tuple(
+        line
+        for asset, change in fill.moved
+        for line in _pair(
+            owner, asset, change, "trade", _worth(prices, asset, change) if fill.others else both
+        )
     )
     key = entry_key(owner, evidence, 0)
     reason = f"simulated fill of step {fill.step_id}"
@@ -162,7 +167,7 @@ def _path_assets(plan: Plan | None) -> frozenset[AssetId]:
     if plan is None:
         return frozenset()
     legs = {asset for leg in plan.legs for asset in (leg.asset_in, leg.asset_out)}
-    return frozenset(legs | {plan.asset_in, plan.asset_out})
+    return frozenset(legs | {flow.asset for flow in (*plan.spends, *plan.receives)})
 
 
 def _values(

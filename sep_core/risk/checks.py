@@ -8,6 +8,7 @@ from sep_hooks.types import (
     Amount,
     AssetId,
     Constraints,
+    Flow,
     Plan,
     Quantity,
     RiskView,
@@ -26,7 +27,9 @@ _ZERO = Quantity(0)
 def money_of(plan: Plan) -> tuple[tuple[AssetId, Amount], ...]:
     """The most that may leave the account: the limit of what is spent, and gas at its cap."""
     gas = native_asset(chain_id_of(chain_of(plan.asset_in)))
-    money = {plan.asset_in: int(plan.limit_in)}
+    money: dict[AssetId, int] = {}
+    for flow in plan.spends:
+        money[flow.asset] = money.get(flow.asset, 0) + flow.limit
     money[gas] = money.get(gas, 0) + plan.gas_cost_limit
     return tuple((asset, Amount(amount)) for asset, amount in money.items() if amount)
 
@@ -93,15 +96,8 @@ def _funds(asset: AssetId, asked: Amount, view: RiskView) -> Verdict:
 
 def _slippage(plan: Plan, constraints: Constraints) -> Verdict:
     allowed = Fraction(constraints.max_slippage)
-    if plan.exact_in:
-        reference = max(plan.expected_out, plan.quoted_out)
-        least = reference * (1 - allowed)
-        ok = reference > 0 and plan.limit_out >= least.numerator // least.denominator
-        asked = Fraction(reference - plan.limit_out, reference) if reference else Fraction(1)
-    else:
-        reference = min(plan.expected_in, plan.quoted_in)
-        ok = reference > 0 and plan.limit_in * (1 - allowed) < reference + 1
-        asked = Fraction(plan.limit_in - reference, plan.limit_in) if plan.limit_in else Fraction(1)
+    sides = [_received(flow, allowed) if plan.exact_in else _spent(flow, allowed) for flow in _bounded(plan)]
+    ok, asked = all(one for one, _ in sides), max(off for _, off in sides)
     parts = -(-asked.numerator * _PPM // asked.denominator)
     return Verdict(
         rule=KERNEL_RULE,
@@ -121,17 +117,36 @@ def _slippage(plan: Plan, constraints: Constraints) -> Verdict:
     )
 
 
+def _bounded(plan: Plan) -> tuple[Flow, ...]:
+    """The side of a plan that its limits bound: what comes (exact in) or what is spent (exact out)."""
+    return plan.receives if plan.exact_in else plan.spends
+
+
+def _received(flow: Flow, allowed: Fraction) -> tuple[bool, Fraction]:
+    reference = max(flow.expected, flow.quoted)
+    if reference <= 0:
+        return False, Fraction(1)
+    least = reference * (1 - allowed)
+    return flow.limit >= least.numerator // least.denominator, Fraction(reference - flow.limit, reference)
+
+
+def _spent(flow: Flow, allowed: Fraction) -> tuple[bool, Fraction]:
+    reference = min(flow.expected, flow.quoted)
+    off = Fraction(flow.limit - reference, flow.limit) if flow.limit else Fraction(1)
+    return reference > 0 and flow.limit * (1 - allowed) < reference + 1, off
+
+
 def _lists(plan: Plan, constraints: Constraints) -> Iterator[Verdict]:
-    swaps = [step for step in plan.steps if step.order is not None]
     touched = {asset for leg in plan.legs for asset in (leg.asset_in, leg.asset_out)}
-    touched |= {plan.asset_in, plan.asset_out}
+    spent = {flow.asset for flow in plan.spends}
+    touched |= spent | {flow.asset for flow in plan.receives}
     if constraints.venues:
-        yield _none_outside("venue", {step.venue for step in swaps}, set(constraints.venues))
+        yield _none_outside("venue", set(plan.venues), set(constraints.venues))
     if constraints.chains:
         yield _none_outside("chain", {step.chain for step in plan.steps}, set(constraints.chains))
     if constraints.assets:
         # What is spent follows from the account's funding, the list bounds what the path may touch besides.
-        yield _none_outside("asset", touched - {plan.asset_in}, set(constraints.assets))
+        yield _none_outside("asset", touched - spent, set(constraints.assets))
 
 
 def _none_outside(what: str, used: AbstractSet[str], allowed: AbstractSet[str]) -> Verdict:

@@ -75,7 +75,6 @@ def verdict_views(verdicts: Sequence[Verdict]) -> list[VerdictView]:
 
 
 def _step(step: Step, assets: AssetBook, entry: NonceEntry | None) -> StepView:
-    legs = step.order.legs if step.order is not None else ()
     return StepView(
         id=step.id,
         kind=step.kind,
@@ -90,7 +89,7 @@ def _step(step: Step, assets: AssetBook, entry: NonceEntry | None) -> StepView:
                 spends=assets.amount(leg.asset_in, leg.amount_in),
                 receives=assets.amount(leg.asset_out, leg.amount_out),
             )
-            for leg in legs
+            for leg in step.legs
         ],
         status=None if entry is None else entry.status,
         nonce=None if entry is None else entry.nonce,

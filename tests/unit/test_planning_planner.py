@@ -391,7 +391,8 @@ async def test_acquire_is_exact_out_at_the_best_venue_with_integer_limits() -> N
     assert [step.gas_limit for step in plan.steps] == [69_000, 135_000, 69_000]
     assert plan.gas_limit == 273_000
     assert plan.digest == plan_digest(plan) == (await world.plan(request())).digest
-    assert plan.digest != plan_digest(replace(plan, limit_in=Amount(plan.limit_in + 1)))
+    more = replace(plan.spends[0], limit=Amount(plan.limit_in + 1))
+    assert plan.digest != plan_digest(replace(plan, spends=(more,)))
     assert "simulated" in plan.method
     assert LeftOut("three/pool", "it cannot be read") in plan.left_out
 

@@ -169,7 +169,8 @@ def test_money_is_the_worst_outflow_and_gas_at_its_cap() -> None:
     assert dict(decision.money) == {QUOTE: 1_000_000, NATIVE: GAS}
     out = decide(plan=swap_plan(exact_in=False))
     assert dict(out.money) == {QUOTE: 1_005_000, NATIVE: GAS}
-    spent = replace(swap_plan(), asset_in=NATIVE)
+    plan = swap_plan()
+    spent = replace(plan, spends=(replace(plan.spends[0], asset=NATIVE),))
     assert dict(decide(plan=spent).money) == {NATIVE: 1_000_000 + GAS}
 
 
@@ -207,7 +208,8 @@ def test_constraints_of_the_intent_are_kept() -> None:
     for exact_in in (True, False):
         late = decide(plan=swap_plan(slippage_ppm=6_000, exact_in=exact_in))
         assert late.code == "slippage_exceeds_constraint"
-    better = replace(swap_plan(), quoted_out=Amount(510_000))
+    plan = swap_plan()
+    better = replace(plan, receives=(replace(plan.receives[0], quoted=Amount(510_000)),))
     assert decide(plan=better).code == "slippage_exceeds_constraint"
     for changed, code in [
         ({"venues": ("sushi",)}, "venue_not_allowed"),

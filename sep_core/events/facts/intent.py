@@ -5,6 +5,7 @@ from typing import Literal
 
 from sep_hooks.types import Amount, AssetId, Charge, Fill, Intent, Plan, PriceBook, Verdict
 
+from sep_core.events.facts.old_plans import plan_with_flows
 from sep_core.events.registry import Fact, fact
 
 
@@ -37,7 +38,7 @@ class IntentRejected(Fact):
     verdicts: tuple[Verdict, ...] = ()
 
 
-@fact("IntentPlanned")
+@fact("IntentPlanned", version=2, older={1: plan_with_flows})
 class IntentPlanned(Fact):
     """A plan was chosen on a snapshot, with the prices that risk is measured in."""
 
@@ -51,6 +52,17 @@ class PlanWithdrawn(Fact):
     """The plan no longer holds; nothing of it was sent, the intent is planned again."""
 
     reason: str
+
+
+@fact("StepsReverted")
+class StepsReverted(Fact):
+    """What was sent is known to have had no effect: it reverted, for good; the intent is planned again.
+
+    `gas_cost` in wei is what it cost all the same.
+    """
+
+    reason: str
+    gas_cost: Amount
 
 
 @fact("RiskApproved")

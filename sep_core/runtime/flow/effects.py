@@ -1,6 +1,6 @@
 """From signature to settlement: execution, intents, books and risk together."""
 
-from sep_hooks.types import Amount, IntentId, IntentStatus, StepKind
+from sep_hooks.types import Amount, IntentId, IntentStatus
 
 from sep_core import execution, intents, portfolio, risk
 from sep_core.events.decided import Decided
@@ -161,7 +161,7 @@ def _concluded(
     state = _of(state, doubts)
     gas = sum(one.gas_used * one.effective_gas_price for one in own)
     plan = world.intents[intent_id].plan
-    swaps = {step.id: step for step in (plan.steps if plan else ()) if step.kind is StepKind.SWAP}
+    swaps = {step.id: step for step in (plan.steps if plan else ()) if step.exchanges}
     done = [one for one in own if one.step_id in swaps and one.status is EntryStatus.FINAL]
     if len(done) < len(swaps):
         return _without_effect(state, own, composition)

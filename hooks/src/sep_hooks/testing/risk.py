@@ -16,6 +16,7 @@ from sep_hooks.types import (
     BlockRef,
     Call,
     Charge,
+    Flow,
     IntentId,
     Leg,
     MarketId,
@@ -76,15 +77,9 @@ def swap_plan(
         account="main",
         snapshot=SnapshotRef("0x" + "33" * 32, _BLOCK, 1_700_000_000, 1),
         steps=(approve, swap),
-        asset_in=asset_in,
-        asset_out=asset_out,
         exact_in=exact_in,
-        expected_in=Amount(amount_in),
-        expected_out=Amount(amount_out),
-        limit_in=Amount(limit_in),
-        limit_out=Amount(limit_out),
-        quoted_in=Amount(amount_in),
-        quoted_out=Amount(amount_out),
+        spends=(Flow(asset_in, Amount(amount_in), Amount(limit_in), Amount(amount_in)),),
+        receives=(Flow(asset_out, Amount(amount_out), Amount(limit_out), Amount(amount_out)),),
         marginal=(Amount(amount_out), Amount(amount_in)),
         gas_limit=gas_limit,
         max_fee_per_gas=max_fee_per_gas,
@@ -100,6 +95,9 @@ def scaled(plan: Plan, factor: int) -> Plan:
 
     def times(amount: Amount) -> Amount:
         return Amount(amount * factor)
+
+    def flow(one: Flow) -> Flow:
+        return Flow(one.asset, times(one.expected), times(one.limit), times(one.quoted))
 
     def step(one: Step) -> Step:
         order = one.order
@@ -118,12 +116,8 @@ def scaled(plan: Plan, factor: int) -> Plan:
     return replace(
         plan,
         steps=tuple(step(one) for one in plan.steps),
-        expected_in=times(plan.expected_in),
-        expected_out=times(plan.expected_out),
-        limit_in=times(plan.limit_in),
-        limit_out=times(plan.limit_out),
-        quoted_in=times(plan.quoted_in),
-        quoted_out=times(plan.quoted_out),
+        spends=tuple(flow(one) for one in plan.spends),
+        receives=tuple(flow(one) for one in plan.receives),
     )
 
 

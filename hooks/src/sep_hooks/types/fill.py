@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sep_hooks.types.amount import Amount
+from sep_hooks.types.amount import Amount, Quantity
 from sep_hooks.types.asset import AssetId
 from sep_hooks.types.chain import BlockRef
 from sep_hooks.types.intent import IntentId
@@ -23,7 +23,10 @@ class SwapFill:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What one step of an intent exchanged in all. `transaction_hash` is empty where it was simulated."""
+    """What one step of an intent exchanged in all. `transaction_hash` is empty where it was simulated.
+
+    `others` is what moved besides, where a step spends or receives several assets: received positive, spent negative.
+    """
 
     intent_id: IntentId
     step_id: str
@@ -36,3 +39,13 @@ class Fill:
     gas_cost: Amount
     block: BlockRef
     transaction_hash: str
+    others: tuple[tuple[AssetId, Quantity], ...] = ()
+
+    @property
+    def moved(self) -> tuple[tuple[AssetId, Quantity], ...]:
+        """Every asset that it exchanged: received positive, spent negative."""
+        return (
+            (self.asset_in, Quantity(-self.amount_in)),
+            (self.asset_out, Quantity(self.amount_out)),
+            *self.others,
+        )

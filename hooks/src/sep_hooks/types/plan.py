@@ -4,73 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sep_hooks.types.amount import Amount
-from sep_hooks.types.asset import Address, AssetId, ChainRef
-from sep_hooks.types.chain import BlockRef, Call
+from sep_hooks.types.asset import AssetId
+from sep_hooks.types.certificate import Certificate, SandwichBound
+from sep_hooks.types.chain import BlockRef
 from sep_hooks.types.intent import IntentId
-from sep_hooks.types.market import MarketId
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One pass through one market, with exact amounts."""
-
-    market: MarketId
-    asset_in: AssetId
-    asset_out: AssetId
-    amount_in: Amount
-    amount_out: Amount
-
-
-@dataclass(frozen=True, slots=True)
-class SwapOrder:
-    """A path through the markets of one venue, one call.
-
-    Exact in: `amount_in` is spent, at least `amount_out` must come. Exact out: `amount_out` comes, at most
-    `amount_in` may be spent. `deadline` is in chain seconds and stands in the call itself.
-    """
-
-    legs: tuple[Leg, ...]
-    exact_in: bool
-    amount_in: Amount
-    amount_out: Amount
-    recipient: Address
-    deadline: int
-
-    @property
-    def asset_in(self) -> AssetId:
-        """What is spent."""
-        return self.legs[0].asset_in
-
-    @property
-    def asset_out(self) -> AssetId:
-        """What is received."""
-        return self.legs[-1].asset_out
-
-
-class StepKind(StrEnum):
-    """What a step does."""
-
-    APPROVE = "APPROVE"
-    SWAP = "SWAP"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One transaction of a plan; steps of an account take consecutive nonces in plan order.
-
-    An approval names `spender`, `token` and the exact `allowance`; a swap carries its `order`.
-    """
-
-    id: str
-    kind: StepKind
-    chain: ChainRef
-    call: Call
-    gas_limit: int
-    venue: str = ""
-    order: SwapOrder | None = None
-    token: AssetId | None = None
-    spender: Address | None = None
-    allowance: Amount | None = None
+from sep_hooks.types.leg import Leg
+from sep_hooks.types.step import Flow, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +30,24 @@ class LeftOut:
     reason: str
 
 
+class PlanMode(StrEnum):
+    """How the legs reach the chain."""
+
+    ONE_CALL = "ONE_CALL"
+    """One path in one protocol, in its own router."""
+    BUNDLE = "BUNDLE"
+    """All legs in one transaction of the account's own executor: all or nothing."""
+    SEQUENCE = "SEQUENCE"
+    """Several transactions, each with a minimum of its own; what comes after each is planned anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How an intent will be met. `expected_*` are exact for the snapshot, `limit_*` hold on chain.
+    """How an intent will be met. What it spends and receives is exact for the snapshot; limits hold on chain.
 
-    `quoted_in` or `quoted_out` is the venue's own on-chain answer at the latest block. `marginal` is the price
-    at size zero before fees, as output per input (numerator, denominator). `slices` is the number of slices that
-    the style asked for, `slices_reason` how it came about.
+    `marginal` is the price at size zero before fees, first received per first spent (numerator, denominator).
+    `later` are legs that are left to further transactions and planned anew before them; `spends` and `receives`
+    speak of this plan's own steps, `certificate` of the whole. `slices` is the number that the style asked for.
     """
 
     digest: str
@@ -105,15 +55,9 @@ class Plan:
     account: str
     snapshot: SnapshotRef
     steps: tuple[Step, ...]
-    asset_in: AssetId
-    asset_out: AssetId
     exact_in: bool
-    expected_in: Amount
-    expected_out: Amount
-    limit_in: Amount
-    limit_out: Amount
-    quoted_in: Amount
-    quoted_out: Amount
+    spends: tuple[Flow, ...]
+    receives: tuple[Flow, ...]
     marginal: tuple[Amount, Amount]
     gas_limit: int
     max_fee_per_gas: int
@@ -121,11 +65,61 @@ class Plan:
     slices: int
     slices_reason: str
     left_out: tuple[LeftOut, ...]
+    mode: PlanMode = PlanMode.ONE_CALL
+    mode_reason: str = ""
+    later: tuple[Leg, ...] = ()
+    certificate: Certificate | None = None
+    sandwich: SandwichBound | None = None
+
+    @property
+    def asset_in(self) -> AssetId:
+        """What is spent, the first where there are several."""
+        return self.spends[0].asset
+
+    @property
+    def asset_out(self) -> AssetId:
+        """What is received, the first where there are several."""
+        return self.receives[0].asset
+
+    @property
+    def expected_in(self) -> Amount:
+        """How much of the first asset is spent, on the snapshot."""
+        return self.spends[0].expected
+
+    @property
+    def expected_out(self) -> Amount:
+        """How much of the first asset comes, on the snapshot."""
+        return self.receives[0].expected
+
+    @property
+    def limit_in(self) -> Amount:
+        """The most of the first asset that may be spent."""
+        return self.spends[0].limit
+
+    @property
+    def limit_out(self) -> Amount:
+        """The least of the first asset that must come."""
+        return self.receives[0].limit
+
+    @property
+    def quoted_in(self) -> Amount:
+        """How much of the first asset the chain itself says is spent."""
+        return self.spends[0].quoted
+
+    @property
+    def quoted_out(self) -> Amount:
+        """How much of the first asset the chain itself says would come."""
+        return self.receives[0].quoted
 
     @property
     def legs(self) -> tuple[Leg, ...]:
-        """All passes through markets, in order."""
-        return tuple(leg for step in self.steps if step.order is not None for leg in step.order.legs)
+        """All passes through markets of this plan's steps, in order."""
+        return tuple(leg for step in self.steps for leg in step.legs)
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        """The venues that its steps trade at, each once, in order."""
+        return tuple(dict.fromkeys(trade.venue for step in self.steps for trade in step.trades))
 
     @property
     def gas_cost_limit(self) -> Amount:

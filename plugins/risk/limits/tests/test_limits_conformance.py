@@ -47,6 +47,16 @@ def ok(rule: Limits, plan: Plan, seen: RiskView | None = None) -> bool:
     return passes(rule, plan, seen or view(), RiskStage.PLAN)
 
 
+def quoted(plan: Plan, amount_in: int, amount_out: int) -> Plan:
+    """The same plan where the chain answered these amounts."""
+    spends = tuple(replace(flow, quoted=Amount(amount_in)) for flow in plan.spends)
+    return replace(
+        plan,
+        spends=spends,
+        receives=tuple(replace(flow, quoted=Amount(amount_out)) for flow in plan.receives),
+    )
+
+
 class TestLimits(RiskSuite[LimitsConfig]):
     def rule(self) -> Limits:
         return limits(
@@ -128,11 +138,11 @@ def test_slippage_is_measured_off_the_worst_reference(exact_in: bool) -> None:
     assert not ok(rule, swap_plan(exact_in=exact_in, slippage_ppm=6_000))
     plan = swap_plan(exact_in=exact_in, slippage_ppm=4_000)
     assert ok(rule, plan)
-    worse = replace(plan, quoted_out=Amount(510_000), quoted_in=Amount(980_000))
+    worse = quoted(plan, 980_000, 510_000)
     assert not ok(rule, worse)
     assert not ok(rule, replace(plan, marginal=(Amount(51), Amount(100))))
     assert not ok(rule, replace(plan, marginal=(Amount(0), Amount(1))))
-    assert not ok(rule, replace(plan, quoted_out=Amount(0), quoted_in=Amount(0)))
+    assert not ok(rule, quoted(plan, 0, 0))
 
 
 def test_lists_name_what_is_outside() -> None:

@@ -5,7 +5,18 @@ from fractions import Fraction
 
 from sep_hooks.errors import Permanent
 from sep_hooks.risk import RiskRule
-from sep_hooks.types import Amount, Charge, Need, Plan, Quantity, RiskStage, RiskView, Verdict
+from sep_hooks.types import (
+    Amount,
+    AssetId,
+    Charge,
+    Flow,
+    Need,
+    Plan,
+    Quantity,
+    RiskStage,
+    RiskView,
+    Verdict,
+)
 
 from sep_risk_limits.config import LimitsConfig
 
@@ -44,12 +55,14 @@ class Limits(RiskRule[LimitsConfig]):
             # Without a price the verdict refuses; there is nothing to hold.
             yield Charge("open_notional", _account(view), Quantity(notional or 0))
         if self.config.max_share is not None:
-            yield Charge("spending", _holding(plan, view), Quantity(plan.limit_in))
+            for flow in plan.spends:
+                yield Charge("spending", _holding(flow.asset, view), Quantity(flow.limit))
 
     def _verdicts(self, plan: Plan, view: RiskView) -> Iterator[Verdict]:
         yield from self._notionals(plan, view)
         if self.config.max_share is not None:
-            yield self._share(plan, view, Fraction(self.config.max_share))
+            for flow in plan.spends:
+                yield self._share(flow, view, Fraction(self.config.max_share))
         if self.config.max_slippage is not None:
             yield self._slippage(plan, Fraction(self.config.max_slippage))
         if self.config.assets:
@@ -65,31 +78,33 @@ class Limits(RiskRule[LimitsConfig]):
             limits.append((*key, self.config.max_open_notional, view.held.get(key, 0)))
         for metric, scope, limit, held in limits:
             if notional is None:
-                detail = f"{plan.asset_in} has no price in {self.config.numeraire}, so its size is unknown"
+                unknown = ", ".join(flow.asset for flow in plan.spends if _worth(flow, view) is None)
+                detail = f"{unknown} has no price in {self.config.numeraire}, so its size is unknown"
                 yield self._verdict(
                     "unpriceable", metric, scope, self.config.numeraire, 0, held, limit, False, detail
                 )
                 continue
+            spent = " and ".join(f"{flow.limit} of {flow.asset}" for flow in plan.spends)
             detail = (
-                f"spending {plan.limit_in} of {plan.asset_in} is worth {notional} {self.config.numeraire} "
+                f"spending {spent} is worth {notional} {self.config.numeraire} "
                 f"(base units); {held} are held, the limit is {limit}"
             )
             ok = held + notional <= limit
             code = f"{metric}_exceeded"
             yield self._verdict(code, metric, scope, self.config.numeraire, notional, held, limit, ok, detail)
 
-    def _share(self, plan: Plan, view: RiskView, share: Fraction) -> Verdict:
-        scope = _holding(plan, view)
-        total = view.total.get(plan.asset_in, Amount(0))
+    def _share(self, flow: Flow, view: RiskView, share: Fraction) -> Verdict:
+        scope = _holding(flow.asset, view)
+        total = view.total.get(flow.asset, Amount(0))
         limit = total * share.numerator // share.denominator
         held = view.held.get(("spending", scope), 0)
         detail = (
-            f"spending {plan.limit_in} of {plan.asset_in}, with {held} already to be spent by open intents; "
+            f"spending {flow.limit} of {flow.asset}, with {held} already to be spent by open intents; "
             f"the share {self.config.max_share} of the holding is {limit}"
         )
-        ok = held + plan.limit_in <= limit
+        ok = held + flow.limit <= limit
         return self._verdict(
-            "share_exceeded", "spending", scope, plan.asset_in, plan.limit_in, held, limit, ok, detail
+            "share_exceeded", "spending", scope, flow.asset, flow.limit, held, limit, ok, detail
         )
 
     def _slippage(self, plan: Plan, allowed: Fraction) -> Verdict:
@@ -102,13 +117,12 @@ class Limits(RiskRule[LimitsConfig]):
         )
 
     def _assets(self, plan: Plan) -> Verdict:
-        touched = {plan.asset_in, plan.asset_out}
+        touched = {flow.asset for flow in (*plan.spends, *plan.receives)}
         touched |= {asset for leg in plan.legs for asset in (leg.asset_in, leg.asset_out)}
         return self._outside("asset", sorted(touched - set(self.config.assets)))
 
     def _venues(self, plan: Plan) -> Verdict:
-        used = {step.venue for step in plan.steps if step.order is not None}
-        return self._outside("venue", sorted(used - set(self.config.venues)))
+        return self._outside("venue", sorted(set(plan.venues) - set(self.config.venues)))
 
     def _outside(self, what: str, names: Sequence[str]) -> Verdict:
         detail = f"{what}s that are not allowed: {', '.join(names) or 'none'}"
@@ -149,16 +163,22 @@ def _account(view: RiskView) -> str:
     return f"account:{view.account}"
 
 
-def _holding(plan: Plan, view: RiskView) -> str:
-    return f"account:{view.account}:{view.strategy}:{plan.asset_in}"
+def _holding(asset: AssetId, view: RiskView) -> str:
+    return f"account:{view.account}:{view.strategy}:{asset}"
 
 
 def _notional(plan: Plan, view: RiskView) -> int | None:
-    """The worth of the most that may be spent, rounded up; None without a price above zero."""
+    """The worth of the most that may be spent, rounded up; None without a price above zero for each of it."""
+    worth = [_worth(flow, view) for flow in plan.spends]
+    known = [one for one in worth if one is not None]
+    return sum(known) if len(known) == len(worth) else None
+
+
+def _worth(flow: Flow, view: RiskView) -> int | None:
     if view.prices is None:
         return None
-    value = view.prices.value(plan.asset_in, plan.limit_in)
-    return None if value is None or (value == 0 and plan.limit_in > 0) else int(value)
+    value = view.prices.value(flow.asset, flow.limit)
+    return None if value is None or (value == 0 and flow.limit > 0) else int(value)
 
 
 def _slippages(plan: Plan) -> Iterator[Fraction]:
@@ -166,12 +186,15 @@ def _slippages(plan: Plan) -> Iterator[Fraction]:
 
     Raises `ZeroDivisionError` for a plan without references, which refuses it.
     """
-    numerator, denominator = plan.marginal
     if plan.exact_in:
-        for reference in (plan.expected_out, plan.quoted_out):
-            yield 1 - Fraction(plan.limit_out, reference)
-        yield 1 - Fraction(plan.limit_out * denominator, plan.limit_in * numerator)
+        for flow in plan.receives:
+            for reference in (flow.expected, flow.quoted):
+                yield 1 - Fraction(flow.limit, reference)
     else:
-        for reference in (plan.expected_in, plan.quoted_in):
-            yield 1 - Fraction(reference, plan.limit_in)
+        for flow in plan.spends:
+            for reference in (flow.expected, flow.quoted):
+                yield 1 - Fraction(reference, flow.limit)
+    if len(plan.spends) == len(plan.receives) == 1:
+        # The price before fees is that of one asset in another; of several, only the amounts are references.
+        numerator, denominator = plan.marginal
         yield 1 - Fraction(plan.limit_out * denominator, plan.limit_in * numerator)
