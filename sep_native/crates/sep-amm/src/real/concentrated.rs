@@ -1,0 +1,150 @@
+use crate::real::{HyperbolicLadder, LadderBuilder, RealMarket, Response};
+use crate::tick_math::sqrt_price_within;
+use crate::{
+    ConcentratedLiquidity, FEE_DENOMINATOR, SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX, TICK_MIN,
+};
+
+/// 2^96, the unit of square-root prices.
+const UNIT: f64 = 79_228_162_514_264_337_593_543_950_336.0;
+
+/// A pool of concentrated liquidity for solvers.
+#[derive(Clone, Debug)]
+pub struct RealConcentrated {
+    directions: [HyperbolicLadder; 2],
+    log_kept: f64,
+}
+
+impl From<&ConcentratedLiquidity> for RealConcentrated {
+    fn from(pool: &ConcentratedLiquidity) -> Self {
+        let kept = f64::from(FEE_DENOMINATOR - pool.fee_ppm()) / f64::from(FEE_DENOMINATOR);
+        Self {
+            directions: [down(pool, kept), up(pool, kept)],
+            log_kept: kept.ln(),
+        }
+    }
+}
+
+/// The first asset goes in, the price falls.
+fn down(pool: &ConcentratedLiquidity, kept: f64) -> HyperbolicLadder {
+    let start = f64::from(pool.sqrt_price_x96()) / UNIT;
+    let mut ladder = LadderBuilder::new(kept.ln() + 2.0 * start.ln());
+    let (low, high) = pool.table().loaded();
+    let low_price = sqrt_price_within(low);
+    let is_known = pool.sqrt_price_x96() >= low_price
+        && (high == TICK_MAX || pool.sqrt_price_x96() <= sqrt_price_within(high));
+    if !is_known {
+        return ladder.build();
+    }
+    let ticks = pool.table().ticks();
+    let mut liquidity = pool.liquidity();
+    let mut at = start;
+    for tick in ticks[..ticks.partition_point(|tick| tick.index <= pool.tick())]
+        .iter()
+        .rev()
+    {
+        let next = f64::from(sqrt_price_within(tick.index)) / UNIT;
+        push(&mut ladder, start / next, liquidity, kept, 1.0 / at, at);
+        at = at.min(next);
+        match tick
+            .liquidity_net
+            .checked_neg()
+            .and_then(|net| liquidity.checked_add_signed(net))
+        {
+            Some(left) => liquidity = left,
+            // The exact side refuses to pass this tick.
+            None => return ladder.build(),
+        }
+    }
+    let end = if low == TICK_MIN {
+        SQRT_PRICE_MIN
+    } else {
+        low_price
+    };
+    push(
+        &mut ladder,
+        start / (f64::from(end) / UNIT),
+        liquidity,
+        kept,
+        1.0 / at,
+        at,
+    );
+    ladder.build()
+}
+
+/// The second asset goes in, the price rises.
+fn up(pool: &ConcentratedLiquidity, kept: f64) -> HyperbolicLadder {
+    let start = f64::from(pool.sqrt_price_x96()) / UNIT;
+    let mut ladder = LadderBuilder::new(kept.ln() - 2.0 * start.ln());
+    let (low, high) = pool.table().loaded();
+    let high_price = sqrt_price_within(high);
+    let is_known = pool.sqrt_price_x96() <= high_price
+        && (low == TICK_MIN || pool.sqrt_price_x96() >= sqrt_price_within(low));
+    if !is_known {
+        return ladder.build();
+    }
+    let ticks = pool.table().ticks();
+    let mut liquidity = pool.liquidity();
+    let mut at = start;
+    for tick in &ticks[ticks.partition_point(|tick| tick.index <= pool.tick())..] {
+        let next = f64::from(sqrt_price_within(tick.index)) / UNIT;
+        push(&mut ladder, next / start, liquidity, kept, at, 1.0 / at);
+        at = at.max(next);
+        match liquidity.checked_add_signed(tick.liquidity_net) {
+            Some(left) => liquidity = left,
+            None => return ladder.build(),
+        }
+    }
+    let end = if high == TICK_MAX {
+        SQRT_PRICE_MAX
+    } else {
+        high_price
+    };
+    push(
+        &mut ladder,
+        f64::from(end) / UNIT / start,
+        liquidity,
+        kept,
+        at,
+        1.0 / at,
+    );
+    ladder.build()
+}
+
+/// A stretch of this liquidity that ends where the root of the price has moved by `ratio` from the present one.
+fn push(
+    ladder: &mut LadderBuilder,
+    ratio: f64,
+    liquidity: u128,
+    kept: f64,
+    root_in: f64,
+    root_out: f64,
+) {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the real-valued side is an approximation"
+    )]
+    let liquidity = liquidity as f64;
+    ladder.push(
+        2.0 * ratio.ln(),
+        liquidity * root_in / kept,
+        liquidity * root_out,
+    );
+}
+
+impl RealMarket for RealConcentrated {
+    fn asset_count(&self) -> usize {
+        2
+    }
+
+    fn log_rate(&self, asset_in: usize, _asset_out: usize) -> f64 {
+        self.directions[asset_in].log_rate()
+    }
+
+    fn log_kept(&self, _asset_in: usize, _asset_out: usize) -> f64 {
+        self.log_kept
+    }
+
+    fn respond(&self, asset_in: usize, _asset_out: usize, log_price: f64, _ramp: f64) -> Response {
+        self.directions[asset_in].respond(log_price)
+    }
+}

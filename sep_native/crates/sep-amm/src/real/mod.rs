@@ -1,0 +1,53 @@
+//! The real-valued side of every family: what a market would trade at given prices, for solvers.
+//!
+//! Amounts here are `f64` in base units. They guide a search; what a plan promises is computed by the exact side.
+
+mod concentrated;
+mod constant_product;
+mod ladder;
+
+pub use concentrated::RealConcentrated;
+pub use constant_product::RealConstantProduct;
+pub use ladder::{HyperbolicLadder, LadderBuilder};
+
+/// The trade that earns most at given prices.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Response {
+    /// What goes in, fee included.
+    pub amount_in: f64,
+    /// What comes out.
+    pub amount_out: f64,
+    /// How fast `amount_in` shrinks as the logarithm of the price rises; never negative.
+    pub stiffness: f64,
+    /// `amount_out - exp(log_price) * amount_in`, in units of what comes out; never negative.
+    pub gain: f64,
+}
+
+/// A market as a solver sees it: concave trades between pairs of its assets, fees included.
+///
+/// Assets are numbered as the exact state numbers them. Implementations are plain tables, built once from a state.
+pub trait RealMarket: std::fmt::Debug + Send + Sync {
+    /// How many assets the market trades.
+    fn asset_count(&self) -> usize;
+
+    /// Natural logarithm of what a vanishing amount buys, fees included: the price at which the market wakes.
+    /// Negative infinity where nothing can be bought.
+    fn log_rate(&self, asset_in: usize, asset_out: usize) -> f64;
+
+    /// Natural logarithm of the share of a trade that fees leave; 0 where there are none.
+    fn log_kept(&self, asset_in: usize, asset_out: usize) -> f64;
+
+    /// The best trade where `log_price` is the logarithm of the price of the asset in, in units of the asset out.
+    /// All zero where `log_price` is at or above `log_rate`. Beyond the market's liquidity the whole of it is taken
+    /// with a stiffness of 0.
+    ///
+    /// `ramp` smooths linear pieces (book levels, lanes): a piece of capacity `c` at log rate `r` takes
+    /// `c * clamp((r - log_price) / ramp, 0, 1)` and stiffness `c / ramp` inside the ramp; its output is what that
+    /// input buys on the true curve. With a ramp of 0 a piece is taken whole, and `gain` is exact. Curved families ignore it.
+    fn respond(&self, asset_in: usize, asset_out: usize, log_price: f64, ramp: f64) -> Response;
+
+    /// Whether the market has linear pieces, so that ramps matter.
+    fn has_linear_pieces(&self) -> bool {
+        false
+    }
+}
