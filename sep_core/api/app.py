@@ -11,7 +11,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.prometheus import PrometheusConfig
 
-from sep_core.api import events, intents, probes, state
+from sep_core.api import events, intents, probes, state, venues
 from sep_core.api.body import Empty
 from sep_core.api.edge import LocalOnly, Stamp
 from sep_core.api.operation import BEARER
@@ -40,7 +40,7 @@ def create_app(
     """The interface of one engine. `stopping`, once set, ends waits and streams."""
     stamp = Stamp(kernel)
     return Litestar(
-        route_handlers=[*intents.ROUTES, *events.ROUTES, *state.ROUTES, *probes.ROUTES],
+        route_handlers=[*intents.ROUTES, *events.ROUTES, *state.ROUTES, *venues.ROUTES, *probes.ROUTES],
         middleware=[_metrics().middleware, LocalOnly()],
         before_send=[stamp],
         before_request=stamp.arrived,

@@ -110,6 +110,18 @@ class KernelPort(Protocol):
         """The venues as seen now."""
         ...
 
+    def venue(self, name: str) -> VenueView:
+        """One venue as seen now."""
+        ...
+
+    async def disable_venue(self, name: str, reason: str, by: str) -> VenueView:
+        """Keeps a venue out of plans, durably."""
+        ...
+
+    async def enable_venue(self, name: str, reason: str, by: str) -> VenueView:
+        """Lets plans use a venue again, durably."""
+        ...
+
     def plugins(self) -> list[PluginView]:
         """The plugins and how far they came."""
         ...

@@ -1,4 +1,4 @@
-"""Routes of what is: portfolio, plugins, chains, venues, limits, time."""
+"""Routes of what is: portfolio, plugins, chains, limits, time."""
 
 from typing import Final
 
@@ -13,7 +13,6 @@ from sep_core.runtime.views import (
     PluginView,
     PortfolioView,
     TimeView,
-    VenueView,
     View,
 )
 
@@ -28,12 +27,6 @@ class ChainList(View):
     """All chains."""
 
     items: list[ChainView]
-
-
-class VenueList(View):
-    """All venues."""
-
-    items: list[VenueView]
 
 
 _NOW = operation(problems=(400,))
@@ -65,13 +58,6 @@ async def list_chains(request: AnyRequest) -> Answer[ChainList]:
     return Answer(ChainList(items=kernel_of(request).chains()))
 
 
-@get("/v1/venues", operation_id="listVenues", operation_class=_NOW, tags=["state"])
-async def list_venues(request: AnyRequest) -> Answer[VenueList]:
-    """The venues as seen now."""
-    no_parameters(request)
-    return Answer(VenueList(items=kernel_of(request).venues()))
-
-
 @get("/v1/limits", operation_id="getLimits", operation_class=_NOW, tags=["state"])
 async def get_limits(request: AnyRequest) -> Answer[LimitsView]:
     """The bounds that an intent must keep, and which table of the configuration says so."""
@@ -94,4 +80,4 @@ async def get_time(request: AnyRequest) -> Answer[TimeView]:
     )
 
 
-ROUTES: Final = (get_portfolio, list_plugins, list_chains, list_venues, get_limits, get_time)
+ROUTES: Final = (get_portfolio, list_plugins, list_chains, get_limits, get_time)

@@ -22,6 +22,7 @@ VERBS = {
     "verify": "check the log: hashes, chains, tree, signatures",
     "reconcile": "show the evidence held and missing for what is in doubt",
     "doctor": "look at everything that an engine needs",
+    "venue": "show venues, keep one out of plans, let it in again",
     "plugin": "list, describe and check plugins",
     "help": "explain a verb, or `sep help exit-codes`",
 }

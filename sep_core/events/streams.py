@@ -33,6 +33,11 @@ def chain_stream(chain: ChainRef) -> str:
     return f"chain:{chain_id_of(chain)}"
 
 
+def venue_stream(instance: str) -> str:
+    """Whether plans use one venue."""
+    return f"venue:{instance}"
+
+
 def plugin_stream(kind: str, instance: str) -> str:
     """Activation and failures of one plugin instance."""
     return f"plugin:{kind}:{instance}"

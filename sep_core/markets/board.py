@@ -57,6 +57,10 @@ class MarketBoard:
         """Loads more of markets that answered `NeedTicks`."""
         await self._board(chain).widen(markets)
 
+    def set_aside(self, chain: ChainRef, venue: str, reason: str) -> None:
+        """Leaves a venue out of snapshots, or takes it in again where the reason is empty."""
+        self._board(chain).set_aside(venue, reason)
+
     def snapshot(self, chain: ChainRef, head_timestamp: int | None = None) -> Snapshot:
         """What is usable of a chain now; `head_timestamp` is the chain's own time."""
         return self._board(chain).snapshot(head_timestamp)

@@ -4,7 +4,7 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 
@@ -160,6 +160,18 @@ class Guard:
         """What the plugin's faults have led to, or None while it is asked."""
         standing = self._standings.get(plugin)
         return None if standing is None else standing.consequence
+
+    def reason(self, plugin: PluginRef) -> str:
+        """Why the plugin is not asked; empty while it is."""
+        standing = self._standings.get(plugin)
+        return "" if standing is None or standing.consequence is None else standing.reason
+
+    def circuit(self, plugin: PluginRef) -> Literal["closed", "open", "half_open"]:
+        """Whether calls go through: all, none, or the next one as a probe."""
+        standing = self._standings.get(plugin)
+        if standing is None or standing.consequence is None:
+            return "closed"
+        return "half_open" if standing.probing or self._monotonic() >= standing.probe_at else "open"
 
     def strikes(self, plugin: PluginRef) -> int:
         """Faults in a row so far."""

@@ -8,6 +8,7 @@ from sep_hooks.types import Address, Amount, Call, Market, MarketState
 
 from sep_core.plugins.failure import PluginFault
 from sep_core.runtime.installation import Installation
+from sep_core.runtime.venue_calls import CallBook
 from sep_core.strategies import CallbackFailed, CallbackGuard
 
 VENUE_ANSWERS: Final[Mapping[str, object]] = {
@@ -27,10 +28,11 @@ class WrongAnswer(Exception):
 
 
 class BoardGuard:
-    """Calls venues for the market board."""
+    """Calls venues for the market board, and books how they answer."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, calls: CallBook) -> None:
         self._installation = installation
+        self._calls = calls
 
     async def call[T](
         self, ref: str, name: str, factory: Callable[[], Awaitable[T]], timeout_seconds: float
@@ -44,14 +46,21 @@ class BoardGuard:
             except PluginError as error:  # the board's own check of what the venue made of a log
                 raise WrongAnswer(error.message) from error
 
-        return await self._installation.guard.call(
-            plugin,
-            name,
-            answer,
-            timeout_seconds=timeout_seconds,
-            returns=VENUE_ANSWERS.get(name),
-            answers=(SepError,),
-        )
+        since = self._calls.monotonic()
+        try:
+            answered = await self._installation.guard.call(
+                plugin,
+                name,
+                answer,
+                timeout_seconds=timeout_seconds,
+                returns=VENUE_ANSWERS.get(name),
+                answers=(SepError,),
+            )
+        except SepError as error:
+            self._calls.failed(ref, name, error.message)
+            raise
+        self._calls.answered(ref, since)
+        return answered
 
 
 class VenueGuardOfGuard:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 import anyio
 from sep_hooks.context import Clock
-from sep_hooks.errors import Permanent, SepError
+from sep_hooks.errors import Permanent
 from sep_hooks.store import EventStore
 from sep_hooks.types import IntentId, IntentType, RiskStage
 
@@ -31,6 +31,7 @@ from sep_core.runtime.plan_view import verdict_views
 from sep_core.runtime.queries import NotFound, Queries, acceptance_view
 from sep_core.runtime.settings import Mode, Settings
 from sep_core.runtime.submission import MAX_ASSETS, MAX_BODY_BYTES, MAX_NESTING, Submission
+from sep_core.runtime.venue_manager import VenueManager
 from sep_core.runtime.views import (
     ChainView,
     DryRunView,
@@ -64,6 +65,7 @@ class Kernel:
     planner: Planner
     board: MarketBoard
     plans: PlanQueue
+    venue_manager: VenueManager
     watches: dict[str, ChainWatch] = field(default_factory=dict)
     workers: dict[LaneKey, LaneWorker] = field(default_factory=dict)
     _awaited: dict[IntentId, anyio.Event] = field(default_factory=dict)
@@ -152,7 +154,19 @@ class Kernel:
 
     def venues(self) -> list[VenueView]:
         """The venues as seen now."""
-        return [self._venue(instance) for instance in self.installation.venues]
+        return self.venue_manager.views()
+
+    def venue(self, name: str) -> VenueView:
+        """One venue as seen now. Raises `NotFound`."""
+        return self.venue_manager.view(name)
+
+    async def disable_venue(self, name: str, reason: str, by: str) -> VenueView:
+        """Plans use the venue no more; what was sent through it runs on. Raises `NotFound`."""
+        return await self.venue_manager.disable(name, reason, by)
+
+    async def enable_venue(self, name: str, reason: str, by: str) -> VenueView:
+        """Plans use the venue again, where it answers. Raises `NotFound`."""
+        return await self.venue_manager.enable(name, reason, by)
 
     def plugins(self) -> list[PluginView]:
         """The plugins of this run, and what became of them."""
@@ -258,31 +272,6 @@ class Kernel:
             head_time=None if head is None else datetime.fromtimestamp(head.timestamp, UTC),
             final=watch.sight.final,
             reason=reason or None,
-        )
-
-    def _venue(self, instance: str) -> VenueView:
-        part = self.installation.venues[instance]
-        chain = self.installation.chains[part.chain]
-        try:
-            snapshot = self.board.snapshot(chain.ref)
-        except SepError as error:
-            return VenueView(
-                name=instance,
-                implementation=part.use,
-                chain=part.chain,
-                status="starting",
-                markets=0,
-                reason=error.message,
-            )
-        markets = sum(one.venue == instance for one in snapshot.markets.values())
-        reasons = [one.reason for one in snapshot.left_out if one.name.split("/")[0] == instance]
-        return VenueView(
-            name=instance,
-            implementation=part.use,
-            chain=part.chain,
-            status="ok" if markets and not reasons else "degraded",
-            markets=markets,
-            reason="; ".join(reasons) or None,
         )
 
 

@@ -1,6 +1,7 @@
 """Start and stop of an engine: fold, install, record who runs, recover, go on. The only place that wires all rooms."""
 
 import importlib.metadata
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -65,12 +66,17 @@ from sep_core.runtime.settings import Mode, Settings
 from sep_core.runtime.settings_secrets import Secrets
 from sep_core.runtime.strategies import run_strategies, specs_of
 from sep_core.runtime.strategy_desk import KernelStrategyDesk
+from sep_core.runtime.venue_calls import CallBook
+from sep_core.runtime.venue_manager import VenueManager
 from sep_core.runtime.world import World
 from sep_core.runtime.worth import Worth
 from sep_core.telemetry.crashpoints import crossing
 from sep_core.telemetry.log import NamedLog
 
 STOP_SECONDS = 20.0
+
+FAILURES_TO_STALE = 3
+"""Looks at a chain that fail in a row before its venues count as stale."""
 
 FIRST_LOOK_SECONDS = 15.0
 """How long a start waits for the first look at every chain; one that stays silent is followed all the same."""
@@ -149,9 +155,10 @@ async def _wired(
     dispatcher = Dispatcher(installation.hooks, installation.guard)
     _report_hooks(installation, dispatcher, reports)
     log = NamedLog("engine", installation.secrets.redact)
+    calls = CallBook(clock, time.monotonic)
     board = MarketBoard(
         [BoardVenue(one.instance, one.adapter, one.decoder) for one in installation.venues.values()],
-        guard=BoardGuard(installation),
+        guard=BoardGuard(installation, calls),
     )
     booked = booked_owners(world)
     composition = _composition(settings, clock, installation, board, works, workers, booked)
@@ -161,10 +168,12 @@ async def _wired(
     deadlines = Deadlines(desk, clock)
     intake = Intake(installation, composition.rules, composition.roster)
     version = importlib.metadata.version("sep-core")
+    watches: dict[str, ChainWatch] = {}
+    venues = VenueManager(installation, board, desk, calls, partial(_silence, watches))
     kernel = Kernel(
-        settings, version, store, desk, clock, composition, installation, intake, planner, board, plans
+        settings, version, store, desk, clock, composition, installation, intake, planner, board, plans, venues
     )  # fmt: skip
-    kernel.workers = workers
+    kernel.watches, kernel.workers = watches, workers
     async with anyio.create_task_group() as group:
         with Watchdog(holding, settings.store.path / FOLDER):
             group.start_soon(desk.run)
@@ -182,6 +191,7 @@ async def _wired(
                 group.start_soon(worker.run)
             group.start_soon(plans.run)
             group.start_soon(deadlines.run)
+            group.start_soon(venues.run)
             broadcaster = Broadcaster(dispatcher, clock, log)
             if dispatcher.anybody:
                 group.start_soon(_tell_observers, store, broadcaster)
@@ -310,6 +320,13 @@ async def _watch_chains(kernel: Kernel, group: TaskGroup) -> None:
         group.start_soon(watch.run)
 
 
+def _silence(watches: Mapping[str, ChainWatch], chain: str) -> str:
+    watch = watches.get(chain)
+    return (
+        "" if watch is None or watch.sight.head is None else watch.follower.health.error or watch.sight.reason
+    )
+
+
 def _on_block(kernel: Kernel, part: ChainPart, step: ChainUpdate | Gap) -> None:
     for key, worker in kernel.workers.items():
         if key.chain == part.ref:
@@ -317,6 +334,7 @@ def _on_block(kernel: Kernel, part: ChainPart, step: ChainUpdate | Gap) -> None:
                 worker.chain_update(step)
             else:
                 worker.chain_gap()
+    kernel.venue_manager.look()
     kernel.plans.new_block()
 
 

@@ -308,15 +308,35 @@ class ChainView(View):
     reason: str | None
 
 
+class VenueCallsView(View):
+    """How a venue has answered lately, over its last calls; times are null before the first answer."""
+
+    answered: int
+    failed: int
+    median_milliseconds: float | None
+    slowest_milliseconds: float | None
+    last_answer: datetime | None
+    last_failure: str | None
+
+
 class VenueView(View):
-    """A venue as seen now."""
+    """A venue as seen now. Plans use it while its status is `ok` or `degraded`.
+
+    `faults` are those in a row; `circuit` is `closed`, `open`, or `half_open` while one call is let through.
+    `block` is what its states belong to. `left_out` names its markets that take no part, with the reason.
+    """
 
     name: str
     implementation: str
     chain: str
     status: str
-    markets: int
     reason: str | None
+    markets: int
+    left_out: list[LeftOutView]
+    block: int | None
+    circuit: str
+    faults: int
+    calls: VenueCallsView
 
 
 class ServiceView(View):

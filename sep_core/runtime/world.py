@@ -26,6 +26,7 @@ from sep_core.events.facts import (
     StrategyAdvanced,
     StrategyStarted,
     StrategyStopped,
+    VenueStandingChanged,
 )
 from sep_core.events.registry import Fact
 from sep_core.execution import LaneKey, LaneState, evolve_lane
@@ -58,6 +59,7 @@ class World:
     ledger: Ledger = field(default_factory=Ledger)
     strategies: dict[str, StrategyLife] = field(default_factory=dict)
     plugins: dict[str, list[PluginFact]] = field(default_factory=dict)
+    venues: dict[str, VenueStandingChanged] = field(default_factory=dict)
     reorganisations: list[ChainReorged] = field(default_factory=list)
     genesis: dict[ChainRef, str] = field(default_factory=dict)
     finalized: dict[ChainRef, BlockRef] = field(default_factory=dict)
@@ -96,6 +98,9 @@ class World:
                     PluginActivated | PluginFaulted | PluginQuarantined | PluginRejected | PluginReleased,
                 ):
                     self.plugins.setdefault(rest, []).append(fact)
+            case "venue":
+                if isinstance(fact, VenueStandingChanged):
+                    self.venues[rest] = fact
             case "chain":
                 if isinstance(fact, ChainReorged):
                     self.reorganisations.append(fact)

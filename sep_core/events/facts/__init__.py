@@ -32,6 +32,7 @@ from sep_core.events.facts.intent import (
     IntentSettled,
     PlanWithdrawn,
     RiskApproved,
+    StepsReverted,
 )
 from sep_core.events.facts.kernel import KernelStarted, KernelStopped
 from sep_core.events.facts.ledger import AccountClass, JournalPosted, Posting
@@ -43,16 +44,28 @@ from sep_core.events.facts.plugin import (
     PluginReleased,
 )
 from sep_core.events.facts.risk import HoldConverted, HoldPlaced, HoldReleased
+from sep_core.events.facts.slices import (
+    Amounts,
+    ChildEnded,
+    ReferenceFixed,
+    Slice,
+    SliceReleased,
+    SlicesScheduled,
+    SlicingClosed,
+)
 from sep_core.events.facts.strategy import StrategyAdvanced, StrategyStarted, StrategyStopped
+from sep_core.events.facts.venue import VenueStandingChanged
 
 __all__ = [
     "AccountClass",
     "AccountFrozen",
     "AccountOpened",
+    "Amounts",
     "AssetsAdopted",
     "CancelRequested",
     "ChainConnected",
     "ChainReorged",
+    "ChildEnded",
     "ExecutionStarted",
     "FillRecorded",
     "HoldConverted",
@@ -80,7 +93,13 @@ __all__ = [
     "PluginRejected",
     "PluginReleased",
     "Posting",
+    "ReferenceFixed",
     "RiskApproved",
+    "Slice",
+    "SliceReleased",
+    "SlicesScheduled",
+    "SlicingClosed",
+    "StepsReverted",
     "StrategyAdvanced",
     "StrategyStarted",
     "StrategyStopped",
@@ -92,4 +111,5 @@ __all__ = [
     "TransactionReorged",
     "TransactionSigned",
     "Transfer",
+    "VenueStandingChanged",
 ]

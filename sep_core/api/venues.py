@@ -1,0 +1,82 @@
+"""Routes of venues: how they are, keep one out of plans, let it in again."""
+
+from typing import Annotated, Final
+
+from litestar import get, post
+from litestar.params import FromPath
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from sep_core.api.answer import Answer, AnyRequest, kernel_of
+from sep_core.api.body import json_bytes
+from sep_core.api.edge import require_token
+from sep_core.api.operation import operation
+from sep_core.api.parameters import no_parameters
+from sep_core.runtime.submission import parse_body
+from sep_core.runtime.views import VenueView, View
+
+_ONE_LINE: Final = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+
+
+class VenueList(View):
+    """All venues."""
+
+    items: list[VenueView]
+
+
+class VenueOrder(BaseModel):
+    """Why a venue is kept out or let in again; it stands in the log."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=_ONE_LINE)]
+
+
+_SEEN = operation(problems=(400, 404))
+_TOLD = operation(problems=(400, 401, 404, 413, 415, 422), body=VenueOrder, guarded=True)
+
+
+@get("/v1/venues", operation_id="listVenues", operation_class=operation(problems=(400,)), tags=["venues"])
+async def list_venues(request: AnyRequest) -> Answer[VenueList]:
+    """The venues as seen now."""
+    no_parameters(request)
+    return Answer(VenueList(items=kernel_of(request).venues()))
+
+
+@get("/v1/venues/{venue:str}", operation_id="getVenue", operation_class=_SEEN, tags=["venues"])
+async def get_venue(request: AnyRequest, venue: FromPath[str]) -> Answer[VenueView]:
+    """One venue as seen now."""
+    no_parameters(request)
+    return Answer(kernel_of(request).venue(venue))
+
+
+@post(
+    "/v1/venues/{venue:str}/disable",
+    guards=[require_token],
+    status_code=200,
+    operation_id="disableVenue",
+    operation_class=_TOLD,
+    tags=["venues"],
+)
+async def disable_venue(request: AnyRequest, venue: FromPath[str]) -> Answer[VenueView]:
+    """Keeps a venue out of plans, over restarts too, until it is enabled. What was sent through it runs on."""
+    no_parameters(request)
+    order = parse_body(await json_bytes(request), VenueOrder)
+    return Answer(await kernel_of(request).disable_venue(venue, order.reason, "api"))
+
+
+@post(
+    "/v1/venues/{venue:str}/enable",
+    guards=[require_token],
+    status_code=200,
+    operation_id="enableVenue",
+    operation_class=_TOLD,
+    tags=["venues"],
+)
+async def enable_venue(request: AnyRequest, venue: FromPath[str]) -> Answer[VenueView]:
+    """Lets plans use a venue again, where it answers."""
+    no_parameters(request)
+    order = parse_body(await json_bytes(request), VenueOrder)
+    return Answer(await kernel_of(request).enable_venue(venue, order.reason, "api"))
+
+
+ROUTES: Final = (list_venues, get_venue, disable_venue, enable_venue)
