@@ -7,15 +7,20 @@ from dataclasses import fields, replace
 from eth_account import Account
 from sep_testnet.box import BoxChain
 from sep_testnet.box_files import configuration, example_intent, new_key
-from sep_testnet.deployment import Deployment, V2Pair, V3Pool
+from sep_testnet.deployment import BalancerPool, Deployment, StablePool, V2Pair, V3Pool
 
 POOL = V3Pool("0x" + "11" * 20, "0x" + "22" * 20, "0x" + "33" * 20, 500, 10)
 PAIR = V2Pair("0x" + "44" * 20, "0x" + "22" * 20, "0x" + "33" * 20)
+TOKENS = ("0x" + "22" * 20, "0x" + "33" * 20)
+BALANCER = BalancerPool("0x" + "55" * 20, "0x" + "55" * 32, "weighted", TOKENS)
+STABLE = StablePool("0x" + "66" * 20, TOKENS)
 NAMES = [field.name for field in fields(Deployment) if field.type is str]
 MAINNET = Deployment(
     chain_id=1,
     v3_pools=(POOL,),
     v2_pairs=(PAIR,),
+    balancer_pools=(BALANCER,),
+    stable_pools=(STABLE,),
     head_number=7,
     **{name: f"0x{number:040x}" for number, name in enumerate(NAMES, 1)},
 )

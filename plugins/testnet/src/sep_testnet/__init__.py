@@ -1,6 +1,6 @@
-"""Local Ethereum nodes with genuine Uniswap contracts: a testnet in a box."""
+"""Local Ethereum nodes with genuine Uniswap and Balancer contracts: a testnet in a box."""
 
-from .deployment import Deployment, V2Pair, V3Pool
+from .deployment import BalancerPool, Deployment, StablePool, V2Pair, V3Pool
 from .errors import TestnetError, TestnetUnavailable
 from .node import Account, NodeOptions
 from .open import open_testnet
@@ -9,9 +9,11 @@ from .testnet import Testnet
 
 __all__ = [
     "Account",
+    "BalancerPool",
     "Deployment",
     "NodeOptions",
     "RandomPools",
+    "StablePool",
     "Testnet",
     "TestnetError",
     "TestnetUnavailable",

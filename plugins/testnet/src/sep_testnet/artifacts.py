@@ -11,11 +11,15 @@ from .encoding import keccak
 from .errors import ArtifactRefused
 from .fetch import Progress, ensure_packages, locked_file, quiet
 from .lock import ArtifactLock, LockedPackage, host_platform, load_lock
+from .own_contracts import own_creation_codes
 
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """Verified artifacts: `anvil` is executable, `creation` and `runtime` map contract names to code."""
+    """Verified artifacts: `anvil` is executable, `creation` and `runtime` map contract names to code.
+
+    Our own contracts stand beside the fetched ones: what was compiled of them, not a fetched file.
+    """
 
     anvil: Path
     node_version: str
@@ -44,6 +48,7 @@ def _verified(_cache: Path) -> Artifacts:
             if "deployedBytecode" in compiled:
                 runtime[name] = _code(compiled, "deployedBytecode")
     check_init_codes(lock, creation)
+    creation |= own_creation_codes()
     return Artifacts(locked_file(node, "anvil"), node.version, creation, runtime, lock.digest)
 
 

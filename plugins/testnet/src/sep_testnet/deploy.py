@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from math import isqrt
 
 from .artifacts import Artifacts
-from .deployment import TOKEN_DECIMALS, Deployment, V2Pair, V3Pool
+from .deploy_balancer import ZERO_ADDRESS, BalancerPools, deploy_balancer
+from .deploy_stable import StablePools
+from .deployment import TOKEN_DECIMALS, BalancerPool, Deployment, StablePool, V2Pair, V3Pool
 from .node import Node
 from .transactor import Transactor
 
 MAINNET_CHAIN_ID = 1
 MAINNET_WETH = "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"
-ZERO_ADDRESS = "0x" + "00" * 20
 MAX_UINT256 = 2**256 - 1
 FAR_DEADLINE = 2**40
 TICK_SPACINGS = {100: 1, 500: 10, 3000: 60, 10000: 200}
@@ -113,6 +114,9 @@ class _Builder:
         swap_router_02 = me.deploy(
             self._code["SwapRouter02"], two + two, v2_factory, v3_factory, position_manager, weth
         )
+        balancer = deploy_balancer(me, self._code, weth)
+        balancer_pools = self._balancer_pools(balancer, tokens | {"WETH": weth})
+        stable_pool = self._stable_pool(dai, usdc)
         head = self._node.rpc.record("eth_getBlockByNumber", "latest", False)
         return Deployment(
             chain_id=self._node.options.chain_id,
@@ -130,11 +134,38 @@ class _Builder:
             v2_factory=v2_factory,
             v2_router=v2_router,
             swap_router_02=swap_router_02,
+            balancer_vault=balancer.vault,
+            balancer_queries=balancer.queries,
+            weighted_factory=balancer.weighted_factory,
+            composable_stable_factory=balancer.stable_factory,
             v3_pools=v3_pools,
             v2_pairs=(pair,),
+            balancer_pools=balancer_pools,
+            stable_pools=(stable_pool,),
             head_number=int(str(head["number"]), 16),
             head_hash=str(head["hash"]),
         )
+
+    def _balancer_pools(
+        self, balancer: BalancerPools, tokens: dict[str, str]
+    ) -> tuple[BalancerPool, BalancerPool]:
+        half, quarter = 5 * 10**17, 25 * 10**16
+        weighted = balancer.weighted(
+            (
+                (tokens["WETH"], half, 200 * 10**18),
+                (tokens["USDC"], quarter, 300_000 * 10**6),
+                (tokens["WBTC"], quarter, 5 * 10**8),
+            ),
+            10**15,
+        )
+        stable = balancer.stable(
+            ((tokens["DAI"], 10**6 * 10**18), (tokens["USDC"], 10**6 * 10**6)), 200, 10**14
+        )
+        return weighted, stable
+
+    def _stable_pool(self, dai: str, usdc: str) -> StablePool:
+        pools = StablePools(self._code["StablePool"], self._me)
+        return pools.create(((dai, 18, 10**6 * 10**18), (usdc, 6, 13 * 10**5 * 10**6)), 200, 4 * 10**6)
 
     def _weth(self) -> str:
         """On chain 1 the wrapped ether stands where the world expects it, constructor effects included."""

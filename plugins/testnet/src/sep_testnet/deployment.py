@@ -26,6 +26,27 @@ class V2Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class BalancerPool:
+    """A pool of the Balancer V2 vault; `tokens` are the vault's, so a stable pool's own token is one of them.
+
+    `kind` is `weighted` or `stable`.
+    """
+
+    address: str
+    pool_id: str
+    kind: str
+    tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StablePool:
+    """A plain StableSwap pool of two coins, in the pool's own order."""
+
+    address: str
+    coins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """Addresses of the genuine contracts on one chain, with checksums, and the block that ends their set-up.
 
@@ -47,8 +68,14 @@ class Deployment:
     v2_factory: str
     v2_router: str
     swap_router_02: str
+    balancer_vault: str
+    balancer_queries: str
+    weighted_factory: str
+    composable_stable_factory: str
     v3_pools: tuple[V3Pool, ...]
     v2_pairs: tuple[V2Pair, ...]
+    balancer_pools: tuple[BalancerPool, ...]
+    stable_pools: tuple[StablePool, ...]
     head_number: int
     head_hash: str
 
@@ -64,6 +91,13 @@ class Deployment:
                 return pool
         raise KeyError(f"no V3 pool of {token_a} and {token_b} at fee {fee}")
 
+    def balancer_pool(self, kind: str) -> BalancerPool:
+        """Find the first Balancer pool of a kind. Raises `KeyError`."""
+        for pool in self.balancer_pools:
+            if pool.kind == kind:
+                return pool
+        raise KeyError(f"no {kind} pool of Balancer")
+
     def to_json(self) -> str:
         """Write as JSON."""
         return json.dumps(asdict(self), indent=2)
@@ -75,6 +109,12 @@ class Deployment:
             raw = json.loads(text)
             raw["v3_pools"] = tuple(V3Pool(**pool) for pool in raw["v3_pools"])
             raw["v2_pairs"] = tuple(V2Pair(**pair) for pair in raw["v2_pairs"])
+            raw["balancer_pools"] = tuple(
+                BalancerPool(**{**pool, "tokens": tuple(pool["tokens"])}) for pool in raw["balancer_pools"]
+            )
+            raw["stable_pools"] = tuple(
+                StablePool(pool["address"], tuple(pool["coins"])) for pool in raw["stable_pools"]
+            )
             return cls(**{field.name: raw[field.name] for field in fields(cls)})
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a deployment: {error!r}") from error

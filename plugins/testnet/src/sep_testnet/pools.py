@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Sequence
 
 from .deploy import (
     MAX_TICK,
@@ -13,7 +14,9 @@ from .deploy import (
     sorted_tokens,
     widest_range,
 )
-from .deployment import V2Pair, V3Pool
+from .deploy_balancer import BalancerPools
+from .deploy_stable import StablePools
+from .deployment import BalancerPool, StablePool, V2Pair, V3Pool
 from .testnet import Testnet
 from .transactor import Transactor
 
@@ -23,6 +26,10 @@ _PLENTY = 10**60
 _MOST_IN_A_POSITION = 2**110
 _LEAST_IN_A_POSITION = 10**4
 _MOST_IN_A_PAIR = 10**33
+_WHOLE = 10**18
+_LEAST_WEIGHT = 10**16
+_MOST_BALANCER_WEIGHTED = 8
+_MOST_BALANCER_STABLE = 5
 
 
 class RandomPools:
@@ -82,6 +89,86 @@ class RandomPools:
             )
         finally:
             self._testnet.set_automine(True)
+
+    def weighted_pool(self, *, assets: int | None = None) -> BalancerPool:
+        """Build a Balancer weighted pool of 2 to 8 tokens with random weights, fee and amounts."""
+        count = assets or self._source.randint(2, _MOST_BALANCER_WEIGHTED)
+        tokens = [self.token() for _ in range(count)]
+        weights = self._weights(count)
+        amounts = [self._units(token, 10**9) for token in tokens]
+        self._testnet.set_automine(False)
+        try:
+            parts = list(zip(tokens, weights, amounts, strict=True))
+            return self._balancer().weighted(parts, self._log_uniform(10**12, 10**17))
+        finally:
+            self._testnet.set_automine(True)
+
+    def composable_stable_pool(self, *, assets: int | None = None) -> BalancerPool:
+        """Build a Balancer composable stable pool of 2 to 5 tokens, some of them with a rate other than one."""
+        count = assets or self._source.randint(2, _MOST_BALANCER_STABLE)
+        tokens = [self.token() for _ in range(count)]
+        parts = list(zip(tokens, self._alike(tokens), strict=True))
+        providers = {token: self._rate_provider() for token in tokens if self._source.random() < 0.4}
+        self._testnet.set_automine(False)
+        try:
+            amplification, fee = self._log_uniform(1, 5000), self._log_uniform(10**12, 10**17)
+            return self._balancer().stable(parts, amplification, fee, providers)
+        finally:
+            self._testnet.set_automine(True)
+
+    def stable_pool(self) -> StablePool:
+        """Build a plain StableSwap pool of two coins with random decimals, amplification, fee and amounts."""
+        tokens = (self.token(), self.token())
+        one, other = zip(tokens, map(self._decimals, tokens), self._alike(tokens), strict=True)
+        pools = StablePools(self._testnet.artifacts.creation["StablePool"], self._me)
+        self._testnet.set_automine(False)
+        try:
+            return pools.create((one, other), self._log_uniform(1, 10**5), self._log_uniform(1, 10**8))
+        finally:
+            self._testnet.set_automine(True)
+
+    def _balancer(self) -> BalancerPools:
+        deployment = self._testnet.deployment
+        return BalancerPools(
+            deployment.balancer_vault,
+            deployment.balancer_queries,
+            deployment.weighted_factory,
+            deployment.composable_stable_factory,
+            self._me,
+        )
+
+    def _weights(self, count: int) -> list[int]:
+        """Give weights of at least a hundredth each, which sum to exactly one."""
+        shares = [self._log_uniform(10**6, 10**9) for _ in range(count)]
+        free = _WHOLE - count * _LEAST_WEIGHT
+        weights = [_LEAST_WEIGHT + free * share // sum(shares) for share in shares]
+        return [weights[0] + _WHOLE - sum(weights), *weights[1:]]
+
+    def _alike(self, tokens: Sequence[str]) -> list[int]:
+        """Give amounts that differ by less than a factor of 20, each in its own decimals."""
+        units = self._log_uniform(10**3, 10**9)
+        return [
+            int(units * math.exp(self._source.uniform(-1.5, 1.5)) * 10**3) * 10 ** (self._decimals(token) - 3)
+            for token in tokens
+        ]
+
+    def _units(self, token: str, most: int) -> int:
+        """Give an amount of up to `most` whole units, in base units."""
+        decimals = self._decimals(token)
+        return self._log_uniform(10**decimals, most * 10**decimals)
+
+    def _decimals(self, token: str) -> int:
+        (decimals,) = self._testnet.read(token, "decimals()", ("uint8",))
+        return int(str(decimals))
+
+    def _rate_provider(self) -> str:
+        """Place a contract that answers every call with one rate between 0.5 and 2, in parts of 10^18."""
+        rate = self._source.randint(_WHOLE // 2, 2 * _WHOLE)
+        place = "0x" + self._source.randbytes(20).hex()
+        # PUSH32 rate, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN
+        code = "0x7f" + rate.to_bytes(32).hex() + "5f5260205ff3"
+        self._testnet.rpc.call("anvil_setCode", place, code)
+        return place
 
     def _sqrt_price(self, tick: int) -> int:
         """Give a root price somewhere inside a tick."""

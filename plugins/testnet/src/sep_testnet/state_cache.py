@@ -15,12 +15,22 @@ from .deployment import Deployment
 from .errors import TestnetError
 from .fetch import Progress, quiet
 from .node import GENESIS_TIMESTAMP, Node, NodeOptions, running_node
+from .own_contracts import SOURCES
 
 BASE_FEE_WEI = 1_000_000_000
 _STATE = "state.json"
 _CHECKSUM = "state.sha256"
 _DEPLOYMENT = "deployment.json"
-_DEPLOY_SOURCES = ("deploy.py", "deployment.py", "encoding.py", "node.py", "state_cache.py", "transactor.py")
+_DEPLOY_SOURCES = (
+    "deploy.py",
+    "deploy_balancer.py",
+    "deploy_stable.py",
+    "deployment.py",
+    "encoding.py",
+    "node.py",
+    "state_cache.py",
+    "transactor.py",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,8 @@ def state_key(artifacts: Artifacts, chain_id: int) -> str:
     digest = hashlib.sha256()
     for name in _DEPLOY_SOURCES:
         digest.update(files("sep_testnet").joinpath(name).read_bytes())
+    for name in sorted(SOURCES):
+        digest.update(artifacts.creation[name])
     flags = " ".join(deploy_options(chain_id).arguments())
     digest.update(f"{artifacts.lock_digest} {artifacts.node_version} {flags} {chain_id}".encode())
     return digest.hexdigest()
