@@ -47,6 +47,16 @@ class WidensStates(Protocol):
         ...
 
 
+@runtime_checkable
+class RefreshesStates(Protocol):
+    """A venue whose states no log keeps: they are read again after so many blocks."""
+
+    @property
+    def refresh_blocks(self) -> int:
+        """See `SampledVenue.refresh_blocks`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class BoardVenue:
     """One instance of a venue and the decoder of its signatures."""
@@ -54,6 +64,15 @@ class BoardVenue:
     instance: str
     adapter: ReadsMarkets
     decoder: LogDecoder
+
+    @property
+    def refresh_blocks(self) -> int | None:
+        """After how many blocks its states are read again; None where logs keep them."""
+        adapter: object = self.adapter
+        if not isinstance(adapter, RefreshesStates):
+            return None
+        told: object = adapter.refresh_blocks
+        return max(1, told) if type(told) is int else 1
 
     @property
     def chain(self) -> ChainRef:

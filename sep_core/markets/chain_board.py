@@ -31,6 +31,7 @@ from .sound import is_market, is_state, market_trouble, shortened, state_trouble
 
 DISCOVERY_TIMEOUT_SECONDS = 60.0
 READ_TIMEOUT_SECONDS = 30.0
+SAMPLE_TIMEOUT_SECONDS = 5.0
 LONGEST_PAUSE_UPDATES = 64
 
 
@@ -70,6 +71,7 @@ class ChainBoard:
         self._refused: dict[str, str] = {}
         self._aside: dict[str, str] = {}
         self._absent: dict[MarketId, _Absence] = {}
+        self._read_at: dict[MarketId, int] = {}
         self._view: _View | None = None
         self._snapshot: Snapshot | None = None
 
@@ -116,6 +118,7 @@ class ChainBoard:
                 return
             for added in update.added:
                 await self._join(added, states, unread)
+            unread |= self._aged(states, update.head)
             await self._read(unread, states, update.head, update.sequence)
             self._show(_View(update.head, update.sequence, states))
 
@@ -231,6 +234,15 @@ class ChainBoard:
             for emitter in market.emitters:
                 self._by_emitter.setdefault(emitter, {}).setdefault(instance, set()).add(market.id)
 
+    def _aged(self, states: Mapping[MarketId, MarketState], head: Block) -> set[MarketId]:
+        """The markets whose states no log keeps and that are old enough to be read again."""
+        aged = set()
+        for market in states:
+            every = self._venues[self._markets[market].venue].refresh_blocks
+            if every is not None and head.number - self._read_at.get(market, 0) >= every:
+                aged.add(market)
+        return aged
+
     def _concerned(self, log: ChainLog) -> Mapping[str, set[MarketId]]:
         """The markets that a log may tell of, by venue: the one at its address, or those that share its emitter."""
         market = self._by_address.get(log.address)
@@ -333,6 +345,7 @@ class ChainBoard:
                     reason = strange
                 elif state.market in due:
                     states[state.market] = state
+                    self._read_at[state.market] = block.number
             for asked in by_venue[name]:
                 if asked.id in states:
                     self._absent.pop(asked.id, None)
@@ -363,6 +376,8 @@ class ChainBoard:
 
         async def one(name: str, call: Callable[[], Awaitable[Sequence[T]]]) -> Sequence[T] | str:
             budget = DISCOVERY_TIMEOUT_SECONDS if method == "markets" else READ_TIMEOUT_SECONDS
+            if method == "states" and self._venues[name].refresh_blocks is not None:
+                budget = SAMPLE_TIMEOUT_SECONDS  # it is asked again soon, and the others wait for it
             try:
                 return _checked(name, method, await self._guard.call(name, method, call, budget), right)
             except Exception as error:  # one venue's failure is its own
