@@ -23,6 +23,8 @@ from sep_core.events.facts import (
     IntentSettled,
     PlanWithdrawn,
     RiskApproved,
+    SlicingClosed,
+    StepsReverted,
 )
 from sep_core.events.registry import Fact
 from sep_core.events.streams import intent_stream
@@ -48,7 +50,7 @@ def receive(
     if intent.deadline is not None:
         deadline = min(deadline, intent.deadline)
     received = IntentReceived(intent, source, request, now)
-    return _from(
+    return from_state(
         evolve(None, received), IntentAccepted(now, deadline, priority(deadline, now, value)), first=received
     )
 
@@ -59,26 +61,26 @@ def refuse(
     """Records an intent that was received and will not be taken, with all that is wrong with it."""
     received = IntentReceived(intent, source, request, now)
     reason = "; ".join(f"{problem.pointer}: {problem.message}" for problem in problems)
-    return _from(
+    return from_state(
         evolve(None, received), IntentRejected("validation", problems[0].code, reason), first=received
     )
 
 
 def plan_chosen(state: IntentState, plan: Plan, prices: PriceBook | None) -> Decisions:
     """A plan was found."""
-    return _from(state, IntentPlanned(plan, prices, state.attempt + 1))
+    return from_state(state, IntentPlanned(plan, prices, state.attempt + 1))
 
 
 def plan_failed(state: IntentState, code: str, reason: str) -> Decisions:
     """No plan meets the intent; where part of it is filled already, that part stays and the rest has failed."""
     if state.fills:
         return failed(state, code, reason)
-    return _from(state, IntentRejected("planning", code, reason))
+    return from_state(state, IntentRejected("planning", code, reason))
 
 
 def withdraw_plan(state: IntentState, reason: str) -> Decisions:
     """The plan no longer holds; nothing of it was sent. A hold must be released with it."""
-    return _from(state, PlanWithdrawn(reason))
+    return from_state(state, PlanWithdrawn(reason))
 
 
 def risk_approved(
@@ -90,7 +92,7 @@ def risk_approved(
 ) -> Decisions:
     """All hard rules agree; the hold on the risk book goes into the same append."""
     digest = state.prices.digest if state.prices is not None else ""
-    return _from(state, RiskApproved(money, charges, verdicts, digest, limits_version))
+    return from_state(state, RiskApproved(money, charges, verdicts, digest, limits_version))
 
 
 def risk_rejected(
@@ -103,7 +105,7 @@ def risk_rejected(
     """A hard rule refuses, at approval or again before signing."""
     if state.fills:
         return failed(state, code, reason)
-    return _from(state, IntentRejected(stage, code, reason, verdicts))
+    return from_state(state, IntentRejected(stage, code, reason, verdicts))
 
 
 def execution_started(
@@ -113,35 +115,40 @@ def execution_started(
     transaction_hashes: tuple[str, ...],
 ) -> Decisions:
     """The steps are signed, in the same append."""
-    return _from(state, ExecutionStarted(mode, steps, transaction_hashes))
+    return from_state(state, ExecutionStarted(mode, steps, transaction_hashes))
 
 
 def doubted(state: IntentState, step_id: str, transaction_hash: str, reason: str) -> Decisions:
     """The outcome of a step is not known."""
-    return _from(state, IntentDoubted(step_id, transaction_hash, reason))
+    return from_state(state, IntentDoubted(step_id, transaction_hash, reason))
 
 
 def resumed(state: IntentState, step_id: str, evidence: str) -> Decisions:
     """Evidence ended the doubt about a step; nothing where it was not in doubt."""
     if step_id not in state.doubted_steps:
         return ()
-    return _from(state, IntentResumed(step_id, evidence))
+    return from_state(state, IntentResumed(step_id, evidence))
 
 
 def fill_recorded(state: IntentState, fill: Fill, *, simulated: bool) -> Decisions:
     """A fill is final."""
-    return _from(state, FillRecorded(fill, simulated))
+    return from_state(state, FillRecorded(fill, simulated))
 
 
 def settled(state: IntentState, *, gas_cost: Amount | None = None) -> Decisions:
     """The wanted outcome is final; `gas_cost` of all steps where it is more than that of the fills."""
     gas = state.gas_cost if gas_cost is None else gas_cost
-    return _from(state, IntentSettled(state.spent, state.received, gas))
+    return from_state(state, IntentSettled(state.spent, state.received, gas))
 
 
 def failed(state: IntentState, code: str, reason: str) -> Decisions:
     """A step failed for good, by evidence."""
-    return _from(state, IntentFailed(code, reason))
+    return from_state(state, IntentFailed(code, reason))
+
+
+def retry(state: IntentState, reason: str, gas_cost: Amount) -> Decisions:
+    """What was sent had no effect, by evidence, and another plan may do. A hold must be released with it."""
+    return from_state(state, StepsReverted(reason, gas_cost))
 
 
 def expire(state: IntentState, reason: str) -> Decisions:
@@ -152,25 +159,30 @@ def expire(state: IntentState, reason: str) -> Decisions:
     if state.fills:
         return failed(state, "expired_partially_filled", reason)
     if state.cancel_requested:
-        return _from(state, IntentCancelled(reason))
-    return _from(state, IntentExpired(reason))
+        return from_state(state, IntentCancelled(reason))
+    return from_state(state, IntentExpired(reason))
 
 
 def request_cancel(state: IntentState, by: str, *, signing: bool = False) -> Decisions:
     """Somebody wants the intent ended. Before anything was signed it ends at once; what was sent runs to its
     evidence; of an ended one nothing changes. `signing`: the signer is at work on it, so it counts as sent.
+    Of one in slices no further slice is released; its open children are asked for theirs.
     """
     if not state.open:
         return ()
     asked: tuple[Fact, ...] = () if state.cancel_requested else (CancelRequested(by),)
+    if state.slices is not None:
+        closes = () if state.slices.closed else (SlicingClosed("cancelled", f"cancelled by {by}"),)
+        return from_state(state, *asked, *closes)
     if signing or state.status not in BEFORE_EXECUTION:
-        return _from(state, *asked)
+        return from_state(state, *asked)
     if state.fills:
-        return _from(state, *asked, IntentFailed("cancelled_partially_filled", f"cancelled by {by}"))
-    return _from(state, *asked, IntentCancelled(f"cancelled by {by} before anything was sent"))
+        return from_state(state, *asked, IntentFailed("cancelled_partially_filled", f"cancelled by {by}"))
+    return from_state(state, *asked, IntentCancelled(f"cancelled by {by} before anything was sent"))
 
 
-def _from(state: IntentState, *facts: Fact, first: Fact | None = None) -> Decisions:
+def from_state(state: IntentState, *facts: Fact, first: Fact | None = None) -> Decisions:
+    """The facts for the intent's stream. Raises `IllegalTransition` where one may not follow."""
     fold(facts, state)  # raises where one may not follow
     stream = intent_stream(state.id)
     said = facts if first is None else (first, *facts)

@@ -8,6 +8,7 @@ from sep_hooks.types import Amount, Fill, IntentStatus
 
 from sep_core.events.facts import (
     CancelRequested,
+    ChildEnded,
     ExecutionStarted,
     FillRecorded,
     IntentAccepted,
@@ -21,14 +22,21 @@ from sep_core.events.facts import (
     IntentResumed,
     IntentSettled,
     PlanWithdrawn,
+    ReferenceFixed,
     RiskApproved,
+    SliceReleased,
+    SlicesScheduled,
+    SlicingClosed,
+    StepsReverted,
 )
 from sep_core.events.registry import Fact
+from sep_core.intents import evolve_slices
 from sep_core.intents.errors import IllegalTransition
 from sep_core.intents.state import IntentState
 
 _S = IntentStatus
 _SENT = frozenset({_S.EXECUTING, _S.PARTIALLY_FILLED, _S.IN_DOUBT})
+_SLICED = frozenset({_S.ACCEPTED, _S.EXECUTING, _S.PARTIALLY_FILLED})
 _OPEN = frozenset(status for status in IntentStatus if not status.terminal)
 
 MAY_FOLLOW: dict[type[Fact], frozenset[IntentStatus]] = {
@@ -43,9 +51,15 @@ MAY_FOLLOW: dict[type[Fact], frozenset[IntentStatus]] = {
     IntentResumed: frozenset({_S.IN_DOUBT}),
     IntentSettled: _SENT,
     IntentFailed: _SENT | {_S.ACCEPTED, _S.PLANNED, _S.RISK_APPROVED},
-    IntentExpired: frozenset({_S.ACCEPTED, _S.PLANNED, _S.RISK_APPROVED, _S.EXECUTING}),
-    IntentCancelled: frozenset({_S.ACCEPTED, _S.PLANNED, _S.RISK_APPROVED, _S.EXECUTING}),
+    IntentExpired: _SLICED | {_S.PLANNED, _S.RISK_APPROVED},
+    IntentCancelled: _SLICED | {_S.PLANNED, _S.RISK_APPROVED},
     CancelRequested: _OPEN,
+    StepsReverted: _SENT,
+    SlicesScheduled: _SLICED,
+    SliceReleased: _SLICED,
+    ReferenceFixed: _SLICED,
+    ChildEnded: _SLICED,
+    SlicingClosed: _SLICED,
 }
 """From which statuses each fact may follow; facts of other streams are not in it."""
 
@@ -106,6 +120,8 @@ def _planned(state: IntentState, fact: IntentPlanned) -> IntentState:
         raise IllegalTransition(
             state.id, state.status, "IntentPlanned", f"attempt {fact.attempt} follows {state.attempt}"
         )
+    if state.slices is not None:
+        raise IllegalTransition(state.id, state.status, "IntentPlanned", "it is executed in slices")
     if fact.plan.intent_id != state.id:
         raise IllegalTransition(
             state.id, state.status, "IntentPlanned", f"the plan is of {fact.plan.intent_id}"
@@ -137,6 +153,20 @@ def _withdrawn(state: IntentState, fact: PlanWithdrawn) -> IntentState:
     )
 
 
+def _steps_reverted(state: IntentState, fact: StepsReverted) -> IntentState:
+    if state.slices is not None or state.doubted_steps:
+        raise IllegalTransition(
+            state.id, state.status, "StepsReverted", "its outcome is not known, or not its own"
+        )
+    after = _withdrawn(state, PlanWithdrawn(fact.reason))
+    return replace(
+        after,
+        status=_S.PARTIALLY_FILLED if state.fills else _S.ACCEPTED,
+        steps=(),
+        gas_cost=Amount(state.gas_cost + fact.gas_cost),
+    )
+
+
 def _risk_approved(state: IntentState, fact: RiskApproved) -> IntentState:
     return replace(
         state,
@@ -159,6 +189,8 @@ def _execution_started(state: IntentState, fact: ExecutionStarted) -> IntentStat
 
 def _fill_recorded(state: IntentState, fact: FillRecorded) -> IntentState:
     fill = fact.fill
+    if state.slices is not None:
+        raise IllegalTransition(state.id, state.status, "FillRecorded", "its children have the fills")
     if fill.intent_id != state.id or any(known.step_id == fill.step_id for known in state.fills):
         raise IllegalTransition(
             state.id, state.status, "FillRecorded", f"step {fill.step_id} is another's or already filled"
@@ -271,5 +303,11 @@ _STEPS = cast(
         IntentExpired: _expired,
         IntentCancelled: _cancelled,
         CancelRequested: _cancel_requested,
+        StepsReverted: _steps_reverted,
+        SlicesScheduled: evolve_slices.scheduled,
+        SliceReleased: evolve_slices.released,
+        ReferenceFixed: evolve_slices.reference_fixed,
+        ChildEnded: evolve_slices.child_ended,
+        SlicingClosed: evolve_slices.slicing_closed,
     },
 )

@@ -12,6 +12,9 @@ from sep_hooks.types import Address, AssetId, ChainRef, IntentType, Ratio
 PLATFORM_NAMESPACE = UUID("5e9f1d2a-6c0b-5b57-9c1e-0d7a4c3b2f18")
 """The namespace of the platform's intent ids, where configuration names no other."""
 
+MOST_ATTEMPTS = 5
+"""How many plans an intent may use up, and how many slices that fell short are scheduled again, without a setting."""
+
 DEFAULT_SOURCE = "[intents.bounds.default]"
 
 
@@ -28,12 +31,16 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class IntentRules:
-    """The rules of one installation; `by_type` takes the place of `default` for its types."""
+    """The rules of one installation; `by_type` takes the place of `default` for its types.
+
+    `most_attempts` bounds the plans of an intent and the slices that are scheduled again.
+    """
 
     namespace: UUID = PLATFORM_NAMESPACE
     default: Bounds = Bounds()
     by_type: Mapping[IntentType, Bounds] = field(default_factory=lambda: MappingProxyType({}))
     starvation_bound: timedelta = timedelta(seconds=30)
+    most_attempts: int = MOST_ATTEMPTS
 
     def bounds(self, kind: IntentType) -> Bounds:
         """The bounds in force for a type of intent."""

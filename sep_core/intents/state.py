@@ -17,6 +17,8 @@ from sep_hooks.types import (
 )
 from sep_hooks.types.amount import Amount
 
+from sep_core.intents.slices import Slices
+
 type Source = Literal["api", "strategy", "command_line"]
 """By which door an intent came in."""
 
@@ -24,6 +26,8 @@ BEFORE_EXECUTION = frozenset(
     {IntentStatus.RECEIVED, IntentStatus.ACCEPTED, IntentStatus.PLANNED, IntentStatus.RISK_APPROVED}
 )
 """Where nothing has been signed under the present plan."""
+
+_PLANNABLE = frozenset({IntentStatus.ACCEPTED, IntentStatus.PARTIALLY_FILLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class IntentState:
     spent: Amount = Amount(0)
     received: Amount = Amount(0)
     gas_cost: Amount = Amount(0)
+    slices: Slices | None = None
 
     @property
     def id(self) -> IntentId:
@@ -70,6 +75,18 @@ class IntentState:
     def open(self) -> bool:
         """Whether anything can still happen."""
         return not self.status.terminal
+
+    @property
+    def plannable(self) -> bool:
+        """Whether it wants a plan of its own now."""
+        return self.status in _PLANNABLE and self.slices is None
+
+    @property
+    def expires(self) -> bool:
+        """Whether its deadline ends anything of it: what was signed runs to its evidence."""
+        if self.slices is not None:
+            return self.open and not self.slices.closed
+        return self.status in BEFORE_EXECUTION or self.status is IntentStatus.PARTIALLY_FILLED
 
     @property
     def filled(self) -> bool:

@@ -1,28 +1,21 @@
 """Whether an intent may be taken at all, and every reason why not."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
-from sep_hooks.types import MAX_AMOUNT, ExecutionStyle, Intent, IntentAsset, IntentType, chain_of
+from sep_hooks.types import MAX_AMOUNT, Intent, IntentAsset, IntentType, chain_of
 
+from sep_core.intents.problem import Problem
 from sep_core.intents.rules import IntentRules, Roster
+from sep_core.intents.validation_rebalance import rebalance_problems
+from sep_core.intents.validation_slicing import slicing_problems
+
+__all__ = ["Problem", "validate"]
 
 _LATER_TYPES = {
-    IntentType.REBALANCE: "submit an ACQUIRE and a DISPOSE of its own for each leg",
     IntentType.BRIDGE: "move the asset yourself and trade on the chain where it is",
     IntentType.LIQUIDATE: "submit a DISPOSE with percentage 1 for each holding",
 }
-_LATER_STYLES = frozenset({ExecutionStyle.TWAP, ExecutionStyle.VWAP})
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong: a JSON pointer into the intent, a stable code, a sentence for people."""
-
-    pointer: str
-    code: str
-    message: str
 
 
 def validate(intent: Intent, rules: IntentRules, now: datetime, roster: Roster) -> tuple[Problem, ...]:
@@ -36,18 +29,22 @@ def _problems(intent: Intent, rules: IntentRules, now: datetime, roster: Roster)
         yield Problem(
             "/type",
             "intent_type_not_supported",
-            f"{intent.type} comes in a later release, as do the other two of REBALANCE, BRIDGE and LIQUIDATE; "
-            f"this one executes ACQUIRE and DISPOSE: {_LATER_TYPES[intent.type]}",
+            f"{intent.type} comes in a later release; this one executes ACQUIRE, DISPOSE and REBALANCE: "
+            f"{_LATER_TYPES[intent.type]}",
         )
         return
-    if len(intent.assets) != 1:
-        yield Problem(
-            "/assets",
-            "exactly_one_asset",
-            f"{intent.type} names exactly one asset in this release, these are {len(intent.assets)}",
-        )
-    for index, part in enumerate(intent.assets):
-        yield from _asset(intent, part, f"/assets/{index}", roster)
+    if intent.type is IntentType.REBALANCE:
+        yield from rebalance_problems(intent, roster)
+    else:
+        if len(intent.assets) != 1:
+            yield Problem(
+                "/assets",
+                "exactly_one_asset",
+                f"{intent.type} names exactly one asset in this release, these are {len(intent.assets)}",
+            )
+        for index, part in enumerate(intent.assets):
+            yield from _asset(intent, part, f"/assets/{index}", roster)
+    yield from slicing_problems(intent)
     yield from _constraints(intent, rules)
     yield from _deadline(intent, now)
 
@@ -129,12 +126,6 @@ def _size(part: IntentAsset, pointer: str) -> Iterator[Problem]:
 
 def _constraints(intent: Intent, rules: IntentRules) -> Iterator[Problem]:
     constraints, bounds = intent.constraints, rules.bounds(intent.type)
-    if constraints.execution_style in _LATER_STYLES:
-        yield Problem(
-            "/constraints/execution_style",
-            "execution_style_not_supported",
-            f"{constraints.execution_style} comes with slicing in a later release: use IMMEDIATE or ADAPTIVE",
-        )
     slippage = constraints.max_slippage
     if not slippage.is_finite() or not bounds.min_slippage <= slippage <= bounds.max_slippage:
         yield Problem(

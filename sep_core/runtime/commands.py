@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sep_hooks.types import Intent, IntentId, Plan, PriceBook
+from sep_hooks.types import Amount, Intent, IntentId, Plan, PriceBook
 
 from sep_core.events.facts import StrategyStopped
 from sep_core.events.registry import Fact
@@ -68,6 +68,23 @@ class ExpireIntent:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseSlices:
+    """The clock says that a slice of an intent is due."""
+
+    intent_id: IntentId
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSlicing:
+    """Into how many slices planning finds that what is left of an ADAPTIVE intent of `amount` is best cut, and why."""
+
+    intent_id: IntentId
+    amount: Amount
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopStrategy:
     """An instance ended, and which of its intents shall end with it."""
 
@@ -91,6 +108,8 @@ type KernelCommand = (
     | WithdrawPlan
     | CancelIntent
     | ExpireIntent
+    | ReleaseSlices
+    | RecordSlicing
     | Advance
     | StopStrategy
     | RecordFacts

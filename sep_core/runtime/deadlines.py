@@ -7,17 +7,14 @@ import anyio
 from sep_hooks.context import Clock
 from sep_hooks.errors import Retryable
 from sep_hooks.store import IdConflict, WrongExpectedVersion
-from sep_hooks.types import IntentId, IntentStatus
+from sep_hooks.types import IntentId
 
-from sep_core.intents import BEFORE_EXECUTION
 from sep_core.runtime.commands import ExpireIntent
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.world import Touched
 
 LONGEST_WAIT_SECONDS = 30.0
 RETRY_SECONDS = 1.0
-
-_EXPIRES = BEFORE_EXECUTION | {IntentStatus.PARTIALLY_FILLED}
 
 
 class Deadlines:
@@ -36,7 +33,7 @@ class Deadlines:
             state = self._desk.world.intents.get(intent_id)
             if state is None or intent_id in self._known:
                 continue
-            if state.status in _EXPIRES and state.deadline is not None:
+            if state.expires and state.deadline is not None:
                 self._known.add(intent_id)
                 heapq.heappush(self._heap, (state.deadline, intent_id))
                 self._news.set()
@@ -75,4 +72,4 @@ class Deadlines:
         except (Retryable, WrongExpectedVersion, IdConflict):
             return False
         state = self._desk.world.intents.get(intent_id)
-        return state is None or state.status not in _EXPIRES
+        return state is None or not state.expires

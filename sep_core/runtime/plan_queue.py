@@ -15,7 +15,7 @@ from sep_core.planning.venues import told
 from sep_core.runtime.commands import RecordPlan, RecordPlanFailure
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.flow.composition import Composition
-from sep_core.runtime.flow.life import PLANNABLE
+from sep_core.runtime.flow.slices import rest_is_due
 from sep_core.runtime.turns import Turns
 from sep_core.runtime.world import Touched
 from sep_core.telemetry.crashpoints import crossing
@@ -47,7 +47,7 @@ class PlanQueue:
         """Looks at intents that changed."""
         for intent_id in touched.intents:
             state = self._desk.world.intents[intent_id]
-            if state.status in PLANNABLE:
+            if state.plannable or rest_is_due(state, self._clock.now()):
                 if intent_id not in self._at_work and intent_id not in self._waiting:
                     self._wanting.add(state)
             else:
@@ -55,6 +55,10 @@ class PlanQueue:
                 self._waiting.pop(intent_id, None)
         if self._wanting:
             self._news.set()
+
+    def rest_due(self, intent_id: IntentId) -> None:
+        """The next slice of an ADAPTIVE intent is due: its rest is looked at with the markets of the moment."""
+        self.touched(Touched(frozenset({intent_id}), frozenset()))
 
     def new_block(self) -> None:
         """Markets moved: what found no plan is tried again."""
@@ -151,7 +155,7 @@ class PlanQueue:
 
     def _look_again(self, intent_id: IntentId) -> None:
         state = self._desk.world.intents[intent_id]
-        if state.status not in PLANNABLE:
+        if not (state.plannable or rest_is_due(state, self._clock.now())):
             self._waiting.pop(intent_id, None)
         elif intent_id not in self._waiting:
             self._wanting.add(state)

@@ -139,7 +139,8 @@ class World:
         else:
             self._open[intent_id] = None
         if isinstance(fact, IntentReceived):
-            self.by_client[(fact.intent.strategy, fact.intent.client_id)] = intent_id
+            if fact.intent.parent is None:
+                self.by_client[(fact.intent.strategy, fact.intent.client_id)] = intent_id
             for part in fact.intent.assets:
                 self.assets.setdefault(part.asset.id, part.asset)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Literal
 from uuid import UUID
 
@@ -13,13 +14,15 @@ from sep_core.intents import IntentRules, KnownAccount, Roster
 from sep_core.portfolio import Owner, owner_of
 from sep_core.risk import RiskEngine
 
-MOST_PLANS = 5
-"""How many plans an intent may use up before it is rejected; each costs a look at the chain, none costs money."""
+
+def new_seed() -> str:
+    """128 bits that nobody can foresee, as hexadecimal text."""
+    return token_hex(16)
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """One installation, as configured.
+    """One installation, as configured. `seed` draws what the randomness of one schedule is made from.
 
     `is_signing` tells of an intent whether a signer is at work on it now, `value` what it is about in base units of
     the numéraire by the latest snapshot, 0 where that is not known; `numeraire` is None where nobody wants prices.
@@ -36,6 +39,7 @@ class Composition:
     value: Callable[[Intent], int]
     numeraire: AssetId | None
     booked: Mapping[str, str] = field(default_factory=dict)
+    seed: Callable[[], str] = new_seed
 
     def account(self, name: str) -> KnownAccount:
         """A configured account. Raises `KeyError` for a name that no validated intent can carry."""

@@ -22,11 +22,13 @@ from sep_core.runtime.commands import (
     RecordFacts,
     RecordPlan,
     RecordPlanFailure,
+    RecordSlicing,
+    ReleaseSlices,
     StopStrategy,
     SubmitIntent,
     WithdrawPlan,
 )
-from sep_core.runtime.flow import effects, life, strategy
+from sep_core.runtime.flow import effects, family, life, slices, strategy
 from sep_core.runtime.flow.composition import Composition
 from sep_core.runtime.world import World
 from sep_core.strategies import Advance
@@ -35,7 +37,11 @@ type Facts = tuple[Decided, ...]
 
 
 def decide(world: World, command: KernelCommand, composition: Composition) -> Facts:
-    """What follows from a command, in every room; nothing where it says nothing new."""
+    """What follows from a command, in every room and for parents and children; nothing where it says nothing new."""
+    return family.followed(world, _decided(world, command, composition), composition)
+
+
+def _decided(world: World, command: KernelCommand, composition: Composition) -> Facts:
     match command:
         case SubmitIntent():
             return life.submit(world, command, composition)
@@ -44,11 +50,15 @@ def decide(world: World, command: KernelCommand, composition: Composition) -> Fa
         case RecordPlanFailure():
             return life.plan_failed(world, command)
         case WithdrawPlan():
-            return life.withdrawn(world, command)
+            return life.withdrawn(world, command, composition)
         case CancelIntent():
             return life.cancelled(world, command, composition)
         case ExpireIntent():
             return life.expired(world, command, composition)
+        case ReleaseSlices():
+            return slices.due(world, command, composition)
+        case RecordSlicing():
+            return slices.counted(world, command, composition)
         case Advance():
             return strategy.advanced(world, command, composition)
         case StopStrategy():

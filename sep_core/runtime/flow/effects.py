@@ -159,7 +159,8 @@ def _concluded(
     if len(own) < len(state.steps) or not all(one.status.finished for one in own):
         return ()
     state = _of(state, doubts)
-    gas = sum(one.gas_used * one.effective_gas_price for one in own)
+    # What attempts that reverted have cost is in the state already.
+    gas = state.gas_cost + sum(one.gas_used * one.effective_gas_price for one in own)
     plan = world.intents[intent_id].plan
     swaps = {step.id: step for step in (plan.steps if plan else ()) if step.exchanges}
     done = [one for one in own if one.step_id in swaps and one.status is EntryStatus.FINAL]
@@ -191,7 +192,11 @@ def _without_effect(state: IntentState, own: list[NonceEntry], composition: Comp
     late = state.deadline is not None and composition.clock.now() >= state.deadline
     if late or state.cancel_requested:
         return (*intents.expire(state, reason), released)
-    return (*intents.failed(state, "reverted", reason), released)
+    if state.attempt < composition.rules.most_attempts and composition.gone(state.intent) is None:
+        gas = sum(one.gas_used * one.effective_gas_price for one in own)
+        return (*intents.retry(state, reason, Amount(gas)), released)
+    after = f"{reason}; it was attempt {state.attempt} of {composition.rules.most_attempts}"
+    return (*intents.failed(state, "reverted", after), released)
 
 
 def _lane_after(lane: LaneState, decided: Facts) -> LaneState:

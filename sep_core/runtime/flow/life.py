@@ -4,7 +4,8 @@ from sep_hooks.types import Constraints, IntentId, IntentStatus, Plan, PriceBook
 
 from sep_core import intents, risk
 from sep_core.events.decided import Decided
-from sep_core.intents import BEFORE_EXECUTION, IntentState
+from sep_core.intents import IntentState
+from sep_core.intents.slice_decisions import EXPIRED
 from sep_core.risk import RiskDecision
 from sep_core.runtime.commands import (
     CancelIntent,
@@ -14,12 +15,10 @@ from sep_core.runtime.commands import (
     SubmitIntent,
     WithdrawPlan,
 )
-from sep_core.runtime.flow.composition import MOST_PLANS, Composition
+from sep_core.runtime.flow.composition import Composition
 from sep_core.runtime.world import World
 
 type Facts = tuple[Decided, ...]
-
-PLANNABLE = frozenset({IntentStatus.ACCEPTED, IntentStatus.PARTIALLY_FILLED})
 
 
 def submit(world: World, command: SubmitIntent, composition: Composition) -> Facts:
@@ -35,7 +34,7 @@ def submit(world: World, command: SubmitIntent, composition: Composition) -> Fac
 def planned(world: World, command: RecordPlan, composition: Composition) -> Facts:
     """Chooses the plan and lets risk speak at once: approval and hold, or rejection, in one append."""
     state = world.intents[command.intent_id]
-    if state.status not in PLANNABLE:
+    if not state.plannable:
         return ()
     if _late(state, composition):
         return intents.expire(state, "the deadline passed while it was planned; nothing was sent")
@@ -93,14 +92,16 @@ def assess_as(
 
 
 def plan_failed(world: World, command: RecordPlanFailure) -> Facts:
-    """No plan meets the intent."""
+    """No plan meets the intent, or what is left of one in slices; of that, open children run on."""
     state = world.intents[command.intent_id]
-    if state.status not in PLANNABLE:
+    if state.slices is not None:
+        return intents.close_slicing(state, command.code, command.reason) if state.open else ()
+    if not state.plannable:
         return ()
     return intents.plan_failed(state, command.code, command.reason)
 
 
-def withdrawn(world: World, command: WithdrawPlan) -> Facts:
+def withdrawn(world: World, command: WithdrawPlan, composition: Composition) -> Facts:
     """The plan went stale before anything was sent: planned again, or rejected where that went on for too long."""
     state = world.intents[command.intent_id]
     if state.status is not IntentStatus.RISK_APPROVED:
@@ -110,7 +111,7 @@ def withdrawn(world: World, command: WithdrawPlan) -> Facts:
         return (*intents.expire(state, f"cancelled before anything was sent: {command.reason}"), released)
     if not command.retryable:
         return (*intents.risk_rejected(state, command.code, command.reason, (), "pre_sign"), released)
-    if state.attempt >= MOST_PLANS:
+    if state.attempt >= composition.rules.most_attempts:
         reason = f"{state.attempt} plans went stale one after another, the last because {command.reason}"
         return (*intents.risk_rejected(state, "plans_went_stale", reason, (), "pre_sign"), released)
     return (*intents.withdraw_plan(state, command.reason), released)
@@ -126,8 +127,10 @@ def cancelled(world: World, command: CancelIntent, composition: Composition) -> 
 def expired(world: World, command: ExpireIntent, composition: Composition) -> Facts:
     """The deadline passed; of what was signed only evidence speaks."""
     state = world.intents[command.intent_id]
-    if state.status not in BEFORE_EXECUTION | {IntentStatus.PARTIALLY_FILLED}:
+    if not state.expires:
         return ()
+    if state.slices is not None:
+        return intents.close_slicing(state, EXPIRED, "the deadline passed")
     if composition.is_signing(state.id):
         return ()
     decided = intents.expire(state, command.reason)

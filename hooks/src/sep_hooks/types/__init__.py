@@ -55,6 +55,8 @@ from sep_hooks.types.intent import (
     IntentReceipt,
     IntentStatus,
     IntentType,
+    ParentLink,
+    Slicing,
 )
 from sep_hooks.types.json import Json
 from sep_hooks.types.leg import Leg
@@ -73,6 +75,7 @@ from sep_hooks.types.market_state import (
 )
 from sep_hooks.types.order import (
     BookDelta,
+    BookOrder,
     BookSnapshot,
     BookUpdate,
     Level,
@@ -104,6 +107,7 @@ __all__ = [
     "BlockLogs",
     "BlockRef",
     "BookDelta",
+    "BookOrder",
     "BookSnapshot",
     "BookUpdate",
     "BroadcastAnswer",
@@ -150,6 +154,7 @@ __all__ = [
     "OrderSide",
     "OrderState",
     "OrderTrade",
+    "ParentLink",
     "Plan",
     "PlanMode",
     "Price",
@@ -163,6 +168,7 @@ __all__ = [
     "SandwichBound",
     "SignedTransaction",
     "SinglePath",
+    "Slicing",
     "SnapshotRef",
     "StableRule",
     "StableSwapState",

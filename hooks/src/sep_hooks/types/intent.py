@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 from uuid import UUID
@@ -66,10 +67,25 @@ _TERMINAL = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Slicing:
+    """How TWAP and VWAP cut an amount. `slices` is the number of equal ones (TWAP; None: about one a minute).
+
+    `profile` holds a weight for each of equal parts of the window (VWAP). A slice's size may differ from its
+    share by up to `size_jitter` of it, its time come later by up to `time_jitter` of its interval.
+    """
+
+    slices: int | None = None
+    profile: tuple[Ratio, ...] = ()
+    time_jitter: Ratio = Decimal(0)
+    size_jitter: Ratio = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Constraints:
     """Bounds that every plan of the intent keeps; empty lists of allowed things mean no restriction.
 
-    `max_slippage` is a ratio, `time_window_ms` counts from acceptance, `max_fee` is wei of gas cost.
+    `max_slippage` is a ratio, `time_window_ms` counts from acceptance, `max_fee` is wei of gas cost. All hold for
+    the whole and for each slice.
     """
 
     max_slippage: Ratio
@@ -79,11 +95,15 @@ class Constraints:
     chains: tuple[ChainRef, ...] = ()
     assets: tuple[AssetId, ...] = ()
     max_fee: Amount | None = None
+    slicing: Slicing | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IntentAsset:
-    """One asset that the intent is about: an amount, or a share of the holding, or all of the amount."""
+    """One asset that the intent is about: an amount, or a share of the holding, or all of the amount.
+
+    In a REBALANCE `percentage` is the asset's target weight and there is no amount.
+    """
 
     asset: Asset
     amount: Amount | None
@@ -109,8 +129,19 @@ class IntentDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class ParentLink:
+    """Of which intent a child is a part, and the how manyth, from 0."""
+
+    intent_id: IntentId
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
-    """An intent with identity. `client_id` is the author's own id, unique per strategy for ever."""
+    """An intent with identity. `client_id` is the author's own id, unique per strategy for ever.
+
+    A child carries its `parent`, and its own id for a client id.
+    """
 
     id: IntentId
     client_id: UUID
@@ -121,6 +152,7 @@ class Intent:
     constraints: Constraints
     deadline: datetime | None = None
     inputs: InputsDigest | None = None
+    parent: ParentLink | None = None
 
 
 @dataclass(frozen=True, slots=True)
