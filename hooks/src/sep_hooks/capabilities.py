@@ -49,6 +49,7 @@ class Capability(StrEnum):
     POOL_DISCOVERY = "pool_discovery"
     MULTI_HOP = "multi_hop"
     CALL_DEADLINE = "call_deadline"
+    CALL_RECIPIENT = "call_recipient"
     ORDERBOOK_STREAM = "orderbook_stream"
     ORDER_CANCEL = "order_cancel"
     ORDER_LOOKUP = "order_lookup"
@@ -101,6 +102,7 @@ CAPABILITIES_OF: Final[Mapping[PluginKind, frozenset[Capability]]] = MappingProx
                 Capability.POOL_DISCOVERY,
                 Capability.MULTI_HOP,
                 Capability.CALL_DEADLINE,
+                Capability.CALL_RECIPIENT,
                 Capability.ORDERBOOK_STREAM,
                 Capability.ORDER_CANCEL,
                 Capability.ORDER_LOOKUP,

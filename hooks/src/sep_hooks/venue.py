@@ -57,7 +57,12 @@ class VenueAdapter[ConfigT: PluginConfig](ABC):
 
     @abstractmethod
     def swap_call(self, order: SwapOrder) -> Call:
-        """The unsigned call, with the order's limit, recipient and deadline inside."""
+        """The unsigned call, with the order's limit, recipient and deadline inside.
+
+        A venue whose contracts know no deadline or pay nobody but their caller says so in its manifest
+        (`call_deadline`, `call_recipient`); it is then called by the recipient alone. One without exact output
+        sells the legs' exact input for at least `amount_out`.
+        """
 
     @abstractmethod
     def quote_call(self, order: SwapOrder) -> Call:

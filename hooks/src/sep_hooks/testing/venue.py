@@ -1,21 +1,23 @@
 """Conformance of venues: types, calldata, quotes of the chain itself, refusals."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from importlib.resources import files
 from itertools import permutations
 from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
+from sep_hooks.capabilities import Capability, PluginKind, Support
 from sep_hooks.config import PluginConfig
 from sep_hooks.context import RpcRequest
 from sep_hooks.errors import Retryable, SepError, VenueError
+from sep_hooks.manifest import MANIFEST_NAME, parse_manifest
 from sep_hooks.testing.purity import impurities
 from sep_hooks.types import (
     MOST_MARKET_ASSETS,
-    Address,
     Amount,
     AssetId,
     BlockRef,
@@ -36,6 +38,7 @@ type AnyVenue = VenueAdapter[PluginConfig]
 
 RECIPIENT = address("0x" + "5e" * 20)
 DEADLINE = 2_000_000_003
+_ANOTHER = address("0x" + "5f" * 20)
 _STATES = get_args(MarketState.__value__)
 NOWHERE = BlockRef(2**40, "0x" + "0d" * 32)
 
@@ -121,21 +124,31 @@ class VenueSuite:
         assert not states
 
     async def test_v07_calldata_holds_limit_recipient_and_deadline(self, venue: AnyVenue) -> None:
-        """SEP-V07: each of them stands in the call itself, and no two orders share a call."""
+        """SEP-V07: each of them stands in the call itself, and no two orders share a call.
+
+        A deadline or recipient that the manifest calls `unsupported` must not change it. In place of the most that
+        may be spent for an exact output the legs' exact input may stand, which is less.
+        """
+        can = declared_capabilities(type(venue))
         for order in await self._orders(venue):
             call = venue.swap_call(order)
             assert frozen_exactly(call, Call)
             assert venue.swap_call(order) == call
             assert call.value == 0
             assert venue.spender(order) == address(venue.spender(order))
-            for value in (int(RECIPIENT, 16), order.amount_in, order.amount_out, DEADLINE):
-                assert value.to_bytes(32) in call.data, f"{value:#x} is not in the call"
-            others = [
-                replace(order, recipient=Address("0x" + "5f" * 20)),
-                replace(order, amount_in=Amount(order.amount_in + 1)),
-                replace(order, amount_out=Amount(order.amount_out + 1)),
-                replace(order, deadline=order.deadline + 1),
-            ]
+            inputs = {order.amount_in, order.legs[0].amount_in}
+            assert any(one.to_bytes(32) in call.data for one in inputs), f"none of {inputs} is in the call"
+            assert order.amount_out.to_bytes(32) in call.data, f"{order.amount_out:#x} is not in the call"
+            others = [_dearer(order), replace(order, amount_out=Amount(order.amount_out + 1))]
+            for capability, value, changed in (
+                (Capability.CALL_RECIPIENT, int(RECIPIENT, 16), replace(order, recipient=_ANOTHER)),
+                (Capability.CALL_DEADLINE, DEADLINE, replace(order, deadline=order.deadline + 1)),
+            ):
+                if can.get(capability) is Support.UNSUPPORTED:
+                    assert venue.swap_call(changed) == call, f"{capability} works, the manifest denies it"
+                else:
+                    assert value.to_bytes(32) in call.data, f"{value:#x} is not in the call"
+                    others.append(changed)
             assert len({call.data, *(venue.swap_call(other).data for other in others)}) == len(others) + 1
 
     async def test_v08_quotes_are_monotone_and_no_round_trip_gains(
@@ -156,7 +169,7 @@ class VenueSuite:
                     if out == 0:
                         continue
                     answered += 1
-                    needed = await self._quoted(venue, head, _order(market, pair, False, out))
+                    needed = await self._quoted(venue, head, _order(market, pair, False, out, amount))
                     assert needed is None or needed <= amount
                     back = await self._quoted(venue, head, _order(market, pair[::-1], True, out))
                     assert back is None or back <= amount
@@ -218,14 +231,46 @@ def frozen_exactly(value: object, kind: type) -> bool:
     return not any(isinstance(part, float) for part in _parts(value))
 
 
-def _order(market: Market, pair: tuple[AssetId, ...], exact_in: bool, amount: int) -> SwapOrder:
-    """An order with limits that stand out: half of it as least out, or twice of it as most in."""
+def declared_capabilities(kind: type) -> Mapping[Capability, Support]:
+    """What the manifest beside a venue's class says that it can do; nothing where none is found."""
+    for base in kind.__mro__:
+        package = base.__module__.partition(".")[0]
+        try:
+            manifest = files(package).joinpath(MANIFEST_NAME)
+        except (ModuleNotFoundError, TypeError):  # a class of a test module
+            continue
+        if not manifest.is_file():
+            continue
+        entries = parse_manifest(manifest.read_text(encoding="utf-8"), source=package).plugin
+        venues = [entry for entry in entries if entry.kind is PluginKind.VENUE]
+        if len(venues) == 1:
+            return venues[0].capabilities
+    return {}
+
+
+def _order(
+    market: Market, pair: tuple[AssetId, ...], exact_in: bool, amount: int, known_in: int | None = None
+) -> SwapOrder:
+    """An order with limits that stand out: half of it as least out, or above twice of it as most in.
+
+    `known_in` is an input of which it is known that it buys the exact output.
+    """
     asset_in, asset_out = pair
     token_address(asset_in)
-    amounts = (amount, amount // 2 + 1) if exact_in else (amount * 2 + 1, amount)
-    amount_in, amount_out = Amount(amounts[0]), Amount(amounts[1])
-    leg = Leg(market.id, asset_in, asset_out, amount_in, amount_out)
+    if exact_in:
+        amount_in, amount_out, leg_in = Amount(amount), Amount(amount // 2 + 1), Amount(amount)
+    else:
+        leg_in, amount_out = Amount(known_in or 2 * amount), Amount(amount)
+        amount_in = Amount(leg_in + 1)
+    leg = Leg(market.id, asset_in, asset_out, leg_in, amount_out)
     return SwapOrder((leg,), exact_in, amount_in, amount_out, RECIPIENT, DEADLINE)
+
+
+def _dearer(order: SwapOrder) -> SwapOrder:
+    """The same order for an input that is larger by one."""
+    (leg,) = order.legs
+    leg = replace(leg, amount_in=Amount(leg.amount_in + 1))
+    return replace(order, legs=(leg,), amount_in=Amount(order.amount_in + 1))
 
 
 def _parts(value: object) -> Iterator[object]:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sep_hooks.context import VenueContext
+from sep_hooks.contract_reads import Read, read_all, text
 from sep_hooks.errors import VenueError
 from sep_hooks.types import Address, LiquidityFamily, Market, MarketId, erc20, evm_chain
 
-from .chain_reads import Read, read_all, text
 from .config import UniswapV2Config
 
 SWAP_GAS = 67_000

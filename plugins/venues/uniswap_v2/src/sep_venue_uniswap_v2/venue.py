@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from sep_hooks.config import PluginConfig
 from sep_hooks.context import VenueContext
+from sep_hooks.contract_reads import Read, number, read_each
 from sep_hooks.errors import VenueError
 from sep_hooks.types import (
     Address,
@@ -22,7 +23,6 @@ from sep_hooks.types import (
 from sep_hooks.venue import VenueAdapter
 
 from . import calls, events
-from .chain_reads import Read, number, read_each
 from .config import UniswapV2Config
 from .contracts import contracts_of
 from .pairs import Pair, find_pairs, market_id, market_of

@@ -2,20 +2,8 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
-from sep_hooks.config import PluginConfig
-from sep_hooks.errors import InvalidAsset
-from sep_hooks.types import Address, address
-
-
-def _address(text: str) -> Address:
-    try:
-        return address(text)
-    except InvalidAsset as error:
-        raise ValueError(error.message) from error
-
-
-type AddressText = Annotated[str, AfterValidator(_address)]
+from pydantic import Field
+from sep_hooks.config import AddressText, PluginConfig
 
 FEES_PPM = (100, 500, 3000, 10000)
 

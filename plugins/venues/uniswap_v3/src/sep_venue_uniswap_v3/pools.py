@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sep_hooks.context import VenueContext
+from sep_hooks.contract_reads import Read, number, read_all, text
 from sep_hooks.errors import VenueError
 from sep_hooks.types import Address, LiquidityFamily, Market, MarketId, erc20, evm_chain
 
-from .chain_reads import Read, number, read_all, text
 from .config import UniswapV3Config
 
 SWAP_GAS = 100_000

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sep_hooks.context import VenueContext
+from sep_hooks.contract_reads import Read, number, read_each
 from sep_hooks.errors import VenueError
 from sep_hooks.types import Address, BlockRef, ConcentratedLiquidityState
 
-from .chain_reads import Read, number, read_each
 from .pools import Pool, market_id
 from .ticks import Window, first_window, read_ticks
 

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sep_hooks.context import VenueContext
+from sep_hooks.contract_reads import Read, number, read_each
 from sep_hooks.errors import VenueError
 from sep_hooks.types import Address, BlockRef
-
-from .chain_reads import Read, number, read_each
 
 MIN_TICK = -887272
 MAX_TICK = 887272
