@@ -10,7 +10,7 @@ from sep_core.planning.ports import (
     TransferReader,
     VenueGuard,
 )
-from sep_core.planning.request import Planned, PlanRefused, PlanRequest
+from sep_core.planning.request import Planned, PlanRefused, PlanRequest, Reference, Sliced
 from sep_core.planning.venues import Venues
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "Planned",
     "Planner",
     "PlanningChain",
+    "Reference",
+    "Sliced",
     "TransferReader",
     "VenueGuard",
     "Venues",

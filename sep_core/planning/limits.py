@@ -4,6 +4,8 @@ The references are the snapshot's marginal price before fees and the venue's own
 the slippage against both, so the worse one decides; roundings never widen it.
 """
 
+from collections.abc import Iterable
+
 from sep_hooks.types import Amount, Ratio, ratio_parts
 
 
@@ -25,3 +27,12 @@ def limit_out(amount_in: int, marginal: tuple[int, int], quoted_out: int, max_sl
     by_marginal = -(-amount_in * numerator * above // (denominator * below))
     by_quote = -(-quoted_out * above // below)
     return Amount(max(by_marginal, by_quote))
+
+
+def strictest(prices: Iterable[tuple[int, int]], marginal: tuple[int, int]) -> tuple[int, int]:
+    """Of the present price and earlier references the one that asks most of a trade: the most output per input."""
+    best = marginal
+    for one in prices:
+        if one[0] * best[1] > best[0] * one[1]:
+            best = one
+    return best

@@ -30,7 +30,7 @@ from sep_core.planning.approvals import approvals
 from sep_core.planning.candidate import Candidate, Found, find
 from sep_core.planning.digest import named
 from sep_core.planning.draft import Draft
-from sep_core.planning.limits import limit_in, limit_out
+from sep_core.planning.limits import limit_in, limit_out, strictest
 from sep_core.planning.marginal import compact
 from sep_core.planning.ports import (
     Holdings,
@@ -40,7 +40,7 @@ from sep_core.planning.ports import (
     TransferReader,
 )
 from sep_core.planning.prices import price_book
-from sep_core.planning.request import NoPlan, Planned, PlanRefused, PlanRequest
+from sep_core.planning.request import NoPlan, Planned, PlanRefused, PlanRequest, Sliced
 from sep_core.planning.size import Size, size_of
 from sep_core.planning.slices import depth, slices
 from sep_core.planning.venues import Venues, told
@@ -111,9 +111,10 @@ class Planner:
         self._numeraire = numeraire
         self._paper = paper
 
-    async def plan(self, request: PlanRequest) -> Planned | PlanRefused:
+    async def plan(self, request: PlanRequest) -> Planned | Sliced | PlanRefused:
         """The best plan within the intent's constraints, or why there is none. Nothing is sent either way, and
-        nothing is raised: what no rule foresees is a refusal of this one intent.
+        nothing is raised: what no rule foresees is a refusal of this one intent. An ADAPTIVE intent that costs less
+        in slices gets their number.
         """
         try:
             scene, found = await self._scene(request)
@@ -179,14 +180,16 @@ class Planner:
             _expected_fee(scene.fees),
         )
 
-    async def _chosen(self, scene: Scene, found: Found) -> Planned:
+    async def _chosen(self, scene: Scene, found: Found) -> Planned | Sliced:
         """The best candidate that quote and simulation confirm."""
         left_out = [*scene.snapshot.left_out, *found.left_out]
         refusal: NoPlan | None = None
         for candidate in found.candidates:
             try:
+                number, why = _slices(scene, candidate)
+                if number > 1:
+                    return Sliced(scene.size.amount, number, why)
                 quoted = self._afforded(scene, await self._quoted(scene, candidate))
-                number, why = _slices(scene, quoted.candidate)
                 return await self._planned(scene, quoted, number, why, left_out)
             except VenueError as error:
                 left_out.append(LeftOut(candidate.venue, error.message))
@@ -445,7 +448,13 @@ def _expected_fee(fees: FeeSuggestion) -> int:
 def _limited(scene: Scene, candidate: Candidate, quote: Amount) -> Quoted:
     """The candidate with its limits. Raises `NoPlan` where what is expected breaks them already."""
     slippage = scene.constraints.max_slippage
-    marginal = candidate.solution.marginal
+    pair = candidate.asset_in, candidate.asset_out
+    references = [
+        (int(one.amount_out), int(one.amount_in))
+        for one in scene.request.references
+        if (one.asset_in, one.asset_out) == pair
+    ]
+    marginal = strictest(references, candidate.solution.marginal)
     spent, got = candidate.amount_in, candidate.amount_out
     if scene.size.exact_in:
         least = limit_out(spent, marginal, quote, slippage)
@@ -462,15 +471,16 @@ def _limited(scene: Scene, candidate: Candidate, quote: Amount) -> Quoted:
             "slippage_exceeded",
             f"{candidate.venue}: {numbers} at max_slippage {slippage} against the worse of the price before"
             f" fees and impact and the quote on chain ({quote}); nothing was sent",
-            # At one block it is fee and impact that cost too much, and waiting does not change them.
-            retryable=scene.head.hash != scene.snapshot.block.hash,
+            # At one block it is fee and impact that cost too much, and waiting does not change them; against an
+            # earlier price it is the market that moved, and it may come back.
+            retryable=bool(references) or scene.head.hash != scene.snapshot.block.hash,
         )
     return quoted
 
 
 def _slices(scene: Scene, candidate: Candidate) -> tuple[int, str]:
     if scene.constraints.execution_style is not ExecutionStyle.ADAPTIVE:
-        return 1, "whole: the style is IMMEDIATE"
+        return 1, f"whole: the style is {scene.constraints.execution_style}"
     exact_in = scene.size.exact_in
     deep = depth(
         candidate.amount_in,
@@ -478,13 +488,7 @@ def _slices(scene: Scene, candidate: Candidate) -> tuple[int, str]:
         candidate.solution.marginal_after_fees,
         exact_in=exact_in,
     )
-    number, why = slices(scene.size.amount, deep, candidate.gas_in_exact_asset)
-    if number > 1:
-        raise NoPlan(
-            "slicing_not_available",
-            f"{why}; executing in slices is not available: use IMMEDIATE or a smaller amount; nothing was sent",
-        )
-    return number, why
+    return slices(scene.size.amount, deep, candidate.gas_in_exact_asset)
 
 
 def _no_route(left_out: Sequence[LeftOut]) -> str:

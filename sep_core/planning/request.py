@@ -3,14 +3,25 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sep_hooks.types import Address, AssetId, Intent, Plan, PriceBook
+from sep_hooks.types import Address, Amount, AssetId, Intent, Plan, PriceBook
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A price that slippage is measured from besides the present one: output per input of a pair, before fees."""
+
+    asset_in: AssetId
+    asset_out: AssetId
+    amount_in: Amount
+    amount_out: Amount
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
     """An accepted intent to be planned. `funding` is what the account may spend, the first what it sells into.
 
-    `deadline` is the intent's effective one; `attempt` counts its plans from 1 and names the steps.
+    `deadline` is the intent's effective one; `attempt` counts its plans from 1 and names the steps. `references`
+    are prices that the slippage of the whole is measured from, of which the intent is a part.
     """
 
     intent: Intent
@@ -19,6 +30,7 @@ class PlanRequest:
     funding: tuple[AssetId, ...]
     deadline: datetime
     attempt: int = 1
+    references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +39,15 @@ class Planned:
 
     plan: Plan
     prices: PriceBook | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """No plan of the whole: `amount` base units of the intent's asset are best cut into `count` slices, and why."""
+
+    amount: Amount
+    count: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

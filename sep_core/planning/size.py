@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from sep_hooks.types import (
     Amount,
     AssetId,
-    ExecutionStyle,
     IntentType,
     floor_fraction,
     ratio_parts,
@@ -31,12 +30,6 @@ def size_of(request: PlanRequest, holdings: Holdings) -> Size:
     if intent.type not in (IntentType.ACQUIRE, IntentType.DISPOSE) or len(intent.assets) != 1:
         raise NoPlan(
             "unsupported_intent", "only ACQUIRE and DISPOSE of one asset can be planned; nothing was sent"
-        )
-    if intent.constraints.execution_style in (ExecutionStyle.TWAP, ExecutionStyle.VWAP):
-        raise NoPlan(
-            "slicing_not_available",
-            f"{intent.constraints.execution_style} spreads an intent over time, which is not available;"
-            " use IMMEDIATE or ADAPTIVE; nothing was sent",
         )
     (wanted,) = intent.assets
     asset = wanted.asset.id

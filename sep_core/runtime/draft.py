@@ -34,6 +34,9 @@ def draft_mistake(draft: object) -> str:
 
 def _ratios(draft: IntentDraft) -> Iterator[object]:
     yield draft.constraints.max_slippage
+    slicing = draft.constraints.slicing
+    if slicing is not None:
+        yield from (*slicing.profile, slicing.time_jitter, slicing.size_jitter)
     for part in draft.assets:
         yield part.percentage
 

@@ -130,7 +130,8 @@ class Installation:
             by_type={
                 kind: Bounds(*bounds.max_slippage, *bounds.time_window_ms, source=bounds.source)
                 for kind, bounds in self.settings.intents.bounds.items()
-            }
+            },
+            most_attempts=self.settings.intents.max_attempts,
         )
 
 

@@ -13,6 +13,7 @@ from sep_hooks.types import (
     Intent,
     IntentAsset,
     IntentType,
+    Slicing,
     address,
     asset_id,
     erc20,
@@ -29,6 +30,7 @@ from sep_core.runtime.submission import (
     Submission,
     SubmittedAsset,
     SubmittedLeg,
+    SubmittedSlicing,
     checked_address,
 )
 from sep_core.runtime.world import World
@@ -188,6 +190,7 @@ class Intake:
             chains,
             assets,
             said.max_fee,
+            _slicing(said.slicing),
         )
 
     def _venue(self, name: str, index: int, problems: list[RequestProblem]) -> str:
@@ -219,6 +222,12 @@ class Intake:
             pointer = f"/constraints/assets/{index}"
             problems.append(RequestProblem(pointer, "unknown_asset", error.message))
             return AssetId(text)
+
+
+def _slicing(said: SubmittedSlicing | None) -> Slicing | None:
+    if said is None:
+        return None
+    return Slicing(said.slices, tuple(said.profile), said.time_jitter, said.size_jitter)
 
 
 def _canonical(text: str) -> str:

@@ -2,8 +2,8 @@
 
 import base64
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID, uuid5
 
@@ -16,7 +16,7 @@ from sep_hooks.types import IntentId, IntentType, RiskStage
 from sep_core.execution import LaneKey
 from sep_core.execution.worker import LaneWorker
 from sep_core.markets.board import MarketBoard
-from sep_core.planning import Planner, PlanRefused, PlanRequest
+from sep_core.planning import Planned, Planner, PlanRefused, PlanRequest, Sliced
 from sep_core.portfolio import Mismatch
 from sep_core.runtime.books import compare_lane
 from sep_core.runtime.chain_watch import ChainWatch
@@ -31,6 +31,7 @@ from sep_core.runtime.plan_view import verdict_views
 from sep_core.runtime.queries import NotFound, Queries, acceptance_view
 from sep_core.runtime.settings import Mode, Settings
 from sep_core.runtime.submission import MAX_ASSETS, MAX_BODY_BYTES, MAX_NESTING, Submission
+from sep_core.runtime.trial import accepted, first_of, first_slice
 from sep_core.runtime.venue_manager import VenueManager
 from sep_core.runtime.views import (
     ChainView,
@@ -94,16 +95,24 @@ class Kernel:
         return acceptance_view(intent, self.world.intents[intent.id].status, recorded, duplicate=duplicate)
 
     async def dry_run(self, submission: Submission) -> DryRunView:
-        """What would happen to an intent: its plan and what the rules say. Records nothing. Raises `RequestRefused`."""
+        """What would happen to an intent, or to the first of its slices: plan and verdicts. Records nothing.
+
+        Raises `RequestRefused`.
+        """
         now = self.clock.now()
         intent = self.intake.intent(submission, self.world, now)
         account = self.composition.account(intent.account)
-        window = now + timedelta(milliseconds=intent.constraints.time_window_ms)
-        deadline = window if intent.deadline is None else min(window, intent.deadline)
-        request = PlanRequest(intent, account.address, account.name, account.funding, deadline)
+        state = accepted(intent, now, self.composition)
+        deadline = state.deadline if state.deadline is not None else now
+        wanted, note = first_slice(self.world, state, self.composition) or (intent, "")
+        request = PlanRequest(wanted, account.address, account.name, account.funding, deadline)
         answer = await self.planner.plan(request)
-        if isinstance(answer, PlanRefused):
-            return DryRunView(approved=False, code=answer.code, reason=answer.reason, plan=None, verdicts=[])
+        if isinstance(answer, Sliced):
+            note = answer.reason
+            answer = await self.planner.plan(replace(request, intent=first_of(intent, answer)))
+        if not isinstance(answer, Planned):
+            code, why = (answer.code, answer.reason) if isinstance(answer, PlanRefused) else ("no_plan", note)
+            return DryRunView(approved=False, code=code, reason=why, plan=None, verdicts=[])
         unknown = IntentId(uuid5(intent.id, "dry run"))
         decision = assess_as(
             self.world,
@@ -117,7 +126,7 @@ class Kernel:
         return DryRunView(
             approved=decision.approved,
             code=decision.code or None,
-            reason=decision.reason or None,
+            reason=decision.reason or (f"the first slice is shown: {note}" if note else None),
             plan=self._live().planned(answer.plan, 1),
             verdicts=verdict_views(decision.verdicts),
         )

@@ -1,18 +1,27 @@
 """Which intents want a plan, in which order, and who makes it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import anyio
 from sep_hooks.context import Clock, Log
 from sep_hooks.errors import Permanent, SepError
 from sep_hooks.store import IdConflict, StoreBusy, WrongExpectedVersion
-from sep_hooks.types import IntentId
+from sep_hooks.types import Intent, IntentId
 
 from sep_core.execution.errors import is_refusal
 from sep_core.intents import IntentState
-from sep_core.planning import UNFORESEEN, Planned, PlanRefused, PlanRequest, unforeseen
+from sep_core.planning import (
+    UNFORESEEN,
+    Planned,
+    PlanRefused,
+    PlanRequest,
+    Reference,
+    Sliced,
+    unforeseen,
+)
 from sep_core.planning.venues import told
-from sep_core.runtime.commands import RecordPlan, RecordPlanFailure
+from sep_core.runtime.commands import RecordPlan, RecordPlanFailure, RecordSlicing
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.flow.composition import Composition
 from sep_core.runtime.flow.slices import rest_is_due
@@ -26,7 +35,7 @@ PLANNERS = 4
 PLAN_SECONDS = 30.0
 """The longest that one attempt may take before it counts as unanswered."""
 
-type MakePlan = Callable[[PlanRequest], Awaitable[Planned | PlanRefused]]
+type MakePlan = Callable[[PlanRequest], Awaitable[Planned | Sliced | PlanRefused]]
 
 
 class PlanQueue:
@@ -108,9 +117,15 @@ class PlanQueue:
             return
         account = self._composition.account(state.intent.account)
         request = PlanRequest(
-            state.intent, account.address, account.name, account.funding, state.deadline, state.attempt + 1
+            _wanted(state),
+            account.address,
+            account.name,
+            account.funding,
+            state.deadline,
+            state.attempt + 1,
+            self._references(state),
         )
-        answer: Planned | PlanRefused = PlanRefused(
+        answer: Planned | Sliced | PlanRefused = PlanRefused(
             "planning_timed_out", f"no plan within {PLAN_SECONDS:g} s; nothing was sent", retryable=True
         )
         try:
@@ -118,7 +133,11 @@ class PlanQueue:
                 answer = await crossing("planning.plan", self._plan(request))
         except Exception as error:  # one intent's trouble ends neither the others' planning nor the engine
             answer = unforeseen(error)
-        if isinstance(answer, Planned):
+        if isinstance(answer, Sliced):
+            await self._cut(state.id, answer)
+        elif isinstance(answer, Planned) and state.slices is not None:
+            await self._cut(state.id, Sliced(state.slices.rest, 1, answer.plan.slices_reason))
+        elif isinstance(answer, Planned):
             await self._record(state.id, answer)
         elif answer.retryable:
             self._wait(state.id, answer)
@@ -142,6 +161,26 @@ class PlanQueue:
                 intent_id, "plan_not_recorded", f"the plan could not be recorded ({why}); nothing was sent"
             )
 
+    async def _cut(self, intent_id: IntentId, sliced: Sliced) -> None:
+        """Records into how many slices an intent, or what is left of it, is best cut; the first one is released."""
+        try:
+            await self._desk.record(RecordSlicing(intent_id, sliced.amount, sliced.count, sliced.reason))
+        except StoreBusy as error:
+            self._wait(intent_id, PlanRefused(error.code, error.message, retryable=True))
+        except (WrongExpectedVersion, IdConflict):
+            return  # as with a plan: who still wants one is looked at afresh
+
+    def _references(self, state: IntentState) -> tuple[Reference, ...]:
+        """The prices that the slippage of the whole is measured from, where the intent is a part of one."""
+        link = state.intent.parent
+        parent = None if link is None else self._desk.world.intents.get(link.intent_id)
+        if parent is None or parent.slices is None:
+            return ()
+        return tuple(
+            Reference(one.asset_in, one.asset_out, one.amount_in, one.amount_out)
+            for one in parent.slices.references
+        )
+
     async def _fail(self, intent_id: IntentId, code: str, reason: str) -> None:
         try:
             await self._desk.record(RecordPlanFailure(intent_id, code, reason))
@@ -160,3 +199,11 @@ class PlanQueue:
         elif intent_id not in self._waiting:
             self._wanting.add(state)
             self._news.set()
+
+
+def _wanted(state: IntentState) -> Intent:
+    """The intent, at the amount that is left where it is in slices."""
+    if state.slices is None:
+        return state.intent
+    (part,) = state.intent.assets
+    return replace(state.intent, assets=(replace(part, amount=state.slices.rest, percentage=None),))

@@ -18,6 +18,7 @@ from sep_core.runtime.explain import explanation
 from sep_core.runtime.native import leaf_hash
 from sep_core.runtime.plan_view import plan_view, verdict_views
 from sep_core.runtime.settings import Settings
+from sep_core.runtime.slices_view import parent_view, slices_view, slicing_view
 from sep_core.runtime.views import (
     BalanceView,
     ConstraintsView,
@@ -72,7 +73,7 @@ class Queries:
     def intents(
         self, *, status: str | None, strategy: str | None, cursor: str | None, limit: int
     ) -> IntentPage:
-        """Intents newest first. Raises `BadCursor`."""
+        """Intents newest first; children are shown with their parents. Raises `BadCursor`."""
         start, wanted = _place(cursor), None if strategy is None else self._strategy(strategy)
         found: list[IntentView] = []
         states = self._world.intents
@@ -81,6 +82,8 @@ class Queries:
             if len(found) >= min(limit, MOST_ITEMS):
                 break
             at -= 1
+            if state.intent.parent is not None:
+                continue
             if status in (None, state.status) and wanted in (None, state.intent.strategy):
                 found.append(self._intent(state))
         return IntentPage(items=found, next_cursor=_cursor(at) if at > 0 else None)
@@ -256,6 +259,8 @@ class Queries:
             gas_cost=str(state.gas_cost) if ended else None,
             transaction_hashes=list(state.transaction_hashes),
             fills=[self._fill(state, index) for index in range(len(state.fills))],
+            parent=parent_view(state),
+            slices=slices_view(state, self._world.intents, self._assets),
         )
 
     def _fill(self, state: IntentState, index: int) -> FillView:
@@ -319,6 +324,7 @@ def _constraints(intent: Intent) -> ConstraintsView:
         chains=list(said.chains),
         assets=list(said.assets),
         max_fee=None if said.max_fee is None else str(said.max_fee),
+        slicing=slicing_view(said),
     )
 
 

@@ -63,6 +63,8 @@ DEFAULT_STORE_PATH: Final = "sep-data"
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8765
 DEFAULT_SLIPPAGE: Final = (Decimal("0.001"), Decimal("0.1"))
+DEFAULT_ATTEMPTS: Final = 5
+MOST_ATTEMPTS: Final = 100
 DEFAULT_WINDOW_MS: Final = (60_000, 3_600_000)
 
 _USE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -205,6 +207,7 @@ def _strategy(instance: str, table: Table) -> StrategySettings:
 def _intents(root: Table) -> IntentSettings:
     default = Bounds(DEFAULT_SLIPPAGE, DEFAULT_WINDOW_MS, "default")
     bounds: dict[IntentType, Bounds] = {}
+    attempts = DEFAULT_ATTEMPTS
     intents = root.table("intents")
     if intents is not None:
         table = intents.table("bounds")
@@ -217,8 +220,9 @@ def _intents(root: Table) -> IntentSettings:
             for key in table.values:
                 if key != "default" and key.upper() not in IntentType:
                     table.wrong(key, f"is no type of intent; known are {known}")
+        attempts = intents.integer("max_attempts", DEFAULT_ATTEMPTS, least=1, most=MOST_ATTEMPTS)
         intents.close()
-    return IntentSettings(frozen({type_: bounds.get(type_, default) for type_ in IntentType}))
+    return IntentSettings(frozen({type_: bounds.get(type_, default) for type_ in IntentType}), attempts)
 
 
 def _bounds(outer: Table, key: str, default: Bounds) -> Bounds:

@@ -122,9 +122,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class IntentSettings:
-    """`[intents]`."""
+    """`[intents]`. `max_attempts` bounds the plans of an intent and the slices that are scheduled again."""
 
     bounds: Mapping[IntentType, Bounds]
+    max_attempts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ from sep_core.runtime.plan_queue import PlanQueue
 from sep_core.runtime.recording import PluginReports, record_early, record_start
 from sep_core.runtime.settings import Mode, Settings
 from sep_core.runtime.settings_secrets import Secrets
+from sep_core.runtime.slice_clock import SliceClock
 from sep_core.runtime.strategies import run_strategies, specs_of
 from sep_core.runtime.strategy_desk import KernelStrategyDesk
 from sep_core.runtime.venue_calls import CallBook
@@ -166,6 +167,7 @@ async def _wired(
     planner = _planner(settings, clock, installation, composition, board, desk)
     plans = PlanQueue(desk, planner.plan, composition, clock, log)
     deadlines = Deadlines(desk, clock)
+    slice_clock = SliceClock(desk, clock, plans.rest_due)
     intake = Intake(installation, composition.rules, composition.roster)
     version = importlib.metadata.version("sep-core")
     watches: dict[str, ChainWatch] = {}
@@ -182,7 +184,12 @@ async def _wired(
             lanes = Lanes(kernel, works, store, log)
             lanes.make()
             await lanes.end_orphans()  # sep-ok: it crosses itself
-            for listener in (plans.touched, deadlines.touched, *(one.touched for one in works.values())):
+            for listener in (
+                plans.touched,
+                deadlines.touched,
+                slice_clock.touched,
+                *(one.touched for one in works.values()),
+            ):
                 desk.on_commit(listener)
                 listener(desk.everything())
             desk.on_commit(kernel.touched)
@@ -191,6 +198,7 @@ async def _wired(
                 group.start_soon(worker.run)
             group.start_soon(plans.run)
             group.start_soon(deadlines.run)
+            group.start_soon(slice_clock.run)
             group.start_soon(venues.run)
             broadcaster = Broadcaster(dispatcher, clock, log)
             if dispatcher.anybody:

@@ -82,12 +82,18 @@ class KernelStrategyDesk:
         state = self._desk.world.intents.get(intent_id)
         return None if state is None else state.intent.strategy
 
+    def author_intent(self, intent_id: IntentId) -> IntentId:
+        """The intent of the strategy's own that an intent is, or is a part of."""
+        state = self._desk.world.intents.get(intent_id)
+        link = None if state is None else state.intent.parent
+        return intent_id if link is None else link.intent_id
+
     def open_intents(self, instance: str) -> Mapping[IntentId, IntentStatus]:
         """The instance's intents that have not ended."""
         return {
             state.id: state.status
             for state in self._desk.world.open_intents()
-            if state.intent.strategy == instance
+            if state.intent.strategy == instance and state.intent.parent is None
         }
 
     def free(self, instance: str, asset: AssetId) -> Amount:

@@ -20,6 +20,8 @@ from pydantic import (
 from sep_hooks.errors import InvalidAmount, InvalidAsset, Permanent
 from sep_hooks.types import AMOUNT_PATTERN, Amount, Ratio, parse_amount
 
+from sep_core.intents.schedule import MOST_SLICES
+
 MAX_BODY_BYTES = 64 * 1024
 MAX_NESTING = 64
 MAX_ASSETS = 32
@@ -139,15 +141,29 @@ class SubmittedAsset(_Body):
 
 
 class SubmittedLeg(_Body):
-    """An asset with an amount in base units, or a share of the holding."""
+    """An asset with an amount in base units, or a share of the holding; in a REBALANCE `percentage` is its weight."""
 
     asset: SubmittedAsset
     amount: AmountField | None = None
     percentage: RatioField | None = None
 
 
+class SubmittedSlicing(_Body):
+    """How TWAP and VWAP cut the amount.
+
+    `slices` is the number of equal ones (TWAP; without it about one a minute), `profile` a weight for each of equal
+    parts of the window (VWAP). A size may differ from its share by `size_jitter` of it, a time come later by
+    `time_jitter` of its interval, both 0 to 0.9.
+    """
+
+    slices: int | None = Field(default=None, ge=2, le=MOST_SLICES, strict=True)
+    profile: list[RatioField] = Field(default_factory=list, max_length=MOST_SLICES)
+    time_jitter: RatioField = Decimal(0)
+    size_jitter: RatioField = Decimal(0)
+
+
 class SubmittedConstraints(_Body):
-    """Bounds that every plan must keep."""
+    """Bounds that every plan must keep; they hold for the whole and for each slice."""
 
     max_slippage: RatioField
     time_window_ms: int = Field(ge=1, le=2**53 - 1, strict=True)
@@ -156,6 +172,7 @@ class SubmittedConstraints(_Body):
     chains: list[str] = Field(default_factory=list, max_length=MOST_NAMED)
     assets: list[str] = Field(default_factory=list, max_length=MOST_NAMED)
     max_fee: AmountField | None = None
+    slicing: SubmittedSlicing | None = None
 
 
 class Submission(_Body):

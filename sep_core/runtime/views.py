@@ -46,8 +46,17 @@ class IntentAssetView(View):
     percentage: RatioText | None
 
 
+class SlicingView(View):
+    """How TWAP and VWAP cut the amount."""
+
+    slices: int | None
+    profile: list[RatioText]
+    time_jitter: RatioText
+    size_jitter: RatioText
+
+
 class ConstraintsView(View):
-    """The author's bounds."""
+    """The author's bounds; they hold for the whole and for each slice."""
 
     max_slippage: RatioText
     time_window_ms: int
@@ -56,6 +65,50 @@ class ConstraintsView(View):
     chains: list[str]
     assets: list[str]
     max_fee: AmountText | None
+    slicing: SlicingView | None
+
+
+class ParentView(View):
+    """Of which intent a child is a part, and the how manyth, from 0."""
+
+    intent_id: UUID
+    ordinal: int
+
+
+class SliceView(View):
+    """A part of an intent in slices: a child intent, or what is still to come. `id` names the child once it is
+    released; `done` is how much of `amount` it has done, in base units of the intent's asset.
+    """
+
+    ordinal: int
+    at: datetime | None
+    amount: AmountView
+    id: UUID | None
+    status: str
+    done: AmountView
+    gas_cost: AmountText
+    transaction_hashes: list[str]
+    reason: str | None
+
+
+class SlicesView(View):
+    """How an intent is spread over time. `total` is `done`, `in_flight` in open children, and `rest`, of which the
+    scheduled slices are `pending`. `seed` is what sizes and times were drawn from, empty where nothing is random.
+    """
+
+    style: str
+    total: AmountView
+    done: AmountView
+    in_flight: AmountView
+    rest: AmountView
+    pending: int
+    revision: int
+    seed: str
+    reason: str
+    closed: str | None
+    spent: list[AmountView]
+    received: list[AmountView]
+    items: list[SliceView]
 
 
 class FillView(View):
@@ -73,7 +126,9 @@ class FillView(View):
 
 
 class IntentView(View):
-    """Where an intent stands. `spent` and `received` are set once it has settled."""
+    """Where an intent stands. `spent` and `received` are set once it has settled. One in slices shows its children
+    under `slices`; a child names its `parent`.
+    """
 
     id: UUID
     client_id: UUID
@@ -95,6 +150,8 @@ class IntentView(View):
     gas_cost: AmountText | None
     transaction_hashes: list[str]
     fills: list[FillView]
+    parent: ParentView | None
+    slices: SlicesView | None
 
 
 class IntentPage(View):

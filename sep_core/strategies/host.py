@@ -1,6 +1,7 @@
 """The host: all strategies of the process, fed with data and with facts of the log."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskStatus
@@ -22,6 +23,8 @@ from sep_core.events.facts import (
     IntentSettled,
     PlanWithdrawn,
     RiskApproved,
+    SliceReleased,
+    StepsReverted,
 )
 from sep_core.events.registry import Fact
 from sep_core.strategies.actor import CALLBACK_TIMEOUT_SECONDS, Actor
@@ -37,6 +40,8 @@ _STATUS_AFTER: dict[type[Fact], IntentStatus] = {
     PlanWithdrawn: IntentStatus.ACCEPTED,
     RiskApproved: IntentStatus.RISK_APPROVED,
     ExecutionStarted: IntentStatus.EXECUTING,
+    SliceReleased: IntentStatus.EXECUTING,
+    StepsReverted: IntentStatus.ACCEPTED,
     IntentDoubted: IntentStatus.IN_DOUBT,
     IntentResumed: IntentStatus.EXECUTING,
     IntentSettled: IntentStatus.SETTLED,
@@ -128,10 +133,13 @@ class StrategyHost:
                 actor.inbox.data(QuoteArrived(tick))
 
     def fact(self, position: int, intent_id: IntentId, fact: Fact) -> None:
-        """A committed fact of an intent's stream; handed over in the order of the log, repeats are passed over."""
+        """A committed fact of an intent's stream; handed over in the order of the log, repeats are passed over.
+
+        Of a child only its fills are told, as fills of the intent that it is a part of.
+        """
         instance = self._desk.strategy_of(intent_id)
         actor = None if instance is None else self._running.get(instance)
-        trigger = _trigger_of(position, intent_id, fact)
+        trigger = _trigger_of(position, intent_id, self._desk.author_intent(intent_id), fact)
         if actor is not None and trigger is not None and actor.wants_fact(trigger):
             actor.inbox.fact(trigger)
 
@@ -147,11 +155,13 @@ class StrategyHost:
             actor.inbox.end()
 
 
-def _trigger_of(position: int, intent_id: IntentId, fact: Fact) -> FactTrigger | None:
+def _trigger_of(position: int, intent_id: IntentId, author: IntentId, fact: Fact) -> FactTrigger | None:
     if isinstance(fact, FillRecorded):
-        return Filled(position, fact.fill)
+        return Filled(position, fact.fill if author == intent_id else replace(fact.fill, intent_id=author))
+    if author != intent_id:
+        return None
     status = _STATUS_AFTER.get(type(fact))
-    if status is None:
+    if status is None or (isinstance(fact, SliceReleased) and fact.ordinal > 0):
         return None
     reason = str(getattr(fact, "reason", ""))
     return IntentMoved(position, IntentUpdate(intent_id, status, reason))

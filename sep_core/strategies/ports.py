@@ -47,6 +47,10 @@ class StrategyDesk(Protocol):
         """The instance that an intent belongs to."""
         ...
 
+    def author_intent(self, intent_id: IntentId) -> IntentId:
+        """The intent of the strategy's own that an intent is, or is a part of."""
+        ...
+
     def open_intents(self, instance: str) -> Mapping[IntentId, IntentStatus]:
         """The instance's intents that have not ended."""
         ...

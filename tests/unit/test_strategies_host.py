@@ -207,6 +207,11 @@ class MemoryDesk:
         state = self.intents.get(intent_id)
         return None if state is None else state.intent.strategy
 
+    def author_intent(self, intent_id: IntentId) -> IntentId:
+        state = self.intents.get(intent_id)
+        link = None if state is None else state.intent.parent
+        return intent_id if link is None else link.intent_id
+
     def open_intents(self, instance: str) -> Mapping[IntentId, IntentStatus]:
         return {
             key: state.status
