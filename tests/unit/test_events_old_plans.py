@@ -4,9 +4,10 @@ import copy
 import json
 from typing import Any, cast
 
+from sep_hooks.testing.risk import BASE, QUOTE, swap_plan
+
 from sep_core.events.facts import IntentPlanned
 from sep_core.events.registry import decode_fact, encode_fact, fact_type
-from sep_hooks.testing.risk import BASE, QUOTE, swap_plan
 
 
 def as_first_release(body: Any) -> Any:

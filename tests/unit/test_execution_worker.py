@@ -30,6 +30,7 @@ from sep_hooks.types import (
     ChainRef,
     ChainUpdate,
     FeeSuggestion,
+    Flow,
     IntentId,
     Json,
     Leg,
@@ -44,7 +45,6 @@ from sep_hooks.types import (
     SwapOrder,
     Transaction,
     erc20,
-    Flow,
 )
 
 from sep_core.events.decided import Decided
@@ -432,7 +432,8 @@ def make_plan(name: str, deadline: int = 1_700_000_000 + NEVER) -> tuple[IntentI
     plan = Plan(
         f"0x{name}", intent_id, "main", SnapshotRef("0x", ref, 1, 1), steps, False,
         (Flow(PAID, Amount(SPENT), Amount(SPENT + 10), Amount(SPENT)),),
-        (Flow(WANTED, Amount(RECEIVED), Amount(RECEIVED), Amount(RECEIVED)),), (zero, zero), 400_000, 3 * 10**9, "test", 1, "whole", (),
+        (Flow(WANTED, Amount(RECEIVED), Amount(RECEIVED), Amount(RECEIVED)),),
+        (zero, zero), 400_000, 3 * 10**9, "test", 1, "whole", (),
     )  # fmt: skip
     return intent_id, plan
 
