@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 mod amm;
+mod book;
 mod convert;
 mod decode;
 mod errors;
@@ -19,6 +20,8 @@ mod _native {
     use crate::amm::{
         ConcentratedLiquidity, ConstantProduct, Quote, sqrt_price_at_tick, tick_at_sqrt_price,
     };
+    #[pymodule_export]
+    use crate::book::SimExchange;
     #[pymodule_export]
     use crate::decode::{
         DecodedLog, EventDecoder, LogBatch, LogIterator, checksum_address, decode, decode_call,

@@ -21,6 +21,7 @@ __all__ = [
     "RecoveredTransaction",
     "SignedTransaction",
     "SimChain",
+    "SimExchange",
     "SimRpcError",
     "Solution",
     "Transaction1559",
@@ -230,6 +231,16 @@ class SimChain:
     def copy(self) -> SimChain: ...
 
 def default_genesis(seed: int) -> str: ...
+
+# book
+
+@final
+class SimExchange:
+    def __new__(cls, genesis_json: str, now_ms: int) -> SimExchange: ...
+    def ask(self, account: str, now_ms: int, request_json: str) -> int: ...
+    def told(self, ticket: int, now_ms: int) -> str: ...
+    def control(self, request_json: str) -> str: ...
+    def copy(self) -> SimExchange: ...
 
 # amm
 
