@@ -67,6 +67,9 @@ pub(crate) fn amm(py: Python<'_>, error: &AmmError) -> PyErr {
         AmmError::InsufficientLiquidity { .. } | AmmError::AmountTooLarge => {
             INSUFFICIENT_LIQUIDITY.error(py, &message, "ask for less, or of another market")
         }
+        AmmError::AmountTooSmall => {
+            INSUFFICIENT_LIQUIDITY.error(py, &message, "ask for more, or of another market")
+        }
         AmmError::ZeroAmount | AmmError::InvalidState(_) => PyValueError::new_err(message),
     }
 }

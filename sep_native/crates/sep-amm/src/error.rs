@@ -10,6 +10,9 @@ pub enum AmmError {
     /// The amount is larger than the contract's number types can carry.
     #[error("the amount does not fit the pool's number types")]
     AmountTooLarge,
+    /// The amount is smaller than anything that the market trades; its contract reverts or its book has no such lot.
+    #[error("the amount is too small for the market to trade")]
+    AmountTooSmall,
     /// The pool ends before the amount does.
     #[error("the pool can take {amount_in} and give {amount_out} at most in this direction")]
     InsufficientLiquidity {
@@ -27,4 +30,9 @@ pub enum AmmError {
     /// The values given for a state contradict each other or the pool's bounds.
     #[error("{0}")]
     InvalidState(&'static str),
+}
+
+impl AmmError {
+    pub(crate) const UNKNOWN_ASSETS: Self =
+        Self::InvalidState("the two assets are not two different ones of the market");
 }

@@ -275,7 +275,7 @@ fn oriented(world: &World, pools: &[Address], asset_in: Address) -> Outcome<Vec<
 
 fn reason(error: AmmError) -> &'static str {
     match error {
-        AmmError::ZeroAmount => "INSUFFICIENT_AMOUNT",
+        AmmError::ZeroAmount | AmmError::AmountTooSmall => "INSUFFICIENT_AMOUNT",
         AmmError::AmountTooLarge => "OVERFLOW",
         AmmError::InsufficientLiquidity { .. } => "INSUFFICIENT_LIQUIDITY",
         AmmError::NeedTicks { .. } | AmmError::InvalidState(_) => "INVALID_STATE",
