@@ -8,6 +8,7 @@ import click
 
 from sep_core.cli.options import IntentName, as_of_option, config_option, json_option, settings_of
 from sep_core.cli.output import emit_model, emit_table, emit_wrapped
+from sep_core.cli.slices import tell_slices
 
 if TYPE_CHECKING:
     from sep_core.runtime.asset_book import AssetBook
@@ -50,6 +51,9 @@ def _tell(view: "ExplanationView", assets: "AssetBook") -> None:
         emit_wrapped(
             one.what, first=f"{one.position:>6}  {one.at:%H:%M:%S}.{one.at.microsecond // 1000:03}  "
         )
+    if view.intent.slices is not None:
+        click.echo()
+        tell_slices(view.intent.slices)
     if view.plan is not None:
         _tell_plan(view.plan, assets)
     if view.verdicts:

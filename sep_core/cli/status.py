@@ -7,6 +7,7 @@ import click
 
 from sep_core.cli.options import IntentName, as_of_option, config_option, json_option, settings_of
 from sep_core.cli.output import emit_json, emit_model, emit_table, emit_wrapped
+from sep_core.cli.slices import tell_slices
 
 if TYPE_CHECKING:
     from sep_core.runtime.asset_book import AssetBook
@@ -80,6 +81,10 @@ def _one(view: "IntentView", assets: "AssetBook", *, as_json: bool) -> int:
         emit_wrapped(f"{view.code}: {assets.words(view.reason)}", first="  ", rest="    ")
     for fill in view.fills:
         click.echo(f"  {fill.spent.text} for {fill.received.text} in block {fill.block_number}")
+    if view.parent is not None:
+        click.echo(f"  slice {view.parent.ordinal} of {view.parent.intent_id}")
+    if view.slices is not None:
+        tell_slices(view.slices)
     click.echo(f"next  sep explain {view.id}")
     return 0
 
@@ -103,6 +108,8 @@ def _about(view: "IntentView") -> str:
     from sep_core.runtime.asset_book import decimal_text
 
     part = view.assets[0]
+    if view.type == "REBALANCE":
+        return " ".join(f"{one.asset.symbol}:{one.percentage}" for one in view.assets)
     if part.amount is None:
         return f"{part.percentage} of {part.asset.symbol}"
     return f"{decimal_text(int(part.amount), part.asset.decimals)} {part.asset.symbol}"

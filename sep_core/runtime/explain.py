@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from sep_hooks.store import Recorded
-from sep_hooks.types import IntentStatus, IntentType, Verdict
+from sep_hooks.types import IntentStatus, Verdict
 
 from sep_core.events.facts import (
     CancelRequested,
@@ -21,10 +21,12 @@ from sep_core.events.facts import (
     IntentSettled,
     PlanWithdrawn,
     RiskApproved,
+    StepsReverted,
 )
 from sep_core.events.registry import Fact, decode_fact
 from sep_core.execution import LaneState
 from sep_core.intents import IntentState
+from sep_core.runtime import explain_slices
 from sep_core.runtime.asset_book import AssetBook, decimal_text
 from sep_core.runtime.views import ExplanationView, IntentView, MomentView, PlanView, VerdictView
 
@@ -49,7 +51,7 @@ def explanation(
         plan=plan,
         verdicts=verdicts,
         timeline=[
-            MomentView(position=one.pos, at=one.recorded_at, what=_told(_fact(one), assets))
+            MomentView(position=one.pos, at=one.recorded_at, what=_what(state, _fact(one), assets))
             for one in history
         ],
     )
@@ -59,17 +61,15 @@ def _fact(recorded: Recorded) -> Fact:
     return decode_fact(recorded.type, recorded.schema_version, recorded.body)
 
 
-def _wanted(state: IntentState, assets: AssetBook) -> str:
-    part = state.intent.assets[0]
-    verb = "acquire" if state.intent.type is IntentType.ACQUIRE else "dispose of"
-    if part.amount is not None:
-        return f"{verb} {assets.text(part.asset.id, part.amount)}"
-    return f"{verb} {part.percentage} of the holding of {part.asset.symbol}"
+def _what(state: IntentState, fact: Fact, assets: AssetBook) -> str:
+    return explain_slices.told(fact, assets, state.intent.assets[0].asset.id) or _told(fact, assets)
 
 
 def _summary(state: IntentState, assets: AssetBook) -> str:
-    wanted = _wanted(state, assets)
+    wanted = explain_slices.wanted(state, assets)
     plan = state.plan
+    if state.slices is not None:
+        return f"Wanted: {wanted}. {explain_slices.summary(state, state.slices, assets)}"
     match state.status:
         case IntentStatus.SETTLED if plan is not None:
             spent = assets.text(plan.asset_in, state.spent)
@@ -95,6 +95,8 @@ def _refusal(code: str, reason: str, verdicts: Sequence[Verdict], assets: AssetB
 
 
 def _money(state: IntentState, lane: LaneState | None, assets: AssetBook) -> str:
+    if state.slices is not None:
+        return explain_slices.money(state, state.slices)
     match state.status:
         case IntentStatus.SETTLED if state.mode == "paper":
             return "On paper only: the books say so, nothing was signed or sent."
@@ -153,6 +155,8 @@ def _told(fact: Fact, assets: AssetBook) -> str:
             )
         case PlanWithdrawn():
             return f"plan withdrawn before anything was sent: {fact.reason}"
+        case StepsReverted():
+            return f"planned again: {fact.reason}; gas of {decimal_text(fact.gas_cost, 18)} was spent"
         case RiskApproved():
             held = ", ".join(assets.text(asset, amount) for asset, amount in fact.money)
             return f"approved by {sum(one.ok for one in fact.verdicts)} checks; held: {held}"

@@ -1,6 +1,7 @@
 """Watches the schedules of intents in slices: what is due is released, or cut anew with the markets of the moment."""
 
 import heapq
+import math
 from collections.abc import Callable
 from datetime import datetime
 
@@ -15,7 +16,10 @@ from sep_core.runtime.desk import Desk
 from sep_core.runtime.flow.slices import BY_CLOCK
 from sep_core.runtime.world import Touched
 
-LONGEST_WAIT_SECONDS = 30.0
+LOOK_SECONDS = 0.2
+"""How often the clock is looked at while something is scheduled: a sleep knows nothing of a clock that is set, or of
+a machine that slept."""
+
 RETRY_SECONDS = 1.0
 
 
@@ -48,11 +52,18 @@ class SliceClock:
         """Releases what is due until cancelled."""
         while True:
             self._news = anyio.Event()
-            wait = await self._release_due()
-            with anyio.move_on_after(wait):
+            again = await self._release_due()
+            with anyio.move_on_after(self._wait_seconds(again)):
                 await self._news.wait()
 
-    async def _release_due(self) -> float:
+    def _wait_seconds(self, again: bool) -> float:
+        if not self._heap:
+            return math.inf
+        until_due = (self._heap[0][0] - self._clock.now()).total_seconds()
+        return RETRY_SECONDS if again else max(0.0, min(LOOK_SECONDS, until_due))
+
+    async def _release_due(self) -> bool:
+        """Whether something has to be tried again."""
         now = self._clock.now()
         again: list[tuple[datetime, IntentId]] = []
         while self._heap and self._heap[0][0] <= now:
@@ -65,10 +76,7 @@ class SliceClock:
         for due, intent_id in again:
             self._awaited[intent_id] = due
             heapq.heappush(self._heap, (due, intent_id))
-        wait = RETRY_SECONDS if again else LONGEST_WAIT_SECONDS
-        if self._heap and not again:
-            wait = min(wait, max(0.0, (self._heap[0][0] - now).total_seconds()))
-        return wait
+        return bool(again)
 
     async def _release(self, intent_id: IntentId) -> bool:
         """Whether nothing is left to be done for the slice that was due."""
