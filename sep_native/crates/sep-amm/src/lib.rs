@@ -1,17 +1,20 @@
 //! Exact mathematics of automated market makers: amounts equal the contracts' amounts to the last unit.
 //!
 //! Constant product (Uniswap V2 and forks), concentrated liquidity (Uniswap V3 and forks), stable swap (Curve and
-//! Balancer), weighted product (Balancer).
+//! Balancer), weighted product (Balancer), order books, lanes of a fixed rate, and venues that only answer quotes.
 //! States are plain values; a quote never changes one, `after` returns the next one, the update functions
 //! apply what an event of the pool says.
 
+mod book;
 mod concentrated;
 mod constant_product;
 mod error;
 mod fixed_point;
+mod lane;
 mod log_exp;
 mod math;
 pub mod real;
+mod sampled;
 mod sqrt_price;
 mod stable;
 mod swap_step;
@@ -19,10 +22,13 @@ mod tick_math;
 mod tick_table;
 mod weighted;
 
+pub use book::{BookSide, Level, OrderBook};
 pub use concentrated::{ConcentratedLiquidity, SwapLimit};
 pub use constant_product::{ConstantProduct, RESERVE_MAX};
 pub use error::AmmError;
+pub use lane::{Lane, LaneTerms};
 pub use ruint::aliases::U256;
+pub use sampled::{Ladder, Sampled};
 pub use stable::{StableRule, StableSwap};
 pub use tick_math::{
     SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX, TICK_MIN, sqrt_price_at_tick, tick_at_sqrt_price,
