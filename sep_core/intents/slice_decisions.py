@@ -34,7 +34,6 @@ from sep_core.intents.slices import Slices, child_id
 from sep_core.intents.state import IntentState
 
 EXPIRED = "expired"
-CANCELLED = "cancelled"
 
 
 def schedule(

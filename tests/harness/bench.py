@@ -50,7 +50,17 @@ def dispose(name: str, amount: int = 10**17, *, window_ms: int = 600_000, slippa
     return wish(name, "DISPOSE", "WETH", amount, window_ms, slippage)
 
 
-def wish(name: str, kind: str, symbol: str, amount: int, window_ms: int, slippage: str) -> Wish:
+def wish(
+    name: str,
+    kind: str,
+    symbol: str,
+    amount: int,
+    window_ms: int,
+    slippage: str,
+    *,
+    style: str = "IMMEDIATE",
+    slicing: dict[str, Any] | None = None,
+) -> Wish:
     """An intent of that name; the same name is the same intent."""
     token = TOKENS[symbol]
     client_id = uuid5(NAMES, name)
@@ -72,10 +82,16 @@ def wish(name: str, kind: str, symbol: str, amount: int, window_ms: int, slippag
         "constraints": {
             "max_slippage": slippage,
             "time_window_ms": window_ms,
-            "execution_style": "IMMEDIATE",
+            "execution_style": style,
+            **({} if slicing is None else {"slicing": slicing}),
         },
     }
     return Wish(client_id, json.dumps(body).encode())
+
+
+def twap(name: str, amount: int = 3 * 10**16 + 1, *, slices: int = 3, window_ms: int = 60_000) -> Wish:
+    """WETH for USDC in equal slices; the amount does not divide evenly."""
+    return wish(name, "DISPOSE", "WETH", amount, window_ms, "0.05", style="TWAP", slicing={"slices": slices})
 
 
 def new_key_file(folder: Path) -> Keystore:

@@ -6,11 +6,11 @@ from sep_hooks.types import IntentId
 
 from sep_core import intents
 from sep_core.events.decided import Decided
-from sep_core.events.facts import IntentAccepted, IntentPlanned, SlicingClosed
+from sep_core.events.facts import CancelRequested, IntentAccepted, IntentPlanned, SlicingClosed
 from sep_core.events.registry import Fact
 from sep_core.events.streams import intent_stream
-from sep_core.intents import IntentState
-from sep_core.intents.slice_decisions import CANCELLED, EXPIRED
+from sep_core.intents import IntentState, Slices
+from sep_core.intents.slice_decisions import EXPIRED
 from sep_core.runtime.commands import CancelIntent, ExpireIntent
 from sep_core.runtime.flow import life, slices
 from sep_core.runtime.flow.composition import Composition
@@ -37,9 +37,10 @@ def _follows(world: World, said: Facts, intent_id: IntentId, fresh: Facts, compo
     if state.plannable and any(isinstance(fact, IntentAccepted) for fact in own):
         return slices.begun(world, state, composition)
     more: Facts = ()
-    closed = next((fact for fact in own if isinstance(fact, SlicingClosed)), None)
-    if closed is not None:
-        more += _to_children(world, said, state, closed, composition)
+    cancelled = any(isinstance(fact, CancelRequested) for fact in own)
+    closed = any(isinstance(fact, SlicingClosed) for fact in own)
+    if state.slices is not None and (cancelled or closed):
+        more += _to_children(world, said, state, state.slices, composition)
         more += _ended_or_again(_now(world, said + more, intent_id), composition)
     link = state.intent.parent
     if link is None:
@@ -53,17 +54,17 @@ def _follows(world: World, said: Facts, intent_id: IntentId, fresh: Facts, compo
 
 
 def _to_children(
-    world: World, said: Facts, parent: IntentState, closed: SlicingClosed, composition: Composition
+    world: World, said: Facts, parent: IntentState, of: Slices, composition: Composition
 ) -> Facts:
     """The end of the whole, told to the open children; what was signed runs to its evidence."""
     more: Facts = ()
-    for child in parent.slices.open_children if parent.slices is not None else ():
+    for child in of.open_children:
         if child.id not in world.intents or any(_facts(said, child.id)):
             continue
-        if closed.code == CANCELLED:
+        if parent.cancel_requested:
             more += life.cancelled(world, CancelIntent(child.id, f"intent {parent.id}"), composition)
-        elif closed.code == EXPIRED:
-            more += life.expired(world, ExpireIntent(child.id, closed.reason), composition)
+        elif of.closed == EXPIRED:
+            more += life.expired(world, ExpireIntent(child.id, of.closed_reason), composition)
     return more
 
 
