@@ -1,6 +1,6 @@
 //! The real-valued side agrees with the exact one: what a response says goes in buys what it says comes out, the
 //! next unit is worth less than the price, and the gain is the envelope of the inputs.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, missing_docs)]
 
 use proptest::prelude::*;
 use sep_amm::real::{RealConcentrated, RealConstantProduct, RealMarket};

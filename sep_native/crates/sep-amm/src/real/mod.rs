@@ -5,10 +5,22 @@
 mod concentrated;
 mod constant_product;
 mod ladder;
+mod lane;
+mod linear;
+mod order_book;
+mod sampled;
+mod stable_swap;
+mod weighted_product;
 
 pub use concentrated::RealConcentrated;
 pub use constant_product::RealConstantProduct;
 pub use ladder::{HyperbolicLadder, LadderBuilder};
+pub use lane::RealLane;
+pub use linear::LinearLadder;
+pub use order_book::RealOrderBook;
+pub use sampled::RealSampled;
+pub use stable_swap::RealStableSwap;
+pub use weighted_product::RealWeightedProduct;
 
 /// The trade that earns most at given prices.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
