@@ -124,7 +124,31 @@ WRONG = {
     ),
     "unknown field": (_field(venue="x"), 422, "unknown_field", ["/venue"]),
     "type of a later release": (_field(type="BRIDGE"), 422, None, ["/type", "later release"]),
-    "style of a later release": (_constraint(execution_style="TWAP"), 422, None, ["execution_style", "TWAP"]),
+    "VWAP without a profile": (
+        _constraint(execution_style="VWAP"),
+        422,
+        "profile_missing",
+        ["/constraints/slicing/profile", "2 to 256 weights"],
+    ),
+    "more slices than seconds": (
+        _constraint(execution_style="TWAP", slicing={"slices": 61}),
+        422,
+        "slices_too_close",
+        ["/constraints/slicing", "widen the window"],
+    ),
+    "slices for a whole": (
+        _constraint(slicing={"slices": 2}),
+        422,
+        "slicing_without_use",
+        ["/constraints/slicing", "TWAP or VWAP"],
+    ),
+    "a weight that is no number": (
+        _constraint(execution_style="VWAP", slicing={"profile": ["1", "NaN"]}),
+        422,
+        "invalid",
+        ["/constraints/slicing/profile/1", "NaN"],
+    ),
+    "a rebalance of one asset": (_field(type="REBALANCE"), 422, None, ["/assets", "at least two assets"]),
     "no id": (lambda body: body.pop("id"), 422, "missing", ["/id"]),
 }
 

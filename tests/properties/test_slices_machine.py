@@ -95,6 +95,7 @@ class Family(RuleBasedStateMachine):
             lambda intent_id: False,
             lambda intent: 0,
             None,
+            seed=lambda: "5eed" * 8,
         )
         own = UUID(int=2)
         intent = Intent(
@@ -144,6 +145,8 @@ class Family(RuleBasedStateMachine):
         """From acceptance to signatures, as the desk would bring it there."""
         plan = swap_plan(intent_id=child.id)
         swap = plan.steps[1]
+        if child.intent.type is IntentType.DISPOSE:
+            plan = replace(plan, spends=plan.receives, receives=plan.spends, exact_in=True)
         two = replace(plan, steps=(replace(swap, id="a"), replace(swap, id="b")))
         self.follow(intents.plan_chosen(child, two, None))
         self.follow(intents.risk_approved(self.world.intents[child.id], (), (), (), 1))

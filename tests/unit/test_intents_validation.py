@@ -15,6 +15,7 @@ from sep_hooks.types import (
     Intent,
     IntentAsset,
     IntentType,
+    Slicing,
     address,
     erc20,
     evm_chain,
@@ -33,6 +34,7 @@ ROSTER = Roster(
     },
 )
 WETH = Asset(BASE, "WETH", 18)
+USD = Asset(QUOTE, "USDC", 6)
 EXAMPLE = Intent(
     id=intent_id(STRATEGY, CLIENT),
     client_id=CLIENT,
@@ -56,6 +58,36 @@ def part(amount: int | None, percentage: str | None = None, asset: Asset = WETH)
 
 def having(**changes: object) -> Intent:
     return replace(EXAMPLE, constraints=replace(EXAMPLE.constraints, **changes))  # type: ignore[arg-type]
+
+
+def twap(slicing: Slicing, window_ms: int = 60_000) -> Intent:
+    return having(execution_style=ExecutionStyle.TWAP, slicing=slicing, time_window_ms=window_ms)
+
+
+def vwap(*profile: str) -> Intent:
+    return having(execution_style=ExecutionStyle.VWAP, slicing=Slicing(None, weights(*profile)))
+
+
+def weights(*texts: str) -> tuple[Decimal, ...]:
+    return tuple(Decimal(text) for text in texts)
+
+
+def jitter(time: str, size: str) -> Slicing:
+    return Slicing(None, (), Decimal(time), Decimal(size))
+
+
+def rebalance(*targets: tuple[str | None, Asset]) -> Intent:
+    assets = tuple(one for weight, asset in targets for one in part(None, weight, asset))
+    constraints = replace(EXAMPLE.constraints, execution_style=ExecutionStyle.IMMEDIATE)
+    return replace(EXAMPLE, type=IntentType.REBALANCE, assets=assets, constraints=constraints)
+
+
+WIDE_PROFILE = replace(
+    EXAMPLE.constraints,
+    execution_style=ExecutionStyle.VWAP,
+    time_window_ms=3_600_000,
+    slicing=Slicing(None, weights(*["1"] * 257)),
+)
 
 
 def said(intent: Intent, rules: IntentRules | None = None) -> list[tuple[str, str]]:
@@ -104,11 +136,47 @@ def test_amount_or_share(assets: tuple[IntentAsset, ...]) -> None:
         (having(time_window_ms=59_999), ("/constraints/time_window_ms", "constraint_out_of_bounds")),
         (having(time_window_ms=3_600_001), ("/constraints/time_window_ms", "constraint_out_of_bounds")),
         (
-            having(execution_style=ExecutionStyle.TWAP),
-            ("/constraints/execution_style", "execution_style_not_supported"),
+            having(execution_style=ExecutionStyle.VWAP),
+            ("/constraints/slicing/profile", "profile_missing"),
+        ),
+        (having(slicing=Slicing(3)), ("/constraints/slicing", "slicing_without_use")),
+        (twap(Slicing(1)), ("/constraints/slicing/slices", "slices_out_of_range")),
+        (twap(Slicing(257), 3_600_000), ("/constraints/slicing/slices", "slices_out_of_range")),
+        (twap(Slicing(61)), ("/constraints/slicing", "slices_too_close")),
+        (twap(Slicing(None, weights("1", "2"))), ("/constraints/slicing/profile", "slicing_without_use")),
+        (twap(jitter("0.91", "0")), ("/constraints/slicing/time_jitter", "jitter_out_of_range")),
+        (twap(jitter("0", "-0.1")), ("/constraints/slicing/size_jitter", "jitter_out_of_range")),
+        (twap(jitter("NaN", "0")), ("/constraints/slicing/time_jitter", "jitter_out_of_range")),
+        (vwap("1"), ("/constraints/slicing/profile", "profile_length")),
+        (replace(vwap("1"), constraints=WIDE_PROFILE), ("/constraints/slicing/profile", "profile_length")),
+        (vwap("0", "0"), ("/constraints/slicing/profile", "profile_empty")),
+        (vwap("1", "-1"), ("/constraints/slicing/profile", "profile_weight")),
+        (vwap("1", "Infinity"), ("/constraints/slicing/profile", "profile_weight")),
+        (vwap(*["1"] * 61), ("/constraints/slicing", "slices_too_close")),
+        (
+            having(execution_style=ExecutionStyle.VWAP, slicing=Slicing(2, (Decimal(1), Decimal(2)))),
+            ("/constraints/slicing/slices", "slicing_without_use"),
+        ),
+        (rebalance(("1", WETH)), ("/assets", "at_least_two_assets")),
+        (rebalance(("0.5", WETH), ("0.5", WETH)), ("/assets/1/asset", "asset_twice")),
+        (rebalance(("0.5", WETH), ("0.4", USD)), ("/assets", "weights_not_one")),
+        (rebalance(("0.5", WETH), ("0.5000000000000000000000000001", USD)), ("/assets", "weights_not_one")),
+        (rebalance(("0.5", WETH), (None, USD)), ("/assets/1/percentage", "weight_missing")),
+        (rebalance(("1", WETH), ("-0.5", USD)), ("/assets/1/percentage", "percentage_out_of_range")),
+        (rebalance(("NaN", WETH), ("1", USD)), ("/assets/0/percentage", "percentage_out_of_range")),
+        (
+            replace(rebalance(("0.5", WETH)), assets=(*part(1, "0.5"), *part(None, "0.5", USD))),
+            ("/assets/0/amount", "amount_in_rebalance"),
         ),
         (
-            having(execution_style=ExecutionStyle.VWAP),
+            rebalance(("0.5", WETH), ("0.5", Asset(erc20(10, "0x" + "c0" * 20), "WETH", 18))),
+            ("/assets/1/asset/chain_id", "asset_on_other_chain"),
+        ),
+        (
+            replace(
+                rebalance(("0.5", WETH), ("0.5", USD)),
+                constraints=replace(EXAMPLE.constraints, execution_style=ExecutionStyle.TWAP),
+            ),
             ("/constraints/execution_style", "execution_style_not_supported"),
         ),
         (having(assets=(OTHER,)), ("/constraints/assets", "asset_not_allowed")),
@@ -125,7 +193,26 @@ def test_each_mistake_is_named_alone(intent: Intent, expected: tuple[str, str]) 
     assert said(intent) == [expected]
 
 
-@pytest.mark.parametrize("kind", [IntentType.REBALANCE, IntentType.BRIDGE, IntentType.LIQUIDATE])
+@pytest.mark.parametrize(
+    "intent",
+    [
+        twap(Slicing(None)),
+        having(execution_style=ExecutionStyle.TWAP),
+        twap(Slicing(60)),
+        twap(Slicing(256), 3_600_000),
+        twap(jitter("0.9", "0.9")),
+        vwap("1", "0", "2.5"),
+        vwap(*["0.1"] * 60),
+        rebalance(("0.5", WETH), ("0.5", USD)),
+        rebalance(("1", WETH), ("0", USD)),
+        rebalance(*[("0.3333333333333333333333333333", WETH), ("0.6666666666666666666666666667", USD)]),
+    ],
+)
+def test_slices_and_weights_that_make_sense_are_taken(intent: Intent) -> None:
+    assert said(intent) == []
+
+
+@pytest.mark.parametrize("kind", [IntentType.BRIDGE, IntentType.LIQUIDATE])
 def test_later_types_say_so(kind: IntentType) -> None:
     problems = validate(replace(EXAMPLE, type=kind), IntentRules(), NOW, ROSTER)
     assert [problem.code for problem in problems] == ["intent_type_not_supported"]

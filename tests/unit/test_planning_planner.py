@@ -52,7 +52,15 @@ from sep_native.amm import ConstantProduct
 from sep_native.route import Network, Problem
 
 from sep_core.events.facts import Transfer
-from sep_core.planning import Planned, Planner, PlanRefused, PlanRequest, Venues
+from sep_core.planning import (
+    Planned,
+    Planner,
+    PlanRefused,
+    PlanRequest,
+    Reference,
+    Sliced,
+    Venues,
+)
 from sep_core.planning.digest import plan_digest
 
 pytestmark = pytest.mark.anyio
@@ -544,17 +552,36 @@ async def test_gas_has_its_bounds() -> None:
     assert (await world.refused(request())).code == "gas_above_cap"
 
 
-async def test_adaptive_is_whole_where_one_slice_is_best_and_refused_elsewhere() -> None:
+async def test_adaptive_is_whole_where_one_slice_is_best_and_cut_elsewhere() -> None:
     world = World()
     plan = await world.plan(request(style=ExecutionStyle.ADAPTIVE))
     assert plan.slices == 1
     assert plan.slices_reason.startswith("whole: one slice costs least")
     large = request(amount=20 * ETHER, slippage="0.5", style=ExecutionStyle.ADAPTIVE)
-    refused = await world.refused(large)
-    assert refused.code == "slicing_not_available"
-    assert "size 20000000000000000000" in refused.reason
-    for style in (ExecutionStyle.TWAP, ExecutionStyle.VWAP):
-        assert (await world.refused(request(style=style))).code == "slicing_not_available"
+    sliced = await world.planner.plan(large)
+    assert isinstance(sliced, Sliced)
+    assert sliced.amount == 20 * ETHER
+    assert sliced.count > 1
+    assert f"{sliced.count} slices cost least" in sliced.reason
+    assert "size 20000000000000000000" in sliced.reason
+
+
+async def test_the_slippage_of_the_whole_is_measured_from_an_earlier_price_where_that_is_stricter() -> None:
+    world = World()
+    plan = await world.plan(request())
+    received, spent = plan.marginal
+    kept = replace(request(), references=(Reference(plan.asset_in, plan.asset_out, spent, received),))
+    assert (await world.plan(kept)).limit_in == plan.limit_in
+    # The market is now 0.1 % dearer than at the reference: the limit stays where the reference puts it.
+    nearer = Reference(plan.asset_in, plan.asset_out, Amount(spent * 1000), Amount(received * 1001))
+    bound = (await world.plan(replace(request(), references=(nearer,)))).limit_in
+    assert plan.expected_in <= bound < plan.limit_in
+    far = Reference(plan.asset_in, plan.asset_out, Amount(spent * 100), Amount(received * 102))
+    refused = await world.refused(replace(request(), references=(far,)))
+    assert refused.code == "slippage_exceeded"
+    assert refused.retryable
+    other = Reference(plan.asset_out, plan.asset_in, Amount(1), Amount(10**30))
+    assert (await world.plan(replace(request(), references=(other,)))).limit_in == plan.limit_in
 
 
 async def test_allow_lists_are_kept() -> None:
