@@ -170,7 +170,8 @@ class VenueSuite:
                         continue
                     answered += 1
                     needed = await self._quoted(venue, head, _order(market, pair, False, out, amount))
-                    assert needed is None or needed <= amount
+                    # A venue may round in its own favour both ways: by a unit of the input.
+                    assert needed is None or needed <= amount + 1
                     back = await self._quoted(venue, head, _order(market, pair[::-1], True, out))
                     assert back is None or back <= amount
         assert answered, "no size was quoted: choose other amounts"
