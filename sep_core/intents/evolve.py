@@ -136,6 +136,7 @@ def _planned(state: IntentState, fact: IntentPlanned) -> IntentState:
         prices=fact.prices,
         attempt=fact.attempt,
         ends=ends,
+        whole=state.whole if state.fills else plan.whole,
         verdicts=(),
     )
 
@@ -143,7 +144,7 @@ def _planned(state: IntentState, fact: IntentPlanned) -> IntentState:
 def _withdrawn(state: IntentState, fact: PlanWithdrawn) -> IntentState:
     return replace(
         state,
-        status=_S.ACCEPTED,
+        status=_S.PARTIALLY_FILLED if state.fills else _S.ACCEPTED,
         plan=None,
         prices=None,
         verdicts=(),
@@ -161,7 +162,6 @@ def _steps_reverted(state: IntentState, fact: StepsReverted) -> IntentState:
     after = _withdrawn(state, PlanWithdrawn(fact.reason))
     return replace(
         after,
-        status=_S.PARTIALLY_FILLED if state.fills else _S.ACCEPTED,
         steps=(),
         gas_cost=Amount(state.gas_cost + fact.gas_cost),
     )
@@ -200,6 +200,7 @@ def _fill_recorded(state: IntentState, fact: FillRecorded) -> IntentState:
     after = replace(
         state,
         fills=fills,
+        attempts_before=state.attempt,
         spent=spent,
         received=received,
         gas_cost=Amount(state.gas_cost + fill.gas_cost),
@@ -270,7 +271,8 @@ def _nothing_exchanged(state: IntentState, fact: Fact) -> None:
 def _while_sent(state: IntentState) -> IntentStatus:
     if state.doubted_steps:
         return _S.IN_DOUBT
-    if state.fills and not state.filled:
+    # What is left waits for a plan; an earlier plan's fills say nothing of what is under way now.
+    if state.fills and state.tries == 0 and not state.filled:
         return _S.PARTIALLY_FILLED
     return _S.EXECUTING
 

@@ -49,12 +49,13 @@ class IntentRules:
 
 @dataclass(frozen=True, slots=True)
 class KnownAccount:
-    """An account of the configuration and what may be spent from it."""
+    """An account of the configuration, what may be spent from it, and its own executor contract, if any."""
 
     name: str
     chain: ChainRef
     address: Address
     funding: tuple[AssetId, ...]
+    executor: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from sep_hooks.types import (
     AssetId,
     Charge,
     Fill,
+    Flow,
     Intent,
     IntentId,
     IntentStatus,
@@ -36,6 +37,8 @@ class IntentState:
 
     REJECTED, EXPIRED and CANCELLED mean that nothing was exchanged: `fills` is empty there. `ends` are what is
     spent and what is received; plans of a rest may pass through other assets, `spent` and `received` speak of these.
+    `whole` is what the first of several transactions set out to do; `attempts_before` counts the plans up to the last
+    fill.
     """
 
     intent: Intent
@@ -57,6 +60,8 @@ class IntentState:
     transaction_hashes: tuple[str, ...] = ()
     fills: tuple[Fill, ...] = ()
     ends: tuple[AssetId, AssetId] | None = None
+    whole: tuple[Flow, Flow] | None = None
+    attempts_before: int = 0
     doubted_steps: frozenset[str] = frozenset()
     cancel_requested: bool = False
     code: str = ""
@@ -75,6 +80,11 @@ class IntentState:
     def open(self) -> bool:
         """Whether anything can still happen."""
         return not self.status.terminal
+
+    @property
+    def tries(self) -> int:
+        """How many plans there were since something of it was exchanged last."""
+        return self.attempt - self.attempts_before
 
     @property
     def plannable(self) -> bool:

@@ -10,6 +10,7 @@ from sep_core.planning.ports import (
     TransferReader,
     VenueGuard,
 )
+from sep_core.planning.progress import Progress
 from sep_core.planning.request import Planned, PlanRefused, PlanRequest, Reference, Sliced
 from sep_core.planning.venues import Venues
 
@@ -24,6 +25,7 @@ __all__ = [
     "Planned",
     "Planner",
     "PlanningChain",
+    "Progress",
     "Reference",
     "Sliced",
     "TransferReader",

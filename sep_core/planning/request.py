@@ -5,6 +5,8 @@ from datetime import datetime
 
 from sep_hooks.types import Address, Amount, AssetId, Intent, Plan, PriceBook
 
+from sep_core.planning.progress import Progress
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -21,7 +23,8 @@ class PlanRequest:
     """An accepted intent to be planned. `funding` is what the account may spend, the first what it sells into.
 
     `deadline` is the intent's effective one; `attempt` counts its plans from 1 and names the steps. `references`
-    are prices that the slippage of the whole is measured from, of which the intent is a part.
+    are prices that the slippage of the whole is measured from, of which the intent is a part. `executor` is the
+    account's own contract for several trades in one transaction; `progress` is what earlier ones have done.
     """
 
     intent: Intent
@@ -31,6 +34,8 @@ class PlanRequest:
     deadline: datetime
     attempt: int = 1
     references: tuple[Reference, ...] = ()
+    executor: Address | None = None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from sep_core.planning import (
     Planned,
     PlanRefused,
     PlanRequest,
+    Progress,
     Reference,
     Sliced,
     unforeseen,
@@ -124,6 +125,8 @@ class PlanQueue:
             state.deadline,
             state.attempt + 1,
             self._references(state),
+            account.executor,
+            _progress(state),
         )
         answer: Planned | Sliced | PlanRefused = PlanRefused(
             "planning_timed_out", f"no plan within {PLAN_SECONDS:g} s; nothing was sent", retryable=True
@@ -199,6 +202,17 @@ class PlanQueue:
         elif intent_id not in self._waiting:
             self._wanting.add(state)
             self._news.set()
+
+
+def _progress(state: IntentState) -> Progress | None:
+    """What earlier transactions have done of an intent whose plan left legs to later ones."""
+    if not state.fills or state.whole is None:
+        return None
+    spends, receives = state.whole
+    moved = tuple(one for fill in state.fills for one in fill.moved)
+    return Progress(
+        spends, receives, moved, frozenset(one.market for fill in state.fills for one in fill.passes)
+    )
 
 
 def _wanted(state: IntentState) -> Intent:

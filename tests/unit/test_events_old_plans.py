@@ -16,7 +16,7 @@ def as_first_release(body: Any) -> Any:
     plan = old["plan"]
     for side, flows in (("in", plan.pop("spends")), ("out", plan.pop("receives"))):
         plan |= {f"{figure}_{side}": flows[0][figure] for figure in ("asset", "expected", "limit", "quoted")}
-    for added in ("mode", "mode_reason", "later", "certificate", "sandwich"):
+    for added in ("mode", "mode_reason", "later", "certificate", "sandwich", "whole"):
         del plan[added]
     for step in plan["steps"]:
         del step["bundle"]

@@ -65,7 +65,8 @@ def filled_on_paper(world: World, command: RecordPaperFill, composition: Composi
     said = intents.execution_started(state, "paper", tuple(step.id for step in plan.steps), ())
     for fill in command.fills:
         said += intents.fill_recorded(_of(state, said), fill, simulated=True)
-    said += intents.settled(_of(state, said))
+    rest = _rest(_of(state, said), composition) if plan.later else intents.settled(_of(state, said))
+    said += rest
     entries = [one for fill in command.fills for one in portfolio.post_paper(owner, fill, state.prices)]
     return (*said, *entries, risk.convert_hold(state.id))
 
@@ -159,8 +160,11 @@ def _concluded(
     if len(own) < len(state.steps) or not all(one.status.finished for one in own):
         return ()
     state = _of(state, doubts)
-    # What attempts that reverted have cost is in the state already.
-    gas = state.gas_cost + sum(one.gas_used * one.effective_gas_price for one in own)
+    # What attempts that reverted have cost is in the state already; what earlier transactions cost besides their
+    # fills stands in the lane.
+    spent = [one.gas_used * one.effective_gas_price for one in own]
+    remembered = [one.gas_used * one.effective_gas_price for one in entries.values()]
+    gas = max(state.gas_cost + sum(spent), sum(remembered))
     plan = world.intents[intent_id].plan
     swaps = {step.id: step for step in (plan.steps if plan else ()) if step.exchanges}
     done = [one for one in own if one.step_id in swaps and one.status is EntryStatus.FINAL]
@@ -171,8 +175,22 @@ def _concluded(
         fill = fill_of_entry(entry, swaps[entry.step_id], lane.key.address)
         if fill is not None:
             said += intents.fill_recorded(_of(state, said), fill, simulated=False)
+    if plan is not None and plan.later:
+        return (*said, *_rest(_of(state, said), composition), risk.convert_hold(state.id))
     said += intents.settled(_of(state, said), gas_cost=Amount(gas))
     return (*said, risk.convert_hold(state.id))
+
+
+def _rest(state: IntentState, composition: Composition) -> Facts:
+    """A part is exchanged and the rest waits for a plan of its own, unless the intent's end came meanwhile."""
+    if state.cancel_requested:
+        reason = "its end was asked for when a part of it was exchanged; the rest was not sent"
+        return intents.failed(state, "cancelled_partially_filled", reason)
+    if state.deadline is not None and composition.clock.now() >= state.deadline:
+        return intents.expire(
+            state, "the deadline passed when a part of it was exchanged; the rest was not sent"
+        )
+    return ()
 
 
 def _without_effect(state: IntentState, own: list[NonceEntry], composition: Composition) -> Facts:
@@ -192,7 +210,7 @@ def _without_effect(state: IntentState, own: list[NonceEntry], composition: Comp
     late = state.deadline is not None and composition.clock.now() >= state.deadline
     if late or state.cancel_requested:
         return (*intents.expire(state, reason), released)
-    if state.attempt < composition.rules.most_attempts and composition.gone(state.intent) is None:
+    if state.tries < composition.rules.most_attempts and composition.gone(state.intent) is None:
         gas = sum(one.gas_used * one.effective_gas_price for one in own)
         return (*intents.retry(state, reason, Amount(gas)), released)
     after = f"{reason}; it was attempt {state.attempt} of {composition.rules.most_attempts}"

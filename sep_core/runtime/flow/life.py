@@ -111,8 +111,8 @@ def withdrawn(world: World, command: WithdrawPlan, composition: Composition) -> 
         return (*intents.expire(state, f"cancelled before anything was sent: {command.reason}"), released)
     if not command.retryable:
         return (*intents.risk_rejected(state, command.code, command.reason, (), "pre_sign"), released)
-    if state.attempt >= composition.rules.most_attempts:
-        reason = f"{state.attempt} plans went stale one after another, the last because {command.reason}"
+    if state.tries >= composition.rules.most_attempts:
+        reason = f"{state.tries} plans went stale one after another, the last because {command.reason}"
         return (*intents.risk_rejected(state, "plans_went_stale", reason, (), "pre_sign"), released)
     return (*intents.withdraw_plan(state, command.reason), released)
 

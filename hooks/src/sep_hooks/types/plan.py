@@ -47,7 +47,8 @@ class Plan:
 
     `marginal` is the price at size zero before fees, first received per first spent (numerator, denominator).
     `later` are legs that are left to further transactions and planned anew before them; `spends` and `receives`
-    speak of this plan's own steps, `certificate` of the whole. `slices` is the number that the style asked for.
+    speak of this plan's own steps, `certificate` of all its legs, `whole` of what the first of several transactions
+    set out to spend and receive, and binds all of them. `slices` is the number that the style asked for.
     """
 
     digest: str
@@ -70,6 +71,7 @@ class Plan:
     later: tuple[Leg, ...] = ()
     certificate: Certificate | None = None
     sandwich: SandwichBound | None = None
+    whole: tuple[Flow, Flow] | None = None
 
     @property
     def asset_in(self) -> AssetId:
