@@ -1,6 +1,7 @@
 """`sep explain`: why an intent went as it did."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,18 +84,31 @@ def _tell_plan(plan: "PlanView", assets: "AssetBook") -> None:
     click.echo(
         f"  plan {plan.digest[:18]}… on block {plan.block_number}, {plan.markets} markets, {plan.method}"
     )
-    line("expected", f"{plan.spends.text} for {plan.receives.text}")
+    line("mode", f"{plan.mode}: {assets.words(plan.mode_reason)}" if plan.mode_reason else plan.mode)
+    spent, got = (
+        " and ".join(one.expected.text for one in flows) for flows in (plan.all_spends, plan.all_receives)
+    )
+    line("expected", f"{spent} for {got}")
     line("its price", f"{plan.expected_price} {bought} for one {sold}")
     line(
         "price at size 0",
         f"{plan.marginal_price} before fees: {_percent(plan.slippage)} % are lost to size and fees",
     )
     line("quote on chain", f"{plan.quoted.text}, asked of the venue's own contract")
-    line("limits", f"at most {plan.spend_limit.text}, at least {plan.receive_limit.text}")
+    most, least = (
+        " and ".join(one.limit.text for one in flows) for flows in (plan.all_spends, plan.all_receives)
+    )
+    line("limits", f"at most {most}, at least {least}")
     line("slices", f"{plan.slices}, {_reason(plan, assets)}")
     for step in plan.steps:
         for leg in step.legs:
             line("market", f"{leg.market}: {leg.spends.text} for {leg.receives.text}")
+    for leg in plan.later:
+        line(
+            "later",
+            f"{leg.market}: {leg.spends.text} for {leg.receives.text}, planned anew before it is sent",
+        )
+    _tell_proof(plan, line)
     for step in plan.steps:
         line(
             step.id,
@@ -104,6 +118,40 @@ def _tell_plan(plan: "PlanView", assets: "AssetBook") -> None:
         )
     for left in plan.left_out:
         line("left out", f"{left.name}: {assets.words(left.reason)}")
+
+
+def _tell_proof(plan: "PlanView", line: Callable[[str, str], None]) -> None:
+    proof, sandwich = plan.certificate, plan.sandwich
+    if proof is not None:
+        gaps = [
+            f"{_basis_points(ratio)} bp {what}"
+            for ratio, what in (
+                (proof.gap_before_gas_ratio, "before gas"),
+                (proof.net_gap_ratio, "after gas"),
+            )
+            if ratio is not None
+        ]
+        line(
+            "gap",
+            f"no route over the snapshot is better by more than {', '.join(gaps)}" if gaps else "not known",
+        )
+        path = proof.single_path
+        if path is not None:
+            line(
+                "single path",
+                f"{path.spends.text} for {path.receives.text} through {', '.join(leg.market for leg in path.legs)}",
+            )
+    if sandwich is not None:
+        line(
+            "sandwich",
+            f"at most {sandwich.bound.text} can be taken, for gas of {sandwich.attack_gas} or more",
+        )
+
+
+def _basis_points(ratio: str) -> str:
+    from decimal import Decimal
+
+    return f"{Decimal(ratio) * 10_000:.4f}"
 
 
 def _percent(ratio: str) -> str:

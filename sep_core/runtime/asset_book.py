@@ -1,6 +1,7 @@
 """Names and decimals of assets, for people."""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal, localcontext
 
 from sep_hooks.errors import InvalidAsset
@@ -52,6 +53,13 @@ class AssetBook:
         """An amount as people write it, exact, with its symbol."""
         asset = self.asset(asset_id)
         return f"{decimal_text(amount, asset.decimals)} {asset.symbol}"
+
+    def texts(self, amounts: Iterable[tuple[AssetId, int]]) -> str:
+        """Several amounts, those of one asset together."""
+        sums: dict[AssetId, int] = {}
+        for asset, amount in amounts:
+            sums[asset] = sums.get(asset, 0) + amount
+        return " and ".join(self.text(asset, amount) for asset, amount in sums.items())
 
     def quantity(self, unit: str, number: int) -> str:
         """A number of a rule in the unit that it names: an asset by id or symbol, parts per million, or a count."""

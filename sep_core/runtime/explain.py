@@ -67,13 +67,13 @@ def _what(state: IntentState, fact: Fact, assets: AssetBook) -> str:
 
 def _summary(state: IntentState, assets: AssetBook) -> str:
     wanted = explain_slices.wanted(state, assets)
-    plan = state.plan
+    ends = state.ends
     if state.slices is not None:
         return f"Wanted: {wanted}. {explain_slices.summary(state, state.slices, assets)}"
     match state.status:
-        case IntentStatus.SETTLED if plan is not None:
-            spent = assets.text(plan.asset_in, state.spent)
-            received = assets.text(plan.asset_out, state.received)
+        case IntentStatus.SETTLED if ends is not None:
+            spent = assets.text(ends[0], state.spent)
+            received = assets.text(ends[1], state.received)
             return f"Wanted: {wanted}. Settled: {spent} were exchanged for {received}."
         case IntentStatus.REJECTED | IntentStatus.FAILED | IntentStatus.EXPIRED | IntentStatus.CANCELLED:
             why = _refusal(state.code, state.reason, state.verdicts, assets)
@@ -104,6 +104,14 @@ def _money(state: IntentState, lane: LaneState | None, assets: AssetBook) -> str
             return "In the books, final, from amounts decoded out of the receipts."
         case IntentStatus.REJECTED | IntentStatus.CANCELLED:
             return "Nothing was sent; nothing moved."
+        case IntentStatus.FAILED if state.fills:
+            moved = assets.texts((asset, change) for fill in state.fills for asset, change in fill.moved)
+            return f"A part was exchanged and stands in the books, final: {moved}. The rest was not sent."
+        case IntentStatus.PARTIALLY_FILLED if state.plan is None or state.plan.later:
+            moved = assets.texts((asset, change) for fill in state.fills for asset, change in fill.moved)
+            return (
+                f"Exchanged so far, final: {moved}. Nothing else is under way; the rest waits for its plan."
+            )
         case IntentStatus.EXPIRED | IntentStatus.FAILED:
             spent = f"; gas of {decimal_text(state.gas_cost, 18)} was spent" if state.gas_cost else ""
             sent = (
@@ -149,9 +157,10 @@ def _told(fact: Fact, assets: AssetBook) -> str:
             plan = fact.plan
             return (
                 f"plan {fact.attempt} on block {plan.snapshot.block.number} over {plan.snapshot.markets} markets:"
-                f" {assets.text(plan.asset_in, plan.expected_in)} for"
-                f" {assets.text(plan.asset_out, plan.expected_out)} through"
+                f" {assets.texts((flow.asset, flow.expected) for flow in plan.spends)} for"
+                f" {assets.texts((flow.asset, flow.expected) for flow in plan.receives)} through"
                 f" {', '.join(leg.market for leg in plan.legs)} ({plan.method})"
+                + (f"; {len(plan.later)} legs are left to later transactions" if plan.later else "")
             )
         case PlanWithdrawn():
             return f"plan withdrawn before anything was sent: {fact.reason}"
@@ -170,10 +179,9 @@ def _told(fact: Fact, assets: AssetBook) -> str:
             return f"doubt about step {fact.step_id} ended by evidence: {fact.evidence}"
         case FillRecorded():
             fill = fact.fill
-            return (
-                f"filled: {assets.text(fill.asset_in, fill.amount_in)} for"
-                f" {assets.text(fill.asset_out, fill.amount_out)} in block {fill.block.number}"
-            )
+            spent = assets.texts((asset, -change) for asset, change in fill.moved if change <= 0)
+            got = assets.texts((asset, change) for asset, change in fill.moved if change > 0)
+            return f"filled: {spent} for {got} in block {fill.block.number}"
         case IntentSettled():
             return f"settled; gas cost {decimal_text(fact.gas_cost, 18)}"
         case IntentFailed():

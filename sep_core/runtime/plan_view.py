@@ -3,13 +3,24 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
+from math import isfinite
 
-from sep_hooks.types import Plan, Step, Verdict
+from sep_hooks.types import Certificate, Flow, Leg, Plan, SandwichBound, Step, Verdict
 
 from sep_core.execution import NonceEntry
 from sep_core.runtime.asset_book import AssetBook
 from sep_core.runtime.native import checksum_address
-from sep_core.runtime.views import LeftOutView, LegView, PlanView, StepView, VerdictView
+from sep_core.runtime.views import (
+    CertificateView,
+    FlowView,
+    LeftOutView,
+    LegView,
+    PlanView,
+    SandwichView,
+    SinglePathView,
+    StepView,
+    VerdictView,
+)
 
 PRICE_DIGITS = 12
 
@@ -33,6 +44,10 @@ def plan_view(plan: Plan, attempt: int, assets: AssetBook, entries: Mapping[str,
         block_time=datetime.fromtimestamp(plan.snapshot.timestamp, UTC),
         markets=plan.snapshot.markets,
         method=plan.method,
+        mode=plan.mode,
+        mode_reason=plan.mode_reason,
+        all_spends=[_flow(flow, assets) for flow in plan.spends],
+        all_receives=[_flow(flow, assets) for flow in plan.receives],
         exact_in=plan.exact_in,
         spends=assets.amount(plan.asset_in, plan.expected_in),
         receives=assets.amount(plan.asset_out, plan.expected_out),
@@ -47,6 +62,9 @@ def plan_view(plan: Plan, attempt: int, assets: AssetBook, entries: Mapping[str,
         gas_limit=plan.gas_limit,
         max_fee_per_gas=str(plan.max_fee_per_gas),
         steps=[_step(step, assets, entries.get(step.id)) for step in plan.steps],
+        later=[_leg(leg, assets) for leg in plan.later],
+        certificate=None if plan.certificate is None else _certificate(plan, plan.certificate, assets),
+        sandwich=None if plan.sandwich is None else _sandwich(plan.sandwich, assets),
         left_out=[LeftOutView(name=one.name, reason=one.reason) for one in plan.left_out],
     )
 
@@ -74,6 +92,61 @@ def verdict_views(verdicts: Sequence[Verdict]) -> list[VerdictView]:
     ]
 
 
+def _leg(leg: Leg, assets: AssetBook) -> LegView:
+    return LegView(
+        market=leg.market,
+        spends=assets.amount(leg.asset_in, leg.amount_in),
+        receives=assets.amount(leg.asset_out, leg.amount_out),
+    )
+
+
+def _flow(flow: Flow, assets: AssetBook) -> FlowView:
+    return FlowView(
+        expected=assets.amount(flow.asset, flow.expected),
+        limit=assets.amount(flow.asset, flow.limit),
+        quoted=assets.amount(flow.asset, flow.quoted),
+    )
+
+
+def _certificate(plan: Plan, proof: Certificate, assets: AssetBook) -> CertificateView:
+    measured = plan.asset_out if plan.exact_in else plan.asset_in
+    if plan.whole is not None:
+        measured = plan.whole[1].asset if plan.exact_in else plan.whole[0].asset
+    path = proof.single_path
+    return CertificateView(
+        method=proof.method,
+        measure=measured,
+        bound=proof.bound,
+        gap_before_gas=proof.gap_before_gas,
+        gap_before_gas_ratio=_double(proof.gap_before_gas),
+        net_gap=proof.net_gap,
+        net_gap_ratio=_double(proof.net_gap),
+        arbitrage=proof.arbitrage,
+        prices={one.asset: one.price for one in proof.prices},
+        iterations=proof.iterations,
+        single_path=None
+        if path is None
+        else SinglePathView(
+            legs=[_leg(leg, assets) for leg in path.legs],
+            spends=assets.amount(path.legs[0].asset_in, path.amount_in),
+            receives=assets.amount(path.legs[-1].asset_out, path.amount_out),
+            gas=path.gas,
+        ),
+    )
+
+
+def _sandwich(bound: SandwichBound, assets: AssetBook) -> SandwichView:
+    return SandwichView(bound=assets.amount(bound.asset, bound.amount), attack_gas=bound.attack_gas)
+
+
+def _double(text: str) -> str | None:
+    """A double's exact text as a rounded decimal; None where there is none."""
+    if not text:
+        return None
+    number = float.fromhex(text)
+    return _text(Decimal(number)) if isfinite(number) else None
+
+
 def _step(step: Step, assets: AssetBook, entry: NonceEntry | None) -> StepView:
     return StepView(
         id=step.id,
@@ -83,14 +156,7 @@ def _step(step: Step, assets: AssetBook, entry: NonceEntry | None) -> StepView:
         gas_limit=step.gas_limit,
         spender=None if step.spender is None else checksum_address(step.spender),
         allowance=None if step.allowance is None else str(step.allowance),
-        legs=[
-            LegView(
-                market=leg.market,
-                spends=assets.amount(leg.asset_in, leg.amount_in),
-                receives=assets.amount(leg.asset_out, leg.amount_out),
-            )
-            for leg in step.legs
-        ],
+        legs=[_leg(leg, assets) for leg in step.legs],
         status=None if entry is None else entry.status,
         nonce=None if entry is None else entry.nonce,
         transaction_hash=None if entry is None or not entry.hash else entry.hash,

@@ -192,8 +192,55 @@ class LeftOutView(View):
     reason: str
 
 
+class FlowView(View):
+    """An asset that the plan's steps spend or bring: expected on the snapshot, bounded on chain, quoted there."""
+
+    expected: AmountView
+    limit: AmountView
+    quoted: AmountView
+
+
+class SinglePathView(View):
+    """The best path that is not split, for comparison."""
+
+    legs: list[LegView]
+    spends: AmountView
+    receives: AmountView
+    gas: int
+
+
+class CertificateView(View):
+    """How far from the best possible the whole route can be at most; numbers as exact texts of doubles.
+
+    `bound` is in base units of `measure`; gaps are fractions of it, rounded to 12 digits in `*_ratio`.
+    """
+
+    method: str
+    measure: str
+    bound: str
+    gap_before_gas: str
+    gap_before_gas_ratio: RatioText | None
+    net_gap: str
+    net_gap_ratio: RatioText | None
+    arbitrage: bool
+    prices: dict[str, str]
+    iterations: int
+    single_path: SinglePathView | None
+
+
+class SandwichView(View):
+    """The most that whoever sees the step before it is included can take, and the least gas that this needs."""
+
+    bound: AmountView
+    attack_gas: int
+
+
 class PlanView(View):
-    """The chosen plan: expectations exact for the snapshot, limits that hold on chain, the independent quote."""
+    """The chosen plan: expectations exact for the snapshot, limits that hold on chain, the independent quote.
+
+    `spends`, `receives` and their limits are the first of `all_spends` and `all_receives`; `later` are legs that are
+    left to further transactions.
+    """
 
     digest: str
     attempt: int
@@ -203,7 +250,11 @@ class PlanView(View):
     block_time: datetime
     markets: int
     method: str
+    mode: str
+    mode_reason: str
     exact_in: bool
+    all_spends: list[FlowView]
+    all_receives: list[FlowView]
     spends: AmountView
     receives: AmountView
     spend_limit: AmountView
@@ -217,6 +268,9 @@ class PlanView(View):
     gas_limit: int
     max_fee_per_gas: AmountText
     steps: list[StepView]
+    later: list[LegView]
+    certificate: CertificateView | None
+    sandwich: SandwichView | None
     left_out: list[LeftOutView]
 
 
