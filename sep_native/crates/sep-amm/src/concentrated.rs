@@ -1,5 +1,6 @@
 use ruint::aliases::U256;
 
+use crate::swap_path::{Passed, Stop, SwapPath};
 use crate::swap_step::swap_step;
 use crate::tick_math::{sqrt_price_within, tick_within};
 use crate::tick_table::{NextTick, Tick, TickTable};
@@ -28,6 +29,8 @@ pub struct ConcentratedLiquidity {
     liquidity: u128,
     fee_ppm: u32,
     table: TickTable,
+    /// Sums for falling and for rising prices.
+    paths: [SwapPath; 2],
 }
 
 /// A swap on its way through the ticks.
@@ -38,6 +41,28 @@ struct Walk {
     remaining: U256,
     counter_amount: U256,
     crossed: u32,
+    /// The last step ended short of its stop, so that the tick is that of the price.
+    between_ticks: bool,
+}
+
+impl Walk {
+    /// This place, with what was taken and given since `amount` remained and `counter` had been exchanged.
+    fn stop(&self, (amount, counter): (U256, U256), crossed: u32, exact_in: bool) -> Stop {
+        let (moved, countered) = (amount - self.remaining, self.counter_amount - counter);
+        let (amount_in, amount_out) = if exact_in {
+            (moved, countered)
+        } else {
+            (countered, moved)
+        };
+        Stop {
+            tick: self.tick,
+            liquidity: self.liquidity,
+            price: self.price,
+            amount_in,
+            amount_out,
+            crossed: self.crossed - crossed,
+        }
+    }
 }
 
 impl ConcentratedLiquidity {
@@ -61,6 +86,7 @@ impl ConcentratedLiquidity {
             liquidity,
             fee_ppm,
             table,
+            paths: Default::default(),
         })
     }
 
@@ -136,6 +162,7 @@ impl ConcentratedLiquidity {
         Ok(Self {
             liquidity,
             table,
+            paths: Default::default(),
             ..*self
         })
     }
@@ -172,10 +199,13 @@ impl ConcentratedLiquidity {
         let (quote, walk) = self.walk(zero_for_one, amount, exact_in, limit)?;
         let state = Self {
             sqrt_price_x96: walk.price,
-            tick: walk.tick,
+            tick: if walk.between_ticks {
+                tick_within(walk.price)
+            } else {
+                walk.tick
+            },
             liquidity: walk.liquidity,
-            fee_ppm: self.fee_ppm,
-            table: self.table.clone(),
+            ..self.clone()
         };
         Ok((quote, state))
     }
@@ -205,9 +235,14 @@ impl ConcentratedLiquidity {
             remaining: amount,
             counter_amount: U256::ZERO,
             crossed: 0,
+            between_ticks: false,
         };
-        while !walk.remaining.is_zero() && walk.price != stop {
-            self.step(&mut walk, zero_for_one, exact_in, stop, edges)?;
+        if limit == SwapLimit::Whole {
+            self.walk_along(&mut walk, zero_for_one, exact_in, stop, edges)?;
+        } else {
+            while !walk.remaining.is_zero() && walk.price != stop {
+                self.step(&mut walk, zero_for_one, exact_in, stop, edges)?;
+            }
         }
         let moved = amount - walk.remaining;
         let (amount_in, amount_out) = if exact_in {
@@ -231,6 +266,61 @@ impl ConcentratedLiquidity {
         ))
     }
 
+    /// Walks on to the end, jumping over the whole steps that were summed up before.
+    fn walk_along(
+        &self,
+        walk: &mut Walk,
+        zero_for_one: bool,
+        exact_in: bool,
+        end: U256,
+        edges: (U256, U256),
+    ) -> Result<(), AmmError> {
+        let is_done = |walk: &Walk| walk.remaining.is_zero() || walk.price == end;
+        if is_done(walk) || !self.step(walk, zero_for_one, exact_in, end, edges)? || is_done(walk) {
+            return Ok(());
+        }
+        let path = &self.paths[usize::from(!zero_for_one)];
+        let here = walk.stop(
+            (walk.remaining, walk.counter_amount),
+            walk.crossed,
+            exact_in,
+        );
+        if let Some(reached) = path.jump(&here, walk.remaining, exact_in) {
+            let (moved, countered) = if exact_in {
+                (reached.amount_in, reached.amount_out)
+            } else {
+                (reached.amount_out, reached.amount_in)
+            };
+            walk.remaining -= moved;
+            walk.counter_amount = walk
+                .counter_amount
+                .checked_add(countered)
+                .ok_or(AmmError::AmountTooLarge)?;
+            walk.crossed += reached.crossed;
+            walk.price = reached.price;
+            walk.tick = reached.tick;
+            walk.liquidity = reached.liquidity;
+        }
+        let (begun, crossed) = ((walk.remaining, walk.counter_amount), walk.crossed);
+        let mut passed = Passed::new(walk.stop(begun, crossed, exact_in));
+        let mut outcome = Ok(());
+        while outcome.is_ok() && !is_done(walk) {
+            match self.step(walk, zero_for_one, exact_in, end, edges) {
+                // An output that ends here may have arrived by rounding, with less than the whole step.
+                Ok(arrived) if arrived && (exact_in || !walk.remaining.is_zero()) => {
+                    passed.push(walk.stop(begun, crossed, exact_in));
+                }
+                Ok(_) => {}
+                Err(error) => outcome = Err(error),
+            }
+        }
+        if !passed.is_empty() {
+            path.remember(passed);
+        }
+        outcome
+    }
+
+    /// One step; whether it ended at its stop, whole.
     fn step(
         &self,
         walk: &mut Walk,
@@ -238,7 +328,7 @@ impl ConcentratedLiquidity {
         exact_in: bool,
         stop: U256,
         (low, high): (U256, U256),
-    ) -> Result<(), AmmError> {
+    ) -> Result<bool, AmmError> {
         let next = self.next(walk, zero_for_one, stop);
         let next_price = sqrt_price_within(next.index);
         let target = if zero_for_one {
@@ -279,7 +369,8 @@ impl ConcentratedLiquidity {
             .ok_or(AmmError::AmountTooLarge)?;
         let moved = step.next_price != walk.price;
         walk.price = step.next_price;
-        if walk.price == next_price {
+        let arrived = walk.price == next_price;
+        if arrived {
             if let Some(net) = next.net {
                 let change = if zero_for_one {
                     net.checked_neg()
@@ -298,10 +389,11 @@ impl ConcentratedLiquidity {
             } else {
                 next.index
             };
+            walk.between_ticks = false;
         } else if moved {
-            walk.tick = tick_within(walk.price);
+            walk.between_ticks = true;
         }
-        Ok(())
+        Ok(arrived)
     }
 
     /// The next stop of the price. The contract stops at the end of every word of 256 ticks, and each stop

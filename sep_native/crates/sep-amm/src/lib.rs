@@ -17,6 +17,7 @@ pub mod real;
 mod sampled;
 mod sqrt_price;
 mod stable;
+mod swap_path;
 mod swap_step;
 mod tick_math;
 mod tick_table;

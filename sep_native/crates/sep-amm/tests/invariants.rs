@@ -170,6 +170,26 @@ proptest! {
     }
 
     #[test]
+    fn what_swaps_remember_changes_no_answer(
+        pool in concentrated(),
+        swaps in prop::collection::vec((amount(), any::<bool>(), any::<bool>(), any::<bool>()), 1..12),
+    ) {
+        let mut pool = pool;
+        for (amount, direction, exact_in, moves) in swaps {
+            // A pool that was never asked anything walks every step.
+            let fresh = ConcentratedLiquidity::new(
+                pool.sqrt_price_x96(), pool.tick(), pool.liquidity(), pool.fee_ppm(), pool.table().clone()).unwrap();
+            let expected = fresh.after(direction, amount, exact_in);
+            let found = pool.after(direction, amount, exact_in);
+            prop_assert_eq!(&found, &expected);
+            prop_assert_eq!(pool.quote(direction, amount, exact_in), expected.as_ref().map(|after| after.0).map_err(|error| *error));
+            if let (true, Ok((_, next))) = (moves, found) {
+                pool = next;
+            }
+        }
+    }
+
+    #[test]
     fn a_burn_undoes_its_mint(
         pool in concentrated(), offset in -50i32..50, width in 1i32..50, liquidity in 1i128..1 << 90,
     ) {
