@@ -1,6 +1,7 @@
 """Ends intents whose deadline passed before anything was sent."""
 
 import heapq
+import math
 from datetime import datetime
 
 import anyio
@@ -13,7 +14,10 @@ from sep_core.runtime.commands import ExpireIntent
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.world import Touched
 
-LONGEST_WAIT_SECONDS = 30.0
+LOOK_SECONDS = 1.0
+"""How often the clock is looked at while an intent is open: a sleep knows nothing of a clock that is set, or of a
+machine that slept."""
+
 RETRY_SECONDS = 1.0
 
 
@@ -56,9 +60,9 @@ class Deadlines:
                 self._known.discard(intent_id)
             else:
                 still_open.append((deadline, intent_id))
-        wait = RETRY_SECONDS if still_open else LONGEST_WAIT_SECONDS
+        wait = RETRY_SECONDS if still_open else math.inf
         if self._heap:
-            wait = min(wait, (self._heap[0][0] - now).total_seconds())
+            wait = min(wait, LOOK_SECONDS, (self._heap[0][0] - now).total_seconds())
         for one in still_open:
             heapq.heappush(self._heap, one)
         return wait

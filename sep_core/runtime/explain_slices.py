@@ -36,13 +36,17 @@ def summary(state: IntentState, slices: Slices, assets: AssetBook) -> str:
     """How far an intent in slices came, or how it ended."""
     done, total = (assets.text(state.intent.assets[0].asset.id, one) for one in (slices.done, slices.total))
     settled = sum(one.status is IntentStatus.SETTLED for one in slices.children)
-    count = len(slices.children) + len(slices.pending)
-    so_far = f"{settled} of {count} slices settled, {done} of {total}{_exchanged(slices, assets)}"
+    to_come = f", {len(slices.pending)} are to come" if slices.pending else ""
+    so_far = (
+        f"{settled} of {len(slices.children)} released slices settled{to_come};"
+        f" {done} of {total} done{_exchanged(slices, assets)}"
+    )
     if state.status is IntentStatus.SETTLED:
         return f"Settled: {so_far}."
     if state.open:
         return f"It is {state.status}: {so_far}."
-    return f"{state.status.capitalize()} with what was done: {so_far}. {assets.words(state.reason).capitalize()}."
+    why = assets.words(slices.closed_reason or state.reason).rstrip(".")
+    return f"{state.status.capitalize()} with what was done, as {why}: {so_far}."
 
 
 def money(state: IntentState, slices: Slices) -> str:
