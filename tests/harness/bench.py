@@ -94,6 +94,12 @@ def twap(name: str, amount: int = 3 * 10**16 + 1, *, slices: int = 3, window_ms:
     return wish(name, "DISPOSE", "WETH", amount, window_ms, "0.05", style="TWAP", slicing={"slices": slices})
 
 
+def early_slices(name: str, count: int, amount: int = 10**16 + 1) -> Wish:
+    """WETH for USDC in slices in the first tenth of a wide window, so that much time is left after them."""
+    slicing = {"profile": ["1"] * count + ["0"] * (9 * count)}
+    return wish(name, "DISPOSE", "WETH", amount, 600_000, "0.05", style="VWAP", slicing=slicing)
+
+
 def new_key_file(folder: Path) -> Keystore:
     """The account's key file, quick to open."""
     return Keystore.import_key(folder / KEY_FILE, KEY, PASSWORD.encode(), scrypt_log_n=2)

@@ -20,6 +20,7 @@ from typing import Any
 
 from sep_native.sim import SimChain
 
+from sep_core.runtime.views import IntentView
 from sep_core.telemetry.crashpoints import armed
 
 from .bench import DATA, TOKENS, new_chain
@@ -140,18 +141,20 @@ class Explorer:
             if not self.scenario.paper:
                 await check_books(kernel)
         check_log(folder / DATA)
-        self._check_money(chain, [one.status for one in views])
+        self._check_money(chain, views)
         if not self.scenario.ends >= set(ended):
             raise Broken(f"ended {dict(ended)}: {[one.reason for one in views]}")
         self.found.ended.update(ended)
 
-    def _check_money(self, chain: SimChain, statuses: Sequence[str]) -> None:
-        """What settled wishes changed, in exact amounts, and nothing twice: read from the tokens themselves."""
+    def _check_money(self, chain: SimChain, views: Sequence[IntentView]) -> None:
+        """What wishes and slices changed, in exact amounts, and nothing twice: read from the tokens themselves."""
         expected = dict(self._before)
-        for one, status in zip(self.scenario.wishes, statuses, strict=True):
-            if status == "SETTLED" and not self.scenario.paper:
+        for one, view in zip(self.scenario.wishes, views, strict=True):
+            if not self.scenario.paper:
                 body = json.loads(one.body)
-                amount = int(body["assets"][0]["amount"])
+                amount = int(body["assets"][0]["amount"]) if view.status == "SETTLED" else 0
+                if view.slices is not None:
+                    amount = int(view.slices.done.amount)
                 expected["WETH"] += amount if body["type"] == "ACQUIRE" else -amount
         held = _balances(chain)
         if held != expected:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sep_native.sim import SimChain
 
-from .bench import GENESIS, Wish, acquire, dispose
+from .bench import GENESIS, Wish, acquire, dispose, early_slices
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -132,6 +132,28 @@ CANCELLED = Scenario(
     ends=frozenset({"SETTLED", "CANCELLED", "EXPIRED"}),
 )
 
+SLICED = Scenario("sliced", (early_slices("in slices", 2),), clock=FastClock)
+
+SLICED_CANCELLED = Scenario(
+    "sliced-cancelled",
+    (early_slices("in slices", 2), early_slices("as well", 3), acquire("with approval")),
+    clock=FastClock,
+    cancels=True,
+    ends=frozenset({"SETTLED", "CANCELLED", "EXPIRED"}),
+)
+
 SCENARIOS = {
-    one.name: one for one in (PLAIN, REORGANISED, DOUBTED, PAPER, MOVED, REVERTED, EXPIRED, CANCELLED)
+    one.name: one
+    for one in (
+        PLAIN,
+        REORGANISED,
+        DOUBTED,
+        PAPER,
+        MOVED,
+        REVERTED,
+        EXPIRED,
+        CANCELLED,
+        SLICED,
+        SLICED_CANCELLED,
+    )
 }

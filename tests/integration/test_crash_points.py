@@ -20,7 +20,10 @@ from ..harness.scenario import SCENARIOS
 
 LIMIT_SECONDS = 240
 DEATHS = {"plain": 2}
-SHARDS = (("plain", "paper"), ("reorganised", "doubted", "expired", "moved", "reverted", "cancelled"))
+SHARDS = (
+    ("plain", "paper", "sliced", "sliced-cancelled"),
+    ("reorganised", "doubted", "expired", "moved", "reverted", "cancelled"),
+)
 
 NOT_PASSED = {
     "planning.widen": "the simulated venue loads all ticks at once",
