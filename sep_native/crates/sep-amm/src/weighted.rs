@@ -11,6 +11,11 @@ const SWAP_RATIO_MAX: U256 = U256::from_limbs([300_000_000_000_000_000, 0, 0, 0]
 const BALANCE_BITS: usize = 112;
 const UNIT: u64 = 1_000_000_000_000_000_000;
 const TOO_LARGE: AmmError = AmmError::AmountTooLarge;
+/// A side without a balance buys and sells nothing.
+const EMPTY: AmmError = AmmError::InsufficientLiquidity {
+    amount_in: U256::ZERO,
+    amount_out: U256::ZERO,
+};
 
 /// A pool whose product of balances, each to the power of its weight, never falls (Balancer V2).
 ///
@@ -212,22 +217,22 @@ impl WeightedProduct {
         let fee = mul_up(amount_in, U256::from(self.fee)).ok_or(TOO_LARGE)?;
         let given = mul_down(amount_in - fee, sides.scaling_in).ok_or(TOO_LARGE)?;
         if given > mul_down(sides.balance_in, SWAP_RATIO_MAX).ok_or(TOO_LARGE)? {
-            return Err(self.insufficient(sides));
+            return Err(self.most_in(sides));
         }
         Self::scaled_out(sides, given)
             .and_then(|gained| div_down(gained, sides.scaling_out))
-            .ok_or_else(|| self.insufficient(sides))
+            .ok_or(EMPTY)
     }
 
     fn amount_in(&self, sides: &Sides, amount_out: U256) -> Result<U256, AmmError> {
         let taken = mul_down(amount_out, sides.scaling_out).ok_or(TOO_LARGE)?;
         if taken > mul_down(sides.balance_out, SWAP_RATIO_MAX).ok_or(TOO_LARGE)? {
-            return Err(self.insufficient(sides));
+            return Err(self.most_out(sides));
         }
         Self::scaled_in(sides, taken)
             .and_then(|given| div_up(given, sides.scaling_in))
             .and_then(|given| div_up(given, complement(U256::from(self.fee))))
-            .ok_or_else(|| self.insufficient(sides))
+            .ok_or(EMPTY)
     }
 
     /// Output for a scaled input after the fee; `None` where there is no input balance.
@@ -244,21 +249,29 @@ impl WeightedProduct {
         mul_up(sides.balance_in, power.checked_sub(ONE)?)
     }
 
-    /// The most that one swap may move in this direction.
-    fn insufficient(&self, sides: &Sides) -> AmmError {
-        let most_given = mul_down(sides.balance_in, SWAP_RATIO_MAX).unwrap_or_default();
-        let amount_in = div_down(most_given, sides.scaling_in)
+    /// The most that one swap of an exact input may move.
+    fn most_in(&self, sides: &Sides) -> AmmError {
+        let amount_in = mul_down(sides.balance_in, SWAP_RATIO_MAX)
+            .and_then(|given| div_down(given, sides.scaling_in))
             .and_then(|given| div_down(given, complement(U256::from(self.fee))))
             .unwrap_or_default();
-        let amount_out = Self::scaled_out(sides, most_given)
-            .and_then(|gained| div_down(gained, sides.scaling_out))
-            .unwrap_or_default();
-        let most_taken = mul_down(sides.balance_out, SWAP_RATIO_MAX)
-            .and_then(|taken| div_down(taken, sides.scaling_out))
-            .unwrap_or_default();
+        // What this input leaves after the fee is within the limit, so this does not come back here.
+        let amount_out = self.amount_out(sides, amount_in).unwrap_or_default();
         AmmError::InsufficientLiquidity {
             amount_in,
-            amount_out: amount_out.min(most_taken),
+            amount_out,
+        }
+    }
+
+    /// The most that one swap of an exact output may move.
+    fn most_out(&self, sides: &Sides) -> AmmError {
+        let amount_out = mul_down(sides.balance_out, SWAP_RATIO_MAX)
+            .and_then(|taken| div_down(taken, sides.scaling_out))
+            .unwrap_or_default();
+        let amount_in = self.amount_in(sides, amount_out).unwrap_or_default();
+        AmmError::InsufficientLiquidity {
+            amount_in,
+            amount_out,
         }
     }
 }
