@@ -21,6 +21,9 @@ pub enum RouteError {
     /// The problem or the market contradicts itself.
     #[error("{0}")]
     Invalid(&'static str),
+    /// A certificate does not hold; the text says what differs.
+    #[error("the certificate does not hold: {0}")]
+    Refuted(String),
     /// The market's own mathematics refused.
     #[error(transparent)]
     Amm(#[from] AmmError),

@@ -1,26 +1,28 @@
-//! Routing over a snapshot of markets: the best single path on exact amounts.
+//! Routing over a snapshot of markets: the best plan, split over as many markets as it takes, with a proof.
 //!
-//! A path visits no asset twice, so it uses each market once at most and no loop hides in it. Where no market
-//! offers more than the best marginal prices say, a shortest-path search with those prices as potentials finds
-//! it; elsewhere, with arbitrage in the snapshot, a relaxation limited in hops does.
+//! Every set of prices bounds what any plan can reach; the best prices are found by a second-order method, the
+//! flows at them become exact integer amounts, and the bound stays with the plan as its certificate. The best
+//! single path on exact amounts is searched for as well; no plan is ever worse.
 
-mod bounds;
+mod certificate;
 mod error;
-mod exhaustive;
-mod graph;
-mod label;
+pub mod generate;
+mod leg;
 mod market;
 mod network;
+mod path;
+mod prepared;
 mod problem;
-mod relaxation;
-mod search;
-mod shortest;
 mod solution;
+mod solve;
 mod value;
 
+pub use certificate::Verified;
 pub use error::RouteError;
+pub use leg::Leg;
 pub use market::{Market, MarketState};
 pub use network::Network;
-pub use problem::{HOPS_MAX, Problem};
-pub use solution::{Leg, Method, Solution};
+pub use path::{HOPS_MAX, PathMethod, PathProblem, PathSolution};
+pub use problem::{Arbitrage, Fraction, Limits, Problem, Target, Utility};
+pub use solution::{BestPath, Method, Solution};
 pub use value::{Ratio, Wide};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use sep_amm::{ConcentratedLiquidity, ConstantProduct, U256};
-use sep_route::{MarketState, Method, Network, Problem, RouteError, Solution, Wide};
+use sep_route::{MarketState, Network, PathMethod, PathProblem, PathSolution, RouteError, Wide};
 
 const FEES: [u32; 4] = [0, 100, 3000, 10_000];
 
@@ -91,8 +91,7 @@ fn network(specs: &[Spec]) -> Network {
         network
             .set(
                 &format!("market{at:02}"),
-                &name(spec.first),
-                &name(spec.second),
+                &[&name(spec.first), &name(spec.second)],
                 spec.state.clone(),
                 0,
             )
@@ -125,7 +124,12 @@ fn brute_force_in(
             if from != at || seen.contains(&to) {
                 continue;
             }
-            let Ok(quote) = spec.state.quote(zero_for_one, amount, true) else {
+            let Ok(quote) = spec.state.quote(
+                usize::from(!zero_for_one),
+                usize::from(zero_for_one),
+                amount,
+                true,
+            ) else {
                 continue;
             };
             if quote.amount_out.is_zero() {
@@ -170,7 +174,12 @@ fn brute_force_out(
             if to != at || seen.contains(&from) {
                 continue;
             }
-            let Ok(quote) = spec.state.quote(zero_for_one, amount, false) else {
+            let Ok(quote) = spec.state.quote(
+                usize::from(!zero_for_one),
+                usize::from(zero_for_one),
+                amount,
+                false,
+            ) else {
                 continue;
             };
             seen.push(from);
@@ -189,7 +198,7 @@ fn brute_force_out(
 }
 
 /// Replays the legs: exact amounts, a chain of assets, no market twice.
-fn check(network: &Network, solution: &Solution, exact_in: bool) {
+fn check(network: &Network, solution: &PathSolution, exact_in: bool) {
     let mut markets = BTreeSet::new();
     for leg in &solution.legs {
         assert!(markets.insert(leg.market.clone()));
@@ -199,7 +208,7 @@ fn check(network: &Network, solution: &Solution, exact_in: bool) {
             leg.amount_out
         };
         let quote = network
-            .quote(&leg.market, &leg.asset_in, amount, exact_in)
+            .quote(&leg.market, &leg.asset_in, None, amount, exact_in)
             .unwrap();
         assert_eq!(
             (quote.amount_in, quote.amount_out),
@@ -236,10 +245,10 @@ fn check_exact_in(
     specs: &[Spec],
     amount: u64,
     hops: usize,
-) -> Result<Option<Method>, TestCaseError> {
+) -> Result<Option<PathMethod>, TestCaseError> {
     let network = network(specs);
     let amount = U256::from(amount);
-    let problem = Problem::new(
+    let problem = PathProblem::new(
         name(1),
         amount,
         true,
@@ -250,7 +259,7 @@ fn check_exact_in(
     )
     .unwrap();
     let best = brute_force_in(specs, 0, 1, amount, hops, &mut vec![0]);
-    match network.solve(&problem) {
+    match network.best_path(&problem) {
         Ok(solution) => {
             check(&network, &solution, true);
             prop_assert_eq!(solution.amount_in, amount);
@@ -305,7 +314,7 @@ proptest! {
         } else {
             vec![]
         };
-        let problem = Problem::new(
+        let problem = PathProblem::new(
             name(1), amount, false, funding.iter().map(|asset| name(*asset)).collect(), values.clone(), hops, BTreeSet::new(),
         ).unwrap();
         let worth = |index: usize, amount: U256| {
@@ -317,7 +326,7 @@ proptest! {
         };
         let best = brute_force_out(&specs, 1, &funding, amount, hops, &mut vec![1])
             .into_iter().map(|(index, amount)| worth(index, amount)).min();
-        match network.solve(&problem) {
+        match network.best_path(&problem) {
             Ok(solution) => {
                 check(&network, &solution, false);
                 prop_assert_eq!(solution.amount_out, amount);
@@ -336,12 +345,12 @@ proptest! {
         for step in 0..specs.len() {
             let at = (step + turn) % specs.len();
             let spec = &specs[at];
-            turned.set(&format!("market{at:02}"), &name(spec.first), &name(spec.second), spec.state.clone(), 0).unwrap();
+            turned.set(&format!("market{at:02}"), &[&name(spec.first), &name(spec.second)], spec.state.clone(), 0).unwrap();
         }
         prop_assert_eq!(straight.digest(), turned.digest());
         let problem =
-            Problem::new(name(1), U256::from(amount), true, vec![name(0)], vec![], 4, BTreeSet::new()).unwrap();
-        prop_assert_eq!(straight.solve(&problem), turned.solve(&problem));
+            PathProblem::new(name(1), U256::from(amount), true, vec![name(0)], vec![], 4, BTreeSet::new()).unwrap();
+        prop_assert_eq!(straight.best_path(&problem), turned.best_path(&problem));
     }
 }
 
@@ -354,26 +363,31 @@ fn small() -> Network {
         )
     };
     network
-        .set("cheap", "weth", "usdc", pool(1_000_000, 3_000_000), 100)
+        .set("cheap", &["weth", "usdc"], pool(1_000_000, 3_000_000), 100)
         .unwrap();
     network
-        .set("dear", "weth", "usdc", pool(1_000_000, 2_000_000), 100)
+        .set("dear", &["weth", "usdc"], pool(1_000_000, 2_000_000), 100)
         .unwrap();
     network
-        .set("nowhere", "usdc", "dust", pool(1_000_000, 2_000_000), 100)
+        .set(
+            "nowhere",
+            &["usdc", "dust"],
+            pool(1_000_000, 2_000_000),
+            100,
+        )
         .unwrap();
     network
-        .set("far", "wbtc", "ubtc", pool(1_000_000, 2_000_000), 100)
+        .set("far", &["wbtc", "ubtc"], pool(1_000_000, 2_000_000), 100)
         .unwrap();
     network
-        .set("empty", "weth", "usdc", pool(0, 0), 100)
+        .set("empty", &["weth", "usdc"], pool(0, 0), 100)
         .unwrap();
     network
 }
 
-fn sell_weth(exclude: &[&str]) -> Problem {
+fn sell_weth(exclude: &[&str]) -> PathProblem {
     let exclude = exclude.iter().map(ToString::to_string).collect();
-    Problem::new(
+    PathProblem::new(
         "usdc".into(),
         U256::from(1000),
         true,
@@ -387,29 +401,31 @@ fn sell_weth(exclude: &[&str]) -> Problem {
 
 #[test]
 fn what_was_left_out_is_named() {
-    let solution = small().solve(&sell_weth(&[])).unwrap();
+    let solution = small().best_path(&sell_weth(&[])).unwrap();
     assert_eq!(solution.legs[0].market, "cheap");
-    assert_eq!(solution.method, Method::Dijkstra);
+    assert_eq!(solution.method, PathMethod::Dijkstra);
     let left_out: Vec<&str> = solution
         .left_out
         .iter()
         .map(|(market, _)| market.as_str())
         .collect();
     assert_eq!(left_out, ["empty", "far", "nowhere"]);
-    let solution = small().solve(&sell_weth(&["cheap"])).unwrap();
+    let solution = small().best_path(&sell_weth(&["cheap"])).unwrap();
     assert_eq!(solution.legs[0].market, "dear");
     assert!(
         solution
             .left_out
             .contains(&("cheap".into(), "excluded by the problem".into()))
     );
-    let error = small().solve(&sell_weth(&["cheap", "dear"])).unwrap_err();
+    let error = small()
+        .best_path(&sell_weth(&["cheap", "dear"]))
+        .unwrap_err();
     assert!(error.to_string().contains("from weth to usdc"), "{error}");
 }
 
 #[test]
 fn the_marginal_price_is_that_of_the_reserves() {
-    let solution = small().solve(&sell_weth(&[])).unwrap();
+    let solution = small().best_path(&sell_weth(&[])).unwrap();
     let price = solution.marginal;
     assert_eq!(
         (price.numerator, price.denominator),
@@ -428,16 +444,16 @@ fn the_digest_follows_every_part_of_a_market() {
     let mut network = small();
     let state = network.market("cheap").unwrap().state().clone();
     network
-        .set("cheap", "weth", "usdc", state.clone(), 101)
+        .set("cheap", &["weth", "usdc"], state.clone(), 101)
         .unwrap();
     assert!(digests.insert(network.digest()));
     network
-        .set("cheap", "usdc", "weth", state.clone(), 100)
+        .set("cheap", &["usdc", "weth"], state.clone(), 100)
         .unwrap();
     assert!(digests.insert(network.digest()));
     network.remove("cheap").unwrap();
     assert!(digests.insert(network.digest()));
-    network.set("cheap", "weth", "usdc", state, 100).unwrap();
+    network.set("cheap", &["weth", "usdc"], state, 100).unwrap();
     assert!(!digests.insert(network.digest()));
     assert!(network.remove("unknown").is_err());
 }
@@ -446,7 +462,7 @@ fn the_digest_follows_every_part_of_a_market() {
 fn contradictions_are_refused() {
     let build =
         |want: &str, amount: u64, exact_in, funding: &[&str], values: &[(u64, u64)], hops| {
-            Problem::new(
+            PathProblem::new(
                 want.into(),
                 U256::from(amount),
                 exact_in,
@@ -473,8 +489,7 @@ fn contradictions_are_refused() {
         Network::new()
             .set(
                 "m",
-                "a",
-                "a",
+                &["a", "a"],
                 small().market("cheap").unwrap().state().clone(),
                 0
             )

@@ -1,7 +1,7 @@
 use ruint::aliases::U256;
 
-use crate::bounds::{Bounds, MARGIN};
-use crate::search::Search;
+use super::bounds::{Bounds, MARGIN};
+use super::search::Search;
 
 /// Quotes that the search may cost; on small networks it ends before.
 const QUOTES_MAX: u64 = 20_000;
@@ -15,7 +15,7 @@ pub(crate) fn run(search: &mut Search<'_>, amount: U256, bounds: &Bounds) {
     while let Some(at) = waiting.pop() {
         let label = *search.labels.get(at);
         for arc in search.graph.arcs(label.node).to_vec() {
-            if search.is_loop(&label, arc.to)
+            if search.is_loop(&label, arc)
                 || bounds.least(&search.graph, &label, arc) > search.best_cost() + MARGIN
             {
                 continue;

@@ -2,8 +2,8 @@ use std::cmp::Ordering;
 
 use ruint::aliases::U256;
 
-use crate::graph::{Arc, Graph};
-use crate::problem::HOPS_MAX;
+use super::graph::{Arc, Graph};
+use super::problem::HOPS_MAX;
 
 /// The assets of a path so far, without the one it began at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +64,18 @@ impl Labels {
         }
         path.reverse();
         path
+    }
+
+    /// Whether the way to a label led through the market of an arc.
+    pub(crate) fn passed(&self, label: &Label, arc: Arc) -> bool {
+        let mut at = label.from;
+        while let Some((before, taken)) = at {
+            if Graph::share_market(taken, arc) {
+                return true;
+            }
+            at = self.0[before].from;
+        }
+        false
     }
 
     /// Orders two labels at the same asset by the names of their markets, for ties.

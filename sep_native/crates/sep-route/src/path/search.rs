@@ -1,16 +1,19 @@
 use std::cmp::Ordering;
 
 use ruint::aliases::U256;
-use sep_amm::{AmmError, FEE_DENOMINATOR};
+use sep_amm::AmmError;
 
-use crate::bounds::Bounds;
-use crate::graph::{Arc, Graph};
-use crate::label::{Label, Labels, Visited};
+use super::bounds::Bounds;
+use super::graph::{Arc, Graph};
+use super::label::{Label, Labels, Visited};
+use super::problem::PathProblem;
+use super::solution::{PathMethod, PathSolution};
+use super::{exhaustive, relaxation, shortest};
+use crate::Leg;
+use crate::RouteError;
+use crate::market::Marginal;
 use crate::network::Network;
-use crate::problem::Problem;
-use crate::solution::{Leg, Method, Solution};
-use crate::value::{Ratio, Wide, compare};
-use crate::{RouteError, exhaustive, relaxation, shortest};
+use crate::value::{Ratio, compare};
 
 /// What every way of searching shares: the graph, the labels so far, and the best that reached a goal.
 #[derive(Debug)]
@@ -22,7 +25,7 @@ pub(crate) struct Search<'a> {
 }
 
 /// Finds the best single path of a problem.
-pub(crate) fn solve(network: &Network, problem: &Problem) -> Result<Solution, RouteError> {
+pub(crate) fn solve(network: &Network, problem: &PathProblem) -> Result<PathSolution, RouteError> {
     let graph = Graph::new(network, problem)
         .map_err(|asset| RouteError::NoRoute(format!("no market trades {asset}")))?;
     let mut search = Search {
@@ -33,14 +36,14 @@ pub(crate) fn solve(network: &Network, problem: &Problem) -> Result<Solution, Ro
     };
     let method = match shortest::potentials(&search.graph) {
         Some(potentials) if shortest::run(&mut search, problem.amount(), &potentials).is_ok() => {
-            Method::Dijkstra
+            PathMethod::Dijkstra
         }
         _ => {
             let bounds = Bounds::new(&search.graph);
             if relaxation::run(&mut search, problem.amount(), &bounds).is_err() {
                 exhaustive::run(&mut search, problem.amount(), &bounds);
             }
-            Method::Relaxation
+            PathMethod::Relaxation
         }
     };
     search.solution(network, problem, method)
@@ -86,8 +89,10 @@ impl Search<'_> {
     }
 
     /// Whether an asset would be visited twice by going there.
-    pub(crate) fn is_loop(&self, label: &Label, to: u32) -> bool {
-        to == self.graph.start || label.visited.contains(to)
+    pub(crate) fn is_loop(&self, label: &Label, arc: Arc) -> bool {
+        arc.to == self.graph.start
+            || label.visited.contains(arc.to)
+            || (self.graph.has_many_assets(arc) && self.labels.passed(label, arc))
     }
 
     /// The cost of the best path so far, as a logarithm.
@@ -126,9 +131,9 @@ impl Search<'_> {
     fn solution(
         mut self,
         network: &Network,
-        problem: &Problem,
-        method: Method,
-    ) -> Result<Solution, RouteError> {
+        problem: &PathProblem,
+        method: PathMethod,
+    ) -> Result<PathSolution, RouteError> {
         let Some(best) = self.best else {
             return Err(self.no_route(problem));
         };
@@ -140,28 +145,21 @@ impl Search<'_> {
         let mut legs = Vec::with_capacity(path.len());
         for (arc, before, beyond) in path {
             let market = self.graph.market(arc);
-            let zero_for_one = Graph::zero_for_one(arc);
+            let (side_in, side_out) = Graph::sides(arc);
             let (amount_in, amount_out) = if self.graph.exact_in() {
                 (before, beyond)
             } else {
                 (beyond, before)
             };
-            let names = market
-                .assets
-                .map(|asset| network.asset_name(asset).to_owned());
-            let (asset_in, asset_out) = in_order(names, zero_for_one);
-            let (numerator, denominator) = market.state.marginal(zero_for_one);
-            marginal = marginal.times(&numerator, &denominator);
-            let kept = Wide::from(FEE_DENOMINATOR - market.state.fee_ppm());
-            after_fees = after_fees.times(
-                &(numerator * kept),
-                &(denominator * Wide::from(FEE_DENOMINATOR)),
-            );
+            let name = |side: usize| network.asset_name(market.assets[side]).to_owned();
+            let Marginal { price, kept } = market.marginal(side_in, side_out);
+            marginal = marginal.times(&price.0, &price.1);
+            after_fees = after_fees.times(&(price.0 * kept.0), &(price.1 * kept.1));
             self.graph.left_out.remove(market.id());
             legs.push(Leg {
                 market: market.id().to_owned(),
-                asset_in,
-                asset_out,
+                asset_in: name(side_in),
+                asset_out: name(side_out),
                 amount_in,
                 amount_out,
                 gas: market.gas,
@@ -170,7 +168,7 @@ impl Search<'_> {
         let (Some(first), Some(last)) = (legs.first(), legs.last()) else {
             return Err(self.no_route(problem));
         };
-        Ok(Solution {
+        Ok(PathSolution {
             amount_in: first.amount_in,
             amount_out: last.amount_out,
             funding: first.asset_in.clone(),
@@ -188,7 +186,7 @@ impl Search<'_> {
         })
     }
 
-    fn no_route(&self, problem: &Problem) -> RouteError {
+    fn no_route(&self, problem: &PathProblem) -> RouteError {
         let reasons: Vec<String> = self
             .graph
             .left_out
@@ -210,14 +208,5 @@ impl Search<'_> {
             text = format!("{text}; and {more} more");
         }
         RouteError::NoRoute(text)
-    }
-}
-
-fn in_order(names: [String; 2], zero_for_one: bool) -> (String, String) {
-    let [first, second] = names;
-    if zero_for_one {
-        (first, second)
-    } else {
-        (second, first)
     }
 }

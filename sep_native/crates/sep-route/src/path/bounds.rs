@@ -1,5 +1,5 @@
-use crate::graph::{Arc, Graph};
-use crate::label::Label;
+use super::graph::{Arc, Graph};
+use super::label::Label;
 
 /// Logarithms are rounded; exact amounts decide among all that come this close.
 pub(crate) const MARGIN: f64 = 1e-9;

@@ -3,9 +3,9 @@ use std::collections::{BTreeMap, VecDeque};
 use ruint::aliases::U256;
 use sep_amm::AmmError;
 
+use super::problem::PathProblem;
 use crate::market::Market;
 use crate::network::Network;
-use crate::problem::Problem;
 
 /// One direction of a market, as the search walks it: from an asset whose amount is known to the next.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +13,9 @@ pub(crate) struct Arc {
     market: u32,
     /// The asset reached.
     pub(crate) to: u32,
-    zero_for_one: bool,
+    /// Numbers of the assets traded, as the market counts them.
+    asset_in: u8,
+    asset_out: u8,
     /// Natural logarithm of the least that it can cost: what a vanishing amount loses, fees included. Kept here
     /// since the search for potentials reads nothing else, many times.
     pub(crate) log_cost: f64,
@@ -26,7 +28,7 @@ pub(crate) struct Arc {
 #[derive(Debug)]
 pub(crate) struct Graph<'a> {
     markets: Vec<&'a Market>,
-    ends: Vec<[u32; 2]>,
+    ends: Vec<Box<[u32]>>,
     arcs: Vec<Vec<Arc>>,
     exact_in: bool,
     pub(crate) start: u32,
@@ -40,7 +42,7 @@ const FAR: usize = usize::MAX / 4;
 
 impl<'a> Graph<'a> {
     /// The graph of a problem, or the name of an asset that no market trades.
-    pub(crate) fn new(network: &'a Network, problem: &'a Problem) -> Result<Self, &'a str> {
+    pub(crate) fn new(network: &'a Network, problem: &'a PathProblem) -> Result<Self, &'a str> {
         let mut numbers = Numbers {
             of_asset: vec![None; network.asset_count()],
             count: 0,
@@ -72,15 +74,19 @@ impl<'a> Graph<'a> {
                 graph
                     .left_out
                     .insert(market.id(), "excluded by the problem".to_owned());
-            } else if market.log_rates[0] == f64::NEG_INFINITY {
+            } else if market.buys_nothing() {
                 graph
                     .left_out
                     .insert(market.id(), "holds nothing".to_owned());
             } else {
                 graph.markets.push(market);
-                graph
-                    .ends
-                    .push(market.assets.map(|asset| numbers.of(asset)));
+                graph.ends.push(
+                    market
+                        .assets
+                        .iter()
+                        .map(|asset| numbers.of(*asset))
+                        .collect(),
+                );
             }
         }
         graph.connect(numbers.count);
@@ -90,19 +96,26 @@ impl<'a> Graph<'a> {
 
     fn connect(&mut self, node_count: u32) {
         self.arcs = vec![Vec::new(); node_count as usize];
-        for (number, (market, [first, second])) in (0u32..).zip(self.markets.iter().zip(&self.ends))
-        {
-            // A walk against the trade enters the market where its output is.
-            for (from, to, zero_for_one) in [
-                (first, second, self.exact_in),
-                (second, first, !self.exact_in),
-            ] {
-                self.arcs[*from as usize].push(Arc {
-                    market: number,
-                    to: *to,
-                    zero_for_one,
-                    log_cost: -market.log_rates[usize::from(!zero_for_one)],
-                });
+        for (number, (market, ends)) in (0u32..).zip(self.markets.iter().zip(&self.ends)) {
+            for (asset_in, node_in) in (0u8..).zip(ends) {
+                for (asset_out, node_out) in (0u8..).zip(ends) {
+                    if asset_in == asset_out {
+                        continue;
+                    }
+                    // A walk against the trade enters the market where its output is.
+                    let (from, to) = if self.exact_in {
+                        (*node_in, *node_out)
+                    } else {
+                        (*node_out, *node_in)
+                    };
+                    self.arcs[from as usize].push(Arc {
+                        market: number,
+                        to,
+                        asset_in,
+                        asset_out,
+                        log_cost: -market.log_rate(usize::from(asset_in), usize::from(asset_out)),
+                    });
+                }
             }
         }
     }
@@ -207,9 +220,19 @@ impl<'a> Graph<'a> {
         self.markets[arc.market as usize]
     }
 
-    /// Direction of the trade through a market.
-    pub(crate) fn zero_for_one(arc: Arc) -> bool {
-        arc.zero_for_one
+    /// Numbers of the assets of the trade, as the market counts them.
+    pub(crate) fn sides(arc: Arc) -> (usize, usize) {
+        (usize::from(arc.asset_in), usize::from(arc.asset_out))
+    }
+
+    /// Whether two arcs lead through one market, whose state the first of them would have changed.
+    pub(crate) fn share_market(a: Arc, b: Arc) -> bool {
+        a.market == b.market
+    }
+
+    /// Whether a path might meet the market of an arc twice without meeting an asset twice.
+    pub(crate) fn has_many_assets(&self, arc: Arc) -> bool {
+        self.ends[arc.market as usize].len() > 2
     }
 
     /// The cost of being at an amount: less is better whichever way the search walks.
@@ -225,10 +248,11 @@ impl<'a> Graph<'a> {
 
     /// The amount beyond an arc for an amount before it; never zero.
     pub(crate) fn walk(&self, arc: Arc, amount: U256) -> Result<U256, AmmError> {
+        let (asset_in, asset_out) = Self::sides(arc);
         let quote = self
             .market(arc)
             .state
-            .quote(arc.zero_for_one, amount, self.exact_in)?;
+            .quote(asset_in, asset_out, amount, self.exact_in)?;
         let reached = if self.exact_in {
             quote.amount_out
         } else {

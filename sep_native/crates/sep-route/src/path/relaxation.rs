@@ -1,9 +1,9 @@
 use ruint::aliases::U256;
 use sep_amm::AmmError;
 
-use crate::bounds::{Bounds, MARGIN};
-use crate::label::Visited;
-use crate::search::{Blocked, Search};
+use super::bounds::{Bounds, MARGIN};
+use super::label::Visited;
+use super::search::{Blocked, Search};
 
 /// Relaxation over exact amounts, hop by hop.
 ///
@@ -26,7 +26,7 @@ pub(crate) fn run(search: &mut Search<'_>, amount: U256, bounds: &Bounds) -> Res
                 let mut most: Option<U256> = None;
                 for candidate in candidates.iter().copied() {
                     let label = *search.labels.get(candidate);
-                    if search.is_loop(&label, arc.to)
+                    if search.is_loop(&label, arc)
                         || bounds.least(&search.graph, &label, arc) > search.best_cost() + MARGIN
                         || most.is_some_and(|most| label.amount > most)
                         || !can_matter(&kept, &label.visited, rest)

@@ -4,9 +4,9 @@ use std::collections::BinaryHeap;
 use ruint::aliases::U256;
 use sep_amm::AmmError;
 
-use crate::bounds::{MARGIN, at_goals};
-use crate::graph::{Arc, Graph};
-use crate::search::{Blocked, Search};
+use super::bounds::{MARGIN, at_goals};
+use super::graph::{Arc, Graph};
+use super::search::{Blocked, Search};
 
 /// More rounds than a path has hops are needed only where costs are odd; this many end in doubt.
 const ROUNDS_MAX: usize = 32;
@@ -68,7 +68,7 @@ pub(crate) fn run(
                     continue;
                 }
                 for arc in search.graph.arcs(label.node).iter().copied() {
-                    if !search.is_loop(&label, arc.to) {
+                    if !search.is_loop(&label, arc) {
                         // The quote waits until nothing cheaper is left.
                         let least = search.graph.log_amount(label.amount)
                             + arc.log_cost

@@ -1,0 +1,335 @@
+//! Networks drawn from a seed, for tests and measurements.
+//!
+//! Assets have prices, hubs trade with everything, pools lie near the assets' prices up to their fees, ticks are
+//! denser near the price. Stale pools, dead ends and pools at the edge of their liquidity can be asked for.
+
+use ruint::aliases::U256;
+use sep_amm::{ConcentratedLiquidity, ConstantProduct, sqrt_price_at_tick};
+
+use crate::{MarketState, Network};
+
+/// Which families a network is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mix {
+    /// Half constant product, half concentrated.
+    Products,
+    /// 40 % constant product, 40 % concentrated, 10 % stable inside peg groups, 10 % weighted.
+    Curved,
+    /// 35 % constant product, 35 % concentrated, 10 % stable, 5 % weighted, 10 % order books, 5 % lanes.
+    Books,
+}
+
+/// What to draw.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    /// How many markets.
+    pub markets: usize,
+    /// How many assets.
+    pub assets: usize,
+    /// Which families.
+    pub mix: Mix,
+    /// Percent of markets that lag behind the price so far that loops pay.
+    pub stale_percent: u64,
+    /// Percent of assets that hang on one other asset.
+    pub dead_end_percent: u64,
+    /// Percent of concentrated pools whose liquidity ends near the price.
+    pub edge_percent: u64,
+}
+
+/// A drawn network with an order that suits it.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// The markets.
+    pub network: Network,
+    /// What is sold.
+    pub source: String,
+    /// What is bought.
+    pub target: String,
+    /// How much is sold, in base units.
+    pub amount: U256,
+    /// Worth of a base unit of each asset, by number.
+    pub prices: Vec<f64>,
+    /// Worth of a unit of gas in base units of the target.
+    pub gas_price: (U256, U256),
+    seed: u64,
+}
+
+impl Instance {
+    /// The network after a block in which one market in a hundred has moved: each took a trade.
+    pub fn next_block(&self) -> Network {
+        let mut draw = Draw::new(self.seed ^ 0xB10C);
+        let mut network = self.network.clone();
+        let names: Vec<String> = self
+            .network
+            .markets()
+            .map(|market| market.id().to_owned())
+            .collect();
+        for _ in 0..names.len().div_ceil(100) {
+            let name = &names[draw.index(names.len())];
+            let Ok(market) = self.network.market(name) else {
+                continue;
+            };
+            let assets: Vec<&str> = self.network.assets_of(market).collect();
+            let side = draw.index(assets.len());
+            let other = (side + 1) % assets.len();
+            let price = assets[side]
+                .trim_start_matches("asset")
+                .parse()
+                .map_or(1.0, |at: usize| self.prices[at]);
+            let amount = U256::from(10f64.powf(draw.between(2.0, 4.5)) / price);
+            if let Ok((_, state)) = market.state().after(side, other, amount, true) {
+                // The same assets and a state of the same family: never refused.
+                let _ = network.set(name, &assets, state, market.gas());
+            }
+        }
+        network
+    }
+}
+
+/// Numbers from a seed (`SplitMix64`), the same on every machine.
+#[derive(Clone, Debug)]
+pub struct Draw(u64);
+
+impl Draw {
+    /// Numbers from this seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Any whole number.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A whole number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+
+    /// A position below `bound`.
+    pub fn index(&mut self, bound: usize) -> usize {
+        usize::try_from(self.below(bound as u64)).unwrap_or(0)
+    }
+
+    /// A real number from 0 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are kept")]
+    pub fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A real number between two others.
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    /// True in so many of a hundred cases.
+    pub fn percent(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// Roughly normal, with a deviation of 1.
+    pub fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
+    }
+}
+
+/// Name of an asset of a drawn network.
+pub fn asset_name(asset: usize) -> String {
+    format!("asset{asset:05}")
+}
+
+/// Draws a network.
+pub fn draw(recipe: &Recipe, seed: u64) -> Instance {
+    Generator::new(recipe, seed).build()
+}
+
+/// Worth of pools: most are small, some are large.
+const WORTH_LOW: f64 = 2e4;
+const WORTH_HIGH: f64 = 5e7;
+const GAS_PRODUCT: u64 = 100_000;
+const GAS_CONCENTRATED: u64 = 130_000;
+
+struct Generator<'a> {
+    recipe: &'a Recipe,
+    draw: Draw,
+    /// Worth of a base unit.
+    prices: Vec<f64>,
+    hubs: usize,
+    network: Network,
+    count: usize,
+    seed: u64,
+}
+
+impl<'a> Generator<'a> {
+    fn new(recipe: &'a Recipe, seed: u64) -> Self {
+        let mut draw = Draw::new(seed ^ 0x5EB0_0C0D_E000_0000);
+        let prices = (0..recipe.assets)
+            .map(|asset| {
+                let decimals = if draw.percent(25) { 6 } else { 18 };
+                let worth = if asset % 4 == 1 {
+                    1.0
+                } else {
+                    10f64.powf(draw.between(-3.0, 3.5))
+                };
+                worth / 10f64.powi(decimals)
+            })
+            .collect();
+        Self {
+            recipe,
+            draw,
+            prices,
+            hubs: (recipe.assets / 40).clamp(3, 12).min(recipe.assets),
+            network: Network::new(),
+            count: 0,
+            seed,
+        }
+    }
+
+    fn build(mut self) -> Instance {
+        let assets = self.recipe.assets;
+        let dead = assets * usize::try_from(self.recipe.dead_end_percent).unwrap_or(0) / 100;
+        let live = (assets - dead).max(2);
+        // Every asset hangs on a hub; then markets between hubs, between a hub and any, between any.
+        for asset in 1..live {
+            let other = if asset < self.hubs {
+                self.draw.index(asset)
+            } else {
+                self.draw.index(self.hubs)
+            };
+            self.market(other, asset);
+        }
+        for asset in live..assets {
+            let other = self.draw.index(live);
+            self.market(other, asset);
+            if self.draw.percent(30) {
+                self.market(other, asset);
+            }
+        }
+        while self.count < self.recipe.markets {
+            let kind = self.draw.below(100);
+            let first = if kind < 75 {
+                self.draw.index(self.hubs)
+            } else {
+                self.draw.index(live)
+            };
+            let second = if kind < 20 {
+                self.draw.index(self.hubs)
+            } else {
+                self.draw.index(live)
+            };
+            if first != second {
+                self.market(first, second);
+            }
+        }
+        let source = self.draw.index(live);
+        let mut target = self.draw.index(live);
+        if target == source {
+            target = (source + 1) % live;
+        }
+        let worth = 10f64.powf(self.draw.between(3.0, 6.0));
+        Instance {
+            source: asset_name(source),
+            target: asset_name(target),
+            amount: U256::from(worth / self.prices[source]),
+            // 20 gwei at 3,000 a coin.
+            gas_price: (
+                U256::from(6e-5 / self.prices[target] * 1e9),
+                U256::from(1_000_000_000u64),
+            ),
+            network: self.network,
+            prices: self.prices,
+            seed: self.seed,
+        }
+    }
+
+    fn market(&mut self, first: usize, second: usize) {
+        let id = format!("market{:06}", self.count);
+        self.count += 1;
+        let (state, gas) = self.state(first, second);
+        let (first, second) = (asset_name(first), asset_name(second));
+        // A drawn state that its family refuses is left out; the seed says which.
+        let _ = state.map(|state| self.network.set(&id, &[&first, &second], state, gas));
+    }
+
+    /// How far the market is from the price: within its fee, or stale.
+    fn offset(&mut self, fee: f64) -> f64 {
+        if self.draw.percent(self.recipe.stale_percent) {
+            self.draw.normal() * 0.02
+        } else {
+            self.draw.between(-0.45, 0.45) * fee
+        }
+    }
+
+    fn state(&mut self, first: usize, second: usize) -> (Option<MarketState>, u64) {
+        let worth = WORTH_LOW * (WORTH_HIGH / WORTH_LOW).powf(self.draw.unit().powi(2));
+        match self.recipe.mix {
+            Mix::Products | Mix::Curved | Mix::Books => {
+                if self.draw.percent(50) {
+                    (self.product(first, second, worth), GAS_PRODUCT)
+                } else {
+                    (self.concentrated(first, second, worth), GAS_CONCENTRATED)
+                }
+            }
+        }
+    }
+
+    fn product(&mut self, first: usize, second: usize, worth: f64) -> Option<MarketState> {
+        let offset = self.offset(0.003);
+        let reserve0 = U256::from(worth / self.prices[first]);
+        let reserve1 = U256::from(worth / self.prices[second] * offset.exp());
+        ConstantProduct::new(reserve0, reserve1, 3000)
+            .ok()
+            .map(MarketState::ConstantProduct)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "ticks of drawn prices are small"
+    )]
+    fn concentrated(&mut self, first: usize, second: usize, worth: f64) -> Option<MarketState> {
+        let (fee, spacing) = [(100, 1), (500, 10), (3000, 60), (10_000, 200)][self.draw.index(4)];
+        let offset = self.offset(f64::from(fee) * 1e-6);
+        let log = (self.prices[first] / self.prices[second]).ln() + offset;
+        let tick = (log / 1.0001f64.ln()) as i32;
+        let price = sqrt_price_at_tick(tick).ok()?;
+        let mut pool = ConcentratedLiquidity::initialized(price, fee, spacing).ok()?;
+        let is_edge = self.draw.percent(self.recipe.edge_percent);
+        let ranges = 3 + self.draw.index(97);
+        // Liquidity of a position of this worth over a range of this width, roughly.
+        let root = (log / 2.0).exp();
+        let whole = worth / self.prices[second] / root;
+        let centre = tick.div_euclid(spacing);
+        for at in 0..ranges {
+            let width =
+                1 + (10f64.powf(self.draw.between(0.0, 3.0)) as i32) * 60 / spacing.max(1).min(60);
+            let shift = (self.draw.normal() * f64::from(width)) as i32;
+            let (mut lower, mut upper) = (centre + shift - width, centre + shift + width);
+            if at == 0 {
+                (lower, upper) = (
+                    centre - 2000 * 60 / spacing.min(60),
+                    centre + 2000 * 60 / spacing.min(60),
+                );
+            }
+            if is_edge {
+                upper = upper.min(centre + 1);
+                if lower >= upper {
+                    continue;
+                }
+            }
+            let breadth = f64::from(upper - lower) * f64::from(spacing) * 0.5 * 1.0001f64.ln();
+            let liquidity = whole / f64::from(u32::try_from(ranges).ok()?) / breadth.max(1e-4);
+            let (lower, upper) = (
+                (lower * spacing).max(-887_200 / spacing * spacing),
+                (upper * spacing).min(887_200 / spacing * spacing),
+            );
+            if liquidity >= 1.0 && liquidity < 1e36 && lower < upper {
+                pool = pool.with_liquidity(lower, upper, liquidity as i128).ok()?;
+            }
+        }
+        Some(MarketState::Concentrated(pool))
+    }
+}

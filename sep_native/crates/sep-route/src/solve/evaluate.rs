@@ -1,0 +1,128 @@
+use super::core::{Core, number};
+use crate::prepared::Prepared;
+
+/// A market that trades at the present prices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Awake {
+    pub(crate) edge: u32,
+    /// Whether `a` goes in and `b` comes out.
+    pub(crate) forward: bool,
+    pub(crate) amount_in: f64,
+    pub(crate) amount_out: f64,
+    /// Worth that moves per step of log price.
+    pub(crate) stiffness: f64,
+    pub(crate) gain: f64,
+}
+
+/// What all markets do at some prices.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Evaluation {
+    /// Worth of what is left over at each node; negative where something is missing.
+    pub(crate) surplus: Vec<f64>,
+    pub(crate) awake: Vec<Awake>,
+    pub(crate) prices: Vec<f64>,
+    /// The dual function: what no plan exceeds, by these prices.
+    pub(crate) bound: f64,
+    /// Worth of all that moves.
+    pub(crate) turnover: f64,
+}
+
+impl Evaluation {
+    /// Evaluates every market at these log prices; linear pieces are smoothed over `ramp`.
+    pub(crate) fn at(&mut self, core: &Core, prepared: &Prepared, log_prices: &[f64], ramp: f64) {
+        self.prices.clear();
+        self.prices.extend(log_prices.iter().map(|log| log.exp()));
+        self.surplus.clear();
+        self.surplus.extend(
+            core.supply
+                .iter()
+                .zip(&self.prices)
+                .map(|(amount, price)| amount * price),
+        );
+        let given: f64 = self.surplus.iter().sum();
+        self.turnover = self.surplus.iter().map(|worth| worth.abs()).sum();
+        self.awake.clear();
+        let mut gains = 0.0;
+        let mut shared: Option<(u32, Awake)> = None;
+        for (at, edge) in core.edges.iter().enumerate() {
+            let difference = log_prices[edge.a as usize] - log_prices[edge.b as usize];
+            let forward = difference < edge.rate_ab;
+            if !forward && -difference >= edge.rate_ba {
+                continue;
+            }
+            let market = &prepared.markets[edge.market as usize];
+            let (side_a, side_b) = (usize::from(edge.side_a), usize::from(edge.side_b));
+            let (response, from, to) = if forward {
+                (
+                    market.real().respond(side_a, side_b, difference, ramp),
+                    edge.a,
+                    edge.b,
+                )
+            } else {
+                (
+                    market.real().respond(side_b, side_a, -difference, ramp),
+                    edge.b,
+                    edge.a,
+                )
+            };
+            let awake = Awake {
+                edge: number(at),
+                forward,
+                amount_in: response.amount_in,
+                amount_out: response.amount_out,
+                stiffness: response.stiffness * self.prices[from as usize],
+                gain: response.gain * self.prices[to as usize],
+            };
+            if !edge.is_shared {
+                gains += self.wake(core, awake);
+                continue;
+            }
+            // Of a market's pairs the one that pays most.
+            match &mut shared {
+                Some((market, best)) if *market == edge.market => {
+                    if awake.gain > best.gain {
+                        *best = awake;
+                    }
+                }
+                _ => {
+                    if let Some((_, best)) = shared.replace((edge.market, awake)) {
+                        gains += self.wake(core, best);
+                    }
+                }
+            }
+        }
+        if let Some((_, best)) = shared {
+            gains += self.wake(core, best);
+        }
+        self.bound = given + gains;
+        if !core.shares.is_empty() {
+            let whole: f64 = core
+                .shares
+                .iter()
+                .zip(&self.prices)
+                .map(|(share, price)| share * price)
+                .sum();
+            self.bound /= whole;
+            for ((surplus, share), price) in
+                self.surplus.iter_mut().zip(&core.shares).zip(&self.prices)
+            {
+                *surplus -= self.bound * share * price;
+            }
+        }
+    }
+
+    fn wake(&mut self, core: &Core, awake: Awake) -> f64 {
+        let edge = &core.edges[awake.edge as usize];
+        let (from, to) = if awake.forward {
+            (edge.a, edge.b)
+        } else {
+            (edge.b, edge.a)
+        };
+        let worth_in = awake.amount_in * self.prices[from as usize];
+        self.surplus[from as usize] -= worth_in;
+        self.surplus[to as usize] += awake.amount_out * self.prices[to as usize];
+        self.turnover += worth_in;
+        self.awake.push(awake);
+        awake.gain
+    }
+}

@@ -1,0 +1,317 @@
+use std::time::Instant;
+
+use super::core::Core;
+use super::evaluate::Evaluation;
+use super::laplacian::Laplacian;
+use crate::prepared::Prepared;
+
+/// Steps of log price are held to this.
+const STEP_MAX: f64 = 0.3;
+/// Steps for one width of ramps.
+const ITERATIONS_MAX: u32 = 80;
+/// Of the first slope, what may be left at the end of a line search.
+const SLOPE_LEFT: f64 = 0.3;
+/// Share of all that moves which may be out of balance.
+const IMBALANCE: f64 = 1e-8;
+/// Share of a node's conductance at no size that holds it at first, and how fast that goes.
+const HOLD: f64 = 0.01;
+/// Markets this close to waking count as outlets at first.
+const BAND: f64 = 0.01;
+const BAND_DECAY: f64 = 0.3;
+/// Widths over which linear pieces are smoothed.
+const RAMPS: [f64; 3] = [1e-3, 1e-4, 1e-5];
+const HOLD_DECAY: f64 = 0.15;
+
+/// The search over prices, with what it needs again from step to step.
+#[derive(Debug)]
+pub(crate) struct Search<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) log_prices: Vec<f64>,
+    pub(crate) now: Evaluation,
+    pub(crate) iterations: u32,
+    pub(crate) evaluations: u32,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) is_timed_out: bool,
+    trial: Evaluation,
+    trial_prices: Vec<f64>,
+    laplacian: Laplacian,
+    weights: Vec<f64>,
+    links: Vec<(u32, u32, f64)>,
+    ground: Vec<f64>,
+    load: Vec<f64>,
+    step: Vec<f64>,
+    hold: Vec<f64>,
+    near: Vec<u32>,
+}
+
+impl<'a> Search<'a> {
+    pub(crate) fn new(
+        core: &'a Core,
+        prepared: &'a Prepared,
+        log_prices: Vec<f64>,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let count = core.node_count();
+        let mut hold = vec![0.0; count];
+        for edge in &core.edges {
+            let (a, b) = (edge.a as usize, edge.b as usize);
+            let depth =
+                (edge.depth_ab * log_prices[a].exp()).max(edge.depth_ba * log_prices[b].exp());
+            if depth.is_finite() {
+                hold[a] += depth;
+                hold[b] += depth;
+            }
+        }
+        Self {
+            core,
+            prepared,
+            log_prices,
+            now: Evaluation::default(),
+            iterations: 0,
+            evaluations: 0,
+            deadline,
+            is_timed_out: false,
+            trial: Evaluation::default(),
+            trial_prices: Vec::with_capacity(count),
+            laplacian: Laplacian::default(),
+            weights: vec![0.0; core.ties.len()],
+            links: Vec::new(),
+            ground: vec![0.0; count],
+            load: vec![0.0; count],
+            step: vec![0.0; count],
+            hold,
+            near: Vec::new(),
+        }
+    }
+
+    /// Evaluates the present prices.
+    pub(crate) fn evaluate(&mut self, ramp: f64) {
+        self.evaluations += 1;
+        self.now
+            .at(self.core, self.prepared, &self.log_prices, ramp);
+    }
+
+    /// Whether a node's price stands where it is.
+    fn is_pinned(&self, node: usize) -> bool {
+        self.core.is_fixed[node]
+            || (self.log_prices[node] >= self.core.ceiling[node] && self.now.surplus[node] <= 0.0)
+    }
+
+    fn imbalance(&self) -> f64 {
+        (0..self.core.node_count())
+            .filter(|node| !self.is_pinned(*node))
+            .map(|node| self.now.surplus[node].abs())
+            .sum()
+    }
+
+    /// Newton's method until every free node is in balance.
+    pub(crate) fn run(&mut self, ramp: f64, mut hold: f64, mut band: f64) {
+        self.evaluate(ramp);
+        let mut best = f64::INFINITY;
+        let mut stalled = 0;
+        for _ in 0..ITERATIONS_MAX {
+            let imbalance = self.imbalance();
+            if imbalance <= IMBALANCE * self.now.turnover {
+                break;
+            }
+            if imbalance < best * 0.9 {
+                best = imbalance;
+                stalled = 0;
+            } else {
+                stalled += 1;
+                if stalled > 12 {
+                    break;
+                }
+            }
+            if self
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+            {
+                self.is_timed_out = true;
+                break;
+            }
+            self.iterations += 1;
+            self.direction(hold, band);
+            let reached = self.search_line(ramp);
+            if reached == 0.0 {
+                hold = (hold * 10.0).max(1e-6);
+                if hold > 1e6 {
+                    break;
+                }
+            } else if reached >= 0.3 {
+                hold *= HOLD_DECAY;
+                band *= BAND_DECAY;
+            }
+        }
+    }
+
+    /// The whole search: once where all markets are curved, else with ramps that become steeper; then the true curves
+    /// at the last prices.
+    pub(crate) fn run_all(&mut self, is_cold: bool) {
+        let (hold, band) = if is_cold { (HOLD, BAND) } else { (0.0, 0.0) };
+        if !self.core.has_linear_pieces {
+            self.run(0.0, hold, band);
+            return;
+        }
+        self.run(RAMPS[0], hold, band);
+        for ramp in &RAMPS[1..] {
+            self.run(*ramp, 0.0, 0.0);
+        }
+    }
+
+    /// The step that would balance every node if the markets stayed as stiff as they are.
+    fn direction(&mut self, hold: f64, band: f64) {
+        let core = self.core;
+        self.ground.fill(0.0);
+        self.links.clear();
+        for awake in &self.now.awake {
+            if awake.stiffness > 0.0 {
+                self.weights[core.edges[awake.edge as usize].tie as usize] += awake.stiffness;
+            }
+        }
+        if band > 0.0 {
+            // Markets about to wake are outlets too: without them a step would choke what flows towards them.
+            self.near.clear();
+            for (at, edge) in core.edges.iter().enumerate() {
+                let (a, b) = (edge.a as usize, edge.b as usize);
+                let difference = self.log_prices[a] - self.log_prices[b];
+                let (distance, depth) = if difference - edge.rate_ab < -difference - edge.rate_ba {
+                    (
+                        difference - edge.rate_ab,
+                        edge.depth_ab * self.now.prices[a],
+                    )
+                } else {
+                    (
+                        -difference - edge.rate_ba,
+                        edge.depth_ba * self.now.prices[b],
+                    )
+                };
+                if distance >= 0.0 && distance < band && depth > 0.0 && depth.is_finite() {
+                    self.weights[edge.tie as usize] += depth * (1.0 - distance / band);
+                    self.near.push(super::core::number(at));
+                }
+            }
+            for at in &self.near {
+                let tie = core.edges[*at as usize].tie as usize;
+                let weight = std::mem::take(&mut self.weights[tie]);
+                if weight > 0.0 {
+                    let (low, high) = core.ties[tie];
+                    self.links.push((low, high, weight));
+                }
+            }
+        }
+        for awake in &self.now.awake {
+            let tie = core.edges[awake.edge as usize].tie as usize;
+            let weight = std::mem::take(&mut self.weights[tie]);
+            if weight > 0.0 {
+                let (low, high) = core.ties[tie];
+                self.links.push((low, high, weight));
+            }
+        }
+        // What a node is held by beyond its own awake markets.
+        self.step.fill(0.0);
+        for (low, high, weight) in &self.links {
+            self.step[*low as usize] += weight;
+            self.step[*high as usize] += weight;
+        }
+        let is_pinned: Vec<bool> = (0..core.node_count())
+            .map(|node| self.is_pinned(node))
+            .collect();
+        for node in 0..core.node_count() {
+            self.ground[node] =
+                (hold * self.hold[node] - self.step[node]).max(1e-12 * self.step[node]);
+            self.load[node] = if is_pinned[node] {
+                0.0
+            } else {
+                -self.now.surplus[node]
+            };
+        }
+        let ground = &mut self.ground;
+        self.links.retain(|(low, high, weight)| {
+            match (is_pinned[*low as usize], is_pinned[*high as usize]) {
+                (false, false) => return true,
+                (true, false) => ground[*high as usize] += weight,
+                (false, true) => ground[*low as usize] += weight,
+                (true, true) => {}
+            }
+            false
+        });
+        self.laplacian
+            .solve(&self.links, &self.ground, &self.load, &mut self.step);
+        let mut longest = 0.0f64;
+        for (step, is_pinned) in self.step.iter_mut().zip(&is_pinned) {
+            if *is_pinned || !step.is_finite() {
+                *step = 0.0;
+            }
+            longest = longest.max(step.abs());
+        }
+        if longest > STEP_MAX {
+            let factor = STEP_MAX / longest;
+            for step in &mut self.step {
+                *step *= factor;
+            }
+        }
+    }
+
+    fn slope(step: &[f64], evaluation: &Evaluation) -> f64 {
+        step.iter()
+            .zip(&evaluation.surplus)
+            .map(|(step, surplus)| step * surplus)
+            .sum()
+    }
+
+    fn try_step(&mut self, length: f64, ramp: f64) -> f64 {
+        self.trial_prices.clear();
+        self.trial_prices.extend(
+            self.log_prices
+                .iter()
+                .zip(&self.step)
+                .zip(&self.core.ceiling)
+                .map(|((log, step), ceiling)| (log + length * step).min(*ceiling)),
+        );
+        self.evaluations += 1;
+        self.trial
+            .at(self.core, self.prepared, &self.trial_prices, ramp);
+        Self::slope(&self.step, &self.trial)
+    }
+
+    /// Goes along the step until the slope is nearly gone; values would say nothing at this precision.
+    fn search_line(&mut self, ramp: f64) -> f64 {
+        let begin = Self::slope(&self.step, &self.now);
+        if begin >= 0.0 {
+            return 0.0;
+        }
+        let allowed = SLOPE_LEFT * -begin;
+        let (mut low, mut low_slope) = (0.0, begin);
+        let mut length = 1.0;
+        let mut slope = self.try_step(length, ramp);
+        let (mut high, mut high_slope) = (length, slope);
+        let mut round = 0;
+        let mut was_low = false;
+        while slope > allowed && round < 12 || slope < -allowed && round > 0 && round < 6 {
+            if slope > 0.0 {
+                high = length;
+                high_slope = slope;
+                if !was_low && round > 0 {
+                    low_slope /= 2.0;
+                }
+                was_low = false;
+            } else {
+                low = length;
+                low_slope = slope;
+                if was_low {
+                    high_slope /= 2.0;
+                }
+                was_low = true;
+            }
+            let share = -low_slope / (high_slope - low_slope);
+            length = low + (high - low) * share.clamp(0.02, 0.98);
+            slope = self.try_step(length, ramp);
+            round += 1;
+        }
+        std::mem::swap(&mut self.now, &mut self.trial);
+        std::mem::swap(&mut self.log_prices, &mut self.trial_prices);
+        length
+    }
+}

@@ -1,0 +1,322 @@
+use std::collections::BTreeMap;
+
+use ruint::aliases::U256;
+use sep_amm::AmmError;
+
+use super::core::Core;
+use super::flow::Flow;
+use crate::prepared::Prepared;
+
+/// Attempts to make loans and returns of a loop meet.
+const LOANS_MAX: usize = 40;
+/// Bits of a share.
+const SHARE_BITS: usize = 60;
+
+/// A flow with exact amounts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exact {
+    pub(crate) flow: Flow,
+    pub(crate) amount_in: U256,
+    pub(crate) amount_out: U256,
+}
+
+/// A plan in exact amounts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Replay {
+    pub(crate) legs: Vec<Exact>,
+    /// What is left at each node beyond what was given, and what is missing; where anything is.
+    pub(crate) spent: BTreeMap<u32, U256>,
+    pub(crate) gained: BTreeMap<u32, U256>,
+    /// Markets that refused their amounts.
+    pub(crate) refused: Vec<(u32, AmmError)>,
+}
+
+/// The flows of a plan and the order in which they are to be replayed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) flows: &'a [Flow],
+    pub(crate) order: &'a [u32],
+}
+
+/// A share as a whole number of `2^-60`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "shares are from 0 to 1"
+)]
+fn share_of(amount: U256, share: f64) -> U256 {
+    let scaled = (share.clamp(0.0, 1.0) * 2f64.powi(60)) as u64;
+    match amount.checked_mul(U256::from(scaled)) {
+        Some(product) => product >> SHARE_BITS,
+        None => (amount >> SHARE_BITS) * U256::from(scaled),
+    }
+}
+
+impl Plan<'_> {
+    fn by_node(&self, node_of: impl Fn(&Flow) -> u32) -> Vec<Vec<usize>> {
+        let mut lists = vec![Vec::new(); self.core.node_count()];
+        for (at, flow) in self.flows.iter().enumerate() {
+            lists[node_of(flow) as usize].push(at);
+        }
+        // Largest first: what others cannot take goes to it.
+        for list in &mut lists {
+            list.sort_by(|a, b| {
+                self.flows[*b]
+                    .worth
+                    .total_cmp(&self.flows[*a].worth)
+                    .then(a.cmp(b))
+            });
+        }
+        lists
+    }
+
+    fn quote(&self, flow: &Flow, amount: U256, exact_in: bool) -> Result<(U256, U256), AmmError> {
+        let state = &self.prepared.markets[flow.market as usize].state;
+        let (side_in, side_out) = (usize::from(flow.side_in), usize::from(flow.side_out));
+        let quote = state.quote(side_in, side_out, amount, exact_in)?;
+        if quote.amount_out.is_zero() {
+            return Err(AmmError::ZeroAmount);
+        }
+        Ok((quote.amount_in, quote.amount_out))
+    }
+
+    /// The most that a leg takes of an amount: `(in, out)`.
+    fn take(
+        &self,
+        flow: &Flow,
+        amount: U256,
+        exact_in: bool,
+        refused: &mut Vec<(u32, AmmError)>,
+    ) -> Option<(U256, U256)> {
+        match self.quote(flow, amount, exact_in) {
+            Ok(amounts) => Some(amounts),
+            Err(AmmError::ZeroAmount | AmmError::AmountTooSmall) => None,
+            Err(error) => {
+                let rest = match error {
+                    AmmError::InsufficientLiquidity {
+                        amount_in,
+                        amount_out,
+                    } => {
+                        let most = if exact_in { amount_in } else { amount_out };
+                        (!most.is_zero() && most < amount)
+                            .then(|| self.quote(flow, most, exact_in).ok())
+                            .flatten()
+                    }
+                    _ => None,
+                };
+                refused.push((flow.market, error));
+                rest
+            }
+        }
+    }
+
+    /// Spreads an amount over flows by their real sizes; what one of them cannot take goes to the next.
+    fn spread(
+        &self,
+        amount: U256,
+        flows: &[usize],
+        exact_in: bool,
+        taken: &mut [(U256, U256)],
+        refused: &mut Vec<(u32, AmmError)>,
+    ) -> U256 {
+        let size = |at: &usize| {
+            let flow = &self.flows[*at];
+            if exact_in {
+                flow.amount_in
+            } else {
+                flow.amount_out
+            }
+        };
+        let whole: f64 = flows.iter().map(size).sum();
+        let side = |pair: (U256, U256)| if exact_in { pair.0 } else { pair.1 };
+        let mut left = amount;
+        // The largest comes last, with all that is left.
+        for (at, index) in flows.iter().enumerate().rev() {
+            let wanted = if at == 0 {
+                left
+            } else {
+                share_of(amount, size(index) / whole).min(left)
+            };
+            if let Some(pair) = self.take(&self.flows[*index], wanted, exact_in, refused) {
+                taken[*index] = pair;
+                left = left.saturating_sub(side(pair));
+            }
+        }
+        for index in flows {
+            if left.is_zero() {
+                break;
+            }
+            let before = side(taken[*index]);
+            if let Some(pair) = self.take(
+                &self.flows[*index],
+                before + left,
+                exact_in,
+                &mut Vec::new(),
+            ) && side(pair) > before
+            {
+                taken[*index] = pair;
+                left = left.saturating_sub(side(pair) - before);
+            }
+        }
+        left
+    }
+
+    /// Replays with exact amounts in, from what is given. At nodes that keep something, what leaves is in proportion.
+    pub(crate) fn forward(
+        &self,
+        given: &[(u32, U256)],
+        keeps: impl Fn(u32) -> bool,
+    ) -> Option<Replay> {
+        let count = self.core.node_count();
+        let leaving = self.by_node(|flow| flow.from);
+        let mut place = vec![0usize; count];
+        for (at, node) in self.order.iter().enumerate() {
+            place[*node as usize] = at;
+        }
+        let is_back = |flow: &Flow| place[flow.from as usize] > place[flow.to as usize];
+        let mut loans: Vec<U256> = self
+            .flows
+            .iter()
+            .map(|flow| {
+                if is_back(flow) {
+                    U256::from(flow.amount_out * (1.0 - 1e-9))
+                } else {
+                    U256::ZERO
+                }
+            })
+            .collect();
+        for _ in 0..LOANS_MAX {
+            let mut replay = Replay::default();
+            let mut held = vec![U256::ZERO; count];
+            for (node, amount) in given {
+                held[*node as usize] += *amount;
+            }
+            for (flow, loan) in self.flows.iter().zip(&loans) {
+                held[flow.to as usize] += *loan;
+            }
+            let mut taken = vec![(U256::ZERO, U256::ZERO); self.flows.len()];
+            for node in self.order.iter().copied() {
+                let list = &leaving[node as usize];
+                if list.is_empty() || held[node as usize].is_zero() {
+                    continue;
+                }
+                let mut amount = held[node as usize];
+                if keeps(node) {
+                    let out: f64 = list.iter().map(|at| self.flows[*at].amount_in).sum();
+                    let whole: f64 = self.core.supply[node as usize].max(0.0)
+                        + self
+                            .flows
+                            .iter()
+                            .filter(|flow| flow.to == node)
+                            .map(|flow| flow.amount_out)
+                            .sum::<f64>();
+                    amount = share_of(amount, out / whole);
+                }
+                self.spread(amount, list, true, &mut taken, &mut replay.refused);
+                for at in list {
+                    let (amount_in, amount_out) = taken[*at];
+                    if amount_out.is_zero() {
+                        continue;
+                    }
+                    held[node as usize] -= amount_in;
+                    held[self.flows[*at].to as usize] += amount_out;
+                    replay.legs.push(Exact {
+                        flow: self.flows[*at],
+                        amount_in,
+                        amount_out,
+                    });
+                }
+            }
+            let mut is_met = true;
+            for (at, loan) in loans.iter_mut().enumerate() {
+                if !loan.is_zero() && taken[at].1 < *loan {
+                    *loan = taken[at].1;
+                    is_met = false;
+                }
+            }
+            if is_met {
+                replay.settle();
+                return Some(replay);
+            }
+        }
+        None
+    }
+
+    /// Replays with exact amounts out, from what is asked for back to what may be spent; `None` where it is not there.
+    pub(crate) fn backward(
+        &self,
+        node: u32,
+        amount: U256,
+        spends: impl Fn(u32) -> bool,
+    ) -> Option<Replay> {
+        let count = self.core.node_count();
+        let entering = self.by_node(|flow| flow.to);
+        let mut replay = Replay::default();
+        let mut needed = vec![U256::ZERO; count];
+        needed[node as usize] = amount;
+        let mut taken = vec![(U256::ZERO, U256::ZERO); self.flows.len()];
+        for node in self.order.iter().rev().copied() {
+            let list = &entering[node as usize];
+            let mut wanted = needed[node as usize];
+            if wanted.is_zero() {
+                continue;
+            }
+            if spends(node) {
+                let inside: f64 = list.iter().map(|at| self.flows[*at].amount_out).sum();
+                let outside: f64 = self
+                    .flows
+                    .iter()
+                    .filter(|flow| flow.from == node)
+                    .map(|flow| flow.amount_in)
+                    .sum();
+                if list.is_empty() || inside >= outside {
+                    if list.is_empty() {
+                        continue;
+                    }
+                } else {
+                    wanted = share_of(wanted, inside / outside);
+                }
+            }
+            let missing = self.spread(wanted, list, false, &mut taken, &mut replay.refused);
+            if !missing.is_zero() && !spends(node) {
+                return None;
+            }
+            // The leg that was executed last comes first here; the whole is turned round below.
+            for at in list.iter().rev() {
+                let (amount_in, amount_out) = taken[*at];
+                if amount_out.is_zero() {
+                    continue;
+                }
+                needed[self.flows[*at].from as usize] += amount_in;
+                replay.legs.push(Exact {
+                    flow: self.flows[*at],
+                    amount_in,
+                    amount_out,
+                });
+            }
+        }
+        replay.legs.reverse();
+        replay.settle();
+        Some(replay)
+    }
+}
+
+impl Replay {
+    /// Nets what goes in against what comes out, asset by asset.
+    pub(crate) fn settle(&mut self) {
+        let mut sums: BTreeMap<u32, (U256, U256)> = BTreeMap::new();
+        for leg in &self.legs {
+            sums.entry(leg.flow.from).or_default().0 += leg.amount_in;
+            sums.entry(leg.flow.to).or_default().1 += leg.amount_out;
+        }
+        for (node, (spent, gained)) in sums {
+            if spent > gained {
+                self.spent.insert(node, spent - gained);
+            } else if gained > spent {
+                self.gained.insert(node, gained - spent);
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+use super::core::Core;
+use super::terms::Terms;
+use crate::problem::Utility;
+
+/// Rounds of relaxation; more only while some asset has no price at all.
+const ROUNDS: usize = 6;
+const ROUNDS_MAX: usize = 64;
+
+/// Log prices to begin with: half way between what an asset can be turned into and what it can be had for, by the
+/// best rates of few markets.
+pub(crate) fn prices(core: &Core, terms: &Terms, utility: &Utility) -> Vec<f64> {
+    let count = core.node_count();
+    let at = |asset: u32| core.assets.iter().position(|known| *known == asset);
+    let mut worth = vec![f64::NEG_INFINITY; count];
+    let mut cost = vec![f64::INFINITY; count];
+    let ceilings = || {
+        terms
+            .ceilings
+            .iter()
+            .filter_map(|(asset, log)| at(*asset).map(|node| (node, *log)))
+    };
+    let sources: Vec<usize> = terms
+        .sources
+        .iter()
+        .filter_map(|asset| at(*asset))
+        .collect();
+    let sinks: Vec<usize> = terms.sinks.iter().filter_map(|asset| at(*asset)).collect();
+    match utility {
+        Utility::ExactIn { .. } => {
+            for (node, log) in ceilings() {
+                worth[node] = log;
+            }
+            relax_worth(core, &mut worth);
+            for node in sources {
+                cost[node] = worth[node];
+            }
+            relax_cost(core, &mut cost);
+        }
+        Utility::ExactOut { .. } => {
+            for (node, log) in ceilings() {
+                cost[node] = log;
+            }
+            relax_cost(core, &mut cost);
+            for node in sinks {
+                worth[node] = cost[node];
+            }
+            relax_worth(core, &mut worth);
+        }
+        Utility::Rebalance { .. } | Utility::Arbitrage { .. } => {
+            let known: Vec<(usize, f64)> = terms
+                .guesses
+                .iter()
+                .filter_map(|(asset, log)| at(*asset).map(|node| (node, *log)))
+                .chain(ceilings())
+                .collect();
+            for (node, log) in &known {
+                worth[*node] = *log;
+                cost[*node] = *log;
+            }
+            relax_worth(core, &mut worth);
+            relax_cost(core, &mut cost);
+            for (node, log) in known {
+                worth[node] = log;
+                cost[node] = log;
+            }
+        }
+    }
+    worth
+        .iter()
+        .zip(&cost)
+        .zip(&core.ceiling)
+        .map(|((worth, cost), ceiling)| {
+            let middle = match (worth.is_finite(), cost.is_finite()) {
+                (true, true) => f64::midpoint(*worth, *cost),
+                (true, false) => *worth,
+                (false, true) => *cost,
+                (false, false) => 0.0,
+            };
+            middle.min(*ceiling)
+        })
+        .collect()
+}
+
+pub(crate) fn relax_worth(core: &Core, worth: &mut [f64]) {
+    relax(worth, |worth| {
+        let mut is_changed = false;
+        for edge in &core.edges {
+            let (a, b) = (edge.a as usize, edge.b as usize);
+            is_changed |= raise(worth, a, worth[b] + edge.rate_ab);
+            is_changed |= raise(worth, b, worth[a] + edge.rate_ba);
+        }
+        is_changed
+    });
+}
+
+fn relax_cost(core: &Core, cost: &mut [f64]) {
+    relax(cost, |cost| {
+        let mut is_changed = false;
+        for edge in &core.edges {
+            let (a, b) = (edge.a as usize, edge.b as usize);
+            is_changed |= lower(cost, b, cost[a] - edge.rate_ab);
+            is_changed |= lower(cost, a, cost[b] - edge.rate_ba);
+        }
+        is_changed
+    });
+}
+
+fn relax(values: &mut [f64], mut round: impl FnMut(&mut [f64]) -> bool) {
+    for at in 0..ROUNDS_MAX {
+        let unknown = values.iter().filter(|value| !value.is_finite()).count();
+        if at >= ROUNDS && unknown == 0 {
+            break;
+        }
+        if !round(values) {
+            break;
+        }
+        if at >= ROUNDS && unknown == values.iter().filter(|value| !value.is_finite()).count() {
+            break;
+        }
+    }
+}
+
+/// Improvements below this are rounding.
+const IMPROVEMENT: f64 = 1e-12;
+
+fn raise(values: &mut [f64], at: usize, to: f64) -> bool {
+    let is_better = to > values[at] + IMPROVEMENT || (to > values[at] && !values[at].is_finite());
+    if is_better {
+        values[at] = to;
+    }
+    is_better
+}
+
+fn lower(values: &mut [f64], at: usize, to: f64) -> bool {
+    let is_better = to < values[at] - IMPROVEMENT || (to < values[at] && !values[at].is_finite());
+    if is_better {
+        values[at] = to;
+    }
+    is_better
+}
