@@ -30,21 +30,23 @@ def _result(ask: Callable[[], int]) -> str:
 
 
 def _size(random: random.Random, balance: int) -> int:
-    """From a single unit to more than the balance."""
-    return max(1, int(balance * 10 ** random.uniform(-14, 0.3)))
+    """From a single unit to more than the balance; integers alone, which are the same everywhere."""
+    return max(1, (balance >> random.randint(0, 46)) * random.randint(50, 200) // 100)
 
 
-def _holdings(random: random.Random, count: int, spread: float) -> tuple[list[int], list[int]]:
+def _holdings(random: random.Random, count: int, spread: int) -> tuple[list[int], list[int]]:
+    """Balances up to `spread` times more or less than a common number of units, and their decimals."""
     decimals = [random.choice((6, 8, 18, 18)) for _ in range(count)]
-    units = 10 ** random.uniform(2, 9)
-    return [int(units * 10**d * 10 ** random.uniform(-spread, spread)) for d in decimals], decimals
+    units = random.randint(100, 999) * 10 ** random.randint(0, 7)
+    parts = [(random.randint(100, 100 * spread), random.randint(100, 100 * spread)) for _ in range(count)]
+    return [units * 10**d * up // down for d, (up, down) in zip(decimals, parts, strict=True)], decimals
 
 
 def curve(random: random.Random) -> Iterator[str]:
     """Plain pools of 2 to 8 coins, balanced and not."""
     for _ in range(COUNT):
         count = random.randint(2, 8)
-        balances, decimals = _holdings(random, count, random.choice((0.1, 1.0, 2.0)))
+        balances, decimals = _holdings(random, count, random.choice((2, 10, 100)))
         rates = [10 ** (36 - d) for d in decimals]
         pool = stable_swap.CurvePool(
             balances,
@@ -54,7 +56,7 @@ def curve(random: random.Random) -> Iterator[str]:
             random.choice((0, 5 * 10**9)),
         )
         i, j = random.sample(range(count), 2)
-        exact_in = random.random() < 0.6
+        exact_in = random.randint(1, 10) <= 6
         amount = _size(random, balances[i if exact_in else j])
         if not exact_in:
             amount = min(amount, balances[j] * 9 // 10) or 1
@@ -79,9 +81,9 @@ def balancer(random: random.Random) -> Iterator[str]:
     """Composable stable pools of 2 to 5 tokens, some with rate providers."""
     for _ in range(COUNT):
         count = random.randint(2, 5)
-        balances, decimals = _holdings(random, count, random.choice((0.1, 1.0, 2.0)))
+        balances, decimals = _holdings(random, count, random.choice((2, 10, 100)))
         scaling = [
-            10 ** (18 - d) * (ONE if random.random() < 0.6 else int(ONE * random.uniform(1, 1.3)))
+            10 ** (18 - d) * (ONE if random.randint(1, 10) <= 6 else ONE + random.randint(0, 3 * 10**17))
             for d in decimals
         ]
         pool = stable_swap.BalancerPool(
@@ -91,7 +93,7 @@ def balancer(random: random.Random) -> Iterator[str]:
             random.choice((10**12, 10**14, 4 * 10**14, 10**16)),
         )
         i, j = random.sample(range(count), 2)
-        exact_in = random.random() < 0.5
+        exact_in = random.randint(1, 2) == 1
         amount = _size(random, balances[i if exact_in else j])
         ask = pool.amount_out if exact_in else pool.amount_in
         yield _line(
@@ -114,7 +116,7 @@ def weighted(random: random.Random) -> Iterator[str]:
     """Weighted pools of 2 to 8 tokens; some with the exponents 1, 2 and 4."""
     for _ in range(COUNT):
         count = random.randint(2, 8)
-        if random.random() < 0.3:
+        if random.randint(1, 10) <= 3:
             weights = random.choice(
                 (
                     [ONE // 2] * 2,
@@ -124,16 +126,16 @@ def weighted(random: random.Random) -> Iterator[str]:
                 )
             )
         else:
-            shares = [random.uniform(0.02, 1) for _ in range(count)]
-            weights = [max(ONE // 100, int(ONE * share / sum(shares) * 0.9)) for share in shares]
+            shares = [random.randint(2, 100) for _ in range(count)]
+            weights = [max(ONE // 100, ONE * 9 * share // (10 * sum(shares))) for share in shares]
             weights[0] += ONE - sum(weights)
-        balances, decimals = _holdings(random, len(weights), 2.0)
+        balances, decimals = _holdings(random, len(weights), 100)
         scaling = [10 ** (36 - d) for d in decimals]
         pool = weighted_product.WeightedPool(
             balances, scaling, weights, random.choice((10**12, 10**15, 3 * 10**15, 10**17))
         )
         i, j = random.sample(range(len(weights)), 2)
-        exact_in = random.random() < 0.5
+        exact_in = random.randint(1, 2) == 1
         amount = _size(random, balances[i if exact_in else j])
         ask = pool.amount_out if exact_in else pool.amount_in
         yield _line(

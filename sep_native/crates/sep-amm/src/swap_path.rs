@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use ruint::aliases::U256;
@@ -21,7 +22,7 @@ pub(crate) struct Stop {
 ///
 /// A whole step exchanges the same amounts whatever the swap is, so a later swap, also from another price, jumps to
 /// the last stop that it reaches. The path grows as far as swaps have gone. It is a memory and no part of the state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct SwapPath(Arc<RwLock<Vec<Stop>>>);
 
 /// Stops that a swap passed beyond what was known, with the sums of the stop before them.
@@ -29,6 +30,12 @@ pub(crate) struct SwapPath(Arc<RwLock<Vec<Stop>>>);
 pub(crate) struct Passed {
     from: Stop,
     stops: Vec<Stop>,
+}
+
+impl fmt::Debug for SwapPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SwapPath")
+    }
 }
 
 impl PartialEq for SwapPath {

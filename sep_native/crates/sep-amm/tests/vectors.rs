@@ -81,6 +81,14 @@ fn curve_pools_of_2_to_8_coins() {
     }
 }
 
+/// Numbers of an implementation that others wrote, drawn once.
+#[test]
+fn curve_pools_as_others_compute_them() {
+    for case in cases(include_str!("vectors/curve_other.txt")) {
+        case.check(stable(StableRule::Curve, &case));
+    }
+}
+
 #[test]
 fn balancer_stable_pools_of_2_to_5_tokens() {
     for case in cases(include_str!("vectors/balancer.txt")) {
