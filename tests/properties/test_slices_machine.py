@@ -170,6 +170,13 @@ class Family(RuleBasedStateMachine):
         self.tell(RecordSlicing(self.id, Amount(self.total), count, f"{count} cost least"))
         assert len(self.children(frozenset(S))) <= before + 1
 
+    @precondition(lambda self: self.parent.slices is not None and self.parent.slices.pending)
+    @rule(count=st.integers(1, 7))
+    def the_next_slice_comes(self, count: int) -> None:
+        next_at = min(one.at for one in self.slices.pending)
+        self.clock.advance(max(timedelta(0), next_at - self.clock.now()))
+        self.slices_are_due(count)
+
     @precondition(lambda self: self.children(frozenset({S.ACCEPTED})))
     @rule(data=st.data())
     def child_is_signed(self, data: st.DataObject) -> None:
