@@ -45,13 +45,14 @@ from sep_core.intents.slice_decisions import (
 from sep_core.intents.slices import Child, Slices, child_id
 from sep_core.intents.slicing import slice_count, slices_reason
 from sep_core.intents.state import BEFORE_EXECUTION, IntentState, Source
-from sep_core.intents.validation import validate
+from sep_core.intents.validation import SUPPORTED_TYPES, validate
 
 __all__ = [
     "BEFORE_EXECUTION",
     "MAY_FOLLOW",
     "MOST_ATTEMPTS",
     "PLATFORM_NAMESPACE",
+    "SUPPORTED_TYPES",
     "Bounds",
     "Child",
     "IllegalTransition",

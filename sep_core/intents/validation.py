@@ -10,7 +10,10 @@ from sep_core.intents.rules import IntentRules, Roster
 from sep_core.intents.validation_rebalance import rebalance_problems
 from sep_core.intents.validation_slicing import slicing_problems
 
-__all__ = ["Problem", "validate"]
+__all__ = ["SUPPORTED_TYPES", "Problem", "validate"]
+
+SUPPORTED_TYPES = frozenset({IntentType.ACQUIRE, IntentType.DISPOSE, IntentType.REBALANCE})
+"""What this release executes."""
 
 _LATER_TYPES = {
     IntentType.BRIDGE: "move the asset yourself and trade on the chain where it is",

@@ -72,9 +72,8 @@ def _summary(state: IntentState, assets: AssetBook) -> str:
         return f"Wanted: {wanted}. {explain_slices.summary(state, state.slices, assets)}"
     match state.status:
         case IntentStatus.SETTLED if ends is not None:
-            spent = assets.text(ends[0], state.spent)
-            received = assets.text(ends[1], state.received)
-            return f"Wanted: {wanted}. Settled: {spent} were exchanged for {received}."
+            exchanged = explain_slices.exchanged(state, ends, assets)
+            return f"Wanted: {wanted}. Settled: {exchanged}."
         case IntentStatus.REJECTED | IntentStatus.FAILED | IntentStatus.EXPIRED | IntentStatus.CANCELLED:
             why = _refusal(state.code, state.reason, state.verdicts, assets)
             return f"Wanted: {wanted}. {state.status.capitalize()}: {why}."

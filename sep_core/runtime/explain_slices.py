@@ -1,6 +1,6 @@
 """The words for what is wanted of several assets, and for intents in slices."""
 
-from sep_hooks.types import IntentStatus, IntentType
+from sep_hooks.types import AssetId, IntentStatus, IntentType
 
 from sep_core.events.facts import (
     ChildEnded,
@@ -10,7 +10,7 @@ from sep_core.events.facts import (
     SlicingClosed,
 )
 from sep_core.events.registry import Fact
-from sep_core.intents import IntentState, Slices
+from sep_core.intents import IntentState, Slices, flows
 from sep_core.runtime.asset_book import AssetBook, decimal_text
 
 
@@ -30,6 +30,18 @@ def wanted(state: IntentState, assets: AssetBook) -> str:
     if part.amount is not None:
         return f"{verb} {assets.text(part.asset.id, part.amount)}{in_slices}"
     return f"{verb} {part.percentage} of the holding of {part.asset.symbol}{in_slices}"
+
+
+def exchanged(state: IntentState, ends: tuple[AssetId, AssetId], assets: AssetBook) -> str:
+    """What a settled intent has exchanged; of a rebalance every asset that moved."""
+    if state.intent.type is not IntentType.REBALANCE:
+        return (
+            f"{assets.text(ends[0], state.spent)} were exchanged for {assets.text(ends[1], state.received)}"
+        )
+    spent, received = flows(state)
+    sold = " and ".join(assets.text(asset, amount) for asset, amount in spent)
+    bought = " and ".join(assets.text(asset, amount) for asset, amount in received)
+    return f"{sold} were exchanged for {bought}"
 
 
 def summary(state: IntentState, slices: Slices, assets: AssetBook) -> str:

@@ -18,7 +18,7 @@ from sep_core.runtime.explain import explanation
 from sep_core.runtime.native import leaf_hash
 from sep_core.runtime.plan_view import plan_view, verdict_views
 from sep_core.runtime.settings import Settings
-from sep_core.runtime.slices_view import parent_view, slices_view, slicing_view
+from sep_core.runtime.slices_view import changes_view, parent_view, slices_view, slicing_view
 from sep_core.runtime.views import (
     BalanceView,
     ConstraintsView,
@@ -259,6 +259,7 @@ class Queries:
             gas_cost=str(state.gas_cost) if ended else None,
             transaction_hashes=list(state.transaction_hashes),
             fills=[self._fill(state, index) for index in range(len(state.fills))],
+            changes=changes_view(state, self._assets),
             parent=parent_view(state),
             slices=slices_view(state, self._world.intents, self._assets),
         )

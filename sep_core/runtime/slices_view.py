@@ -6,9 +6,9 @@ from datetime import datetime
 from sep_hooks.types import AssetId, Constraints, IntentId
 
 from sep_core.events.facts import Amounts
-from sep_core.intents import Child, IntentState
+from sep_core.intents import Child, IntentState, flows
 from sep_core.runtime.asset_book import AssetBook
-from sep_core.runtime.views import AmountView, ParentView, SlicesView, SliceView, SlicingView
+from sep_core.runtime.views import AmountView, ChangeView, ParentView, SlicesView, SliceView, SlicingView
 
 SCHEDULED = "SCHEDULED"
 """What a slice is until it is released."""
@@ -18,6 +18,16 @@ def parent_view(state: IntentState) -> ParentView | None:
     """What a child is a part of."""
     link = state.intent.parent
     return None if link is None else ParentView(intent_id=link.intent_id, ordinal=link.ordinal)
+
+
+def changes_view(state: IntentState, assets: AssetBook) -> list[ChangeView]:
+    """What final fills have moved, of the intent itself or of its children together."""
+    spent, received = flows(state) if state.slices is None else (state.slices.spent, state.slices.received)
+    changes = [(asset, -amount) for asset, amount in spent] + list(received)
+    return [
+        ChangeView(asset=assets.view(asset), quantity=str(amount), text=assets.text(asset, amount))
+        for asset, amount in changes
+    ]
 
 
 def slicing_view(constraints: Constraints) -> SlicingView | None:

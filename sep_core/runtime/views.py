@@ -68,6 +68,14 @@ class ConstraintsView(View):
     slicing: SlicingView | None
 
 
+class ChangeView(View):
+    """By how much a holding of an asset has changed: received positive, spent negative."""
+
+    asset: AssetView
+    quantity: QuantityText
+    text: str
+
+
 class ParentView(View):
     """Of which intent a child is a part, and the how manyth, from 0."""
 
@@ -126,7 +134,8 @@ class FillView(View):
 
 
 class IntentView(View):
-    """Where an intent stands. `spent` and `received` are set once it has settled. One in slices shows its children
+    """Where an intent stands. `spent` and `received` are set once it has settled; where several assets are concerned
+    they speak of the first, and `changes` of each that final fills have moved. One in slices shows its children
     under `slices`; a child names its `parent`.
     """
 
@@ -150,6 +159,7 @@ class IntentView(View):
     gas_cost: AmountText | None
     transaction_hashes: list[str]
     fills: list[FillView]
+    changes: list[ChangeView]
     parent: ParentView | None
     slices: SlicesView | None
 

@@ -1,6 +1,6 @@
 """From submission to approval: intents and risk together."""
 
-from sep_hooks.types import Constraints, IntentId, IntentStatus, Plan, PriceBook, RiskStage
+from sep_hooks.types import Constraints, IntentId, IntentStatus, IntentType, Plan, PriceBook, RiskStage
 
 from sep_core import intents, risk
 from sep_core.events.decided import Decided
@@ -19,6 +19,9 @@ from sep_core.runtime.flow.composition import Composition
 from sep_core.runtime.world import World
 
 type Facts = tuple[Decided, ...]
+
+NOTHING_TO_DO = "nothing_to_do"
+"""What planning answers where no trade is worth its cost."""
 
 
 def submit(world: World, command: SubmitIntent, composition: Composition) -> Facts:
@@ -98,6 +101,9 @@ def plan_failed(world: World, command: RecordPlanFailure) -> Facts:
         return intents.close_slicing(state, command.code, command.reason) if state.open else ()
     if not state.plannable:
         return ()
+    if state.intent.type is IntentType.REBALANCE and state.fills and command.code == NOTHING_TO_DO:
+        # Of several transactions the weights are looked at afresh after each: now they are reached.
+        return intents.settled(state)
     return intents.plan_failed(state, command.code, command.reason)
 
 
