@@ -124,7 +124,9 @@ class StableSwapPart(Part):
 
 
 class WeightedProductPart(Part):
-    """Balances in base units; `scaling` lifts each to 18 decimals; weights and fee are parts of 10^18."""
+    """Balances in base units; a balance times its `scaling` over 10^18 has 18 decimals. Weights and fee are parts of
+    10^18.
+    """
 
     balances: _Each
     scaling: _Each

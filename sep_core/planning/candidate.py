@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sep_hooks.errors import SepError
 from sep_hooks.types import Amount, AssetId, Constraints, LeftOut, Leg, MarketId
 
-from sep_core.planning.native import Network, Problem, Solution
+from sep_core.planning.native import Network, PathProblem, PathSolution
 from sep_core.planning.ports import MarketSnapshot
 from sep_core.planning.prices import MOST_HOPS, value_of
 from sep_core.planning.size import Size
@@ -19,7 +19,7 @@ class Candidate:
     """One path with exact amounts. `net` is what it comes to with gas, in one measure for all; None: no price."""
 
     venue: str
-    solution: Solution
+    solution: PathSolution
     legs: tuple[Leg, ...]
     gas: int
     gas_in_exact_asset: Amount | None
@@ -101,15 +101,15 @@ def find(
     return Found(tuple(candidates), tuple(left_out), tuple(sorted(narrow)))
 
 
-def _solve(network: Network, size: Size, other: AssetId, exclude: frozenset[MarketId]) -> Solution:
+def _solve(network: Network, size: Size, other: AssetId, exclude: frozenset[MarketId]) -> PathSolution:
     spent, wanted = (size.asset, other) if size.exact_in else (other, size.asset)
-    problem = Problem(
+    problem = PathProblem(
         wanted, size.amount, size.exact_in, [spent], max_hops=MOST_HOPS, exclude=sorted(exclude)
     )
-    return network.solve(problem)
+    return network.best_path(problem)
 
 
-def legs_of(solution: Solution) -> tuple[Leg, ...]:
+def legs_of(solution: PathSolution) -> tuple[Leg, ...]:
     """The path as the contract writes it."""
     return tuple(
         Leg(
@@ -125,7 +125,7 @@ def legs_of(solution: Solution) -> tuple[Leg, ...]:
 
 def _candidate(
     venue: str,
-    solution: Solution,
+    solution: PathSolution,
     network: Network,
     size: Size,
     wrapped: AssetId | None,

@@ -1,5 +1,6 @@
-"""The room's only door to the native core: the router."""
+"""The room's only door to the native core: networks of markets, best paths, plans with certificates."""
 
-from sep_native.route import Network, Problem, Solution
+from sep_native.route import Leg as NativeLeg
+from sep_native.route import Limits, Network, PathProblem, PathSolution, Problem, Solution
 
-__all__ = ["Network", "Problem", "Solution"]
+__all__ = ["Limits", "NativeLeg", "Network", "PathProblem", "PathSolution", "Problem", "Solution"]

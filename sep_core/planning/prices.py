@@ -8,7 +8,7 @@ from sep_hooks.types import Amount, AssetId, Price, PriceBook
 
 from sep_core.events.codec import encode
 from sep_core.events.registry import value_codec
-from sep_core.planning.native import Network, Problem
+from sep_core.planning.native import Network, PathProblem
 
 MOST_HOPS = 4
 _encode_prices, _ = value_codec(tuple[Price, ...])
@@ -21,7 +21,7 @@ def value_of(network: Network, asset: AssetId, amount: int, in_asset: AssetId) -
     if asset == in_asset or amount == 0:
         return Amount(amount)
     try:
-        solution = network.solve(Problem(in_asset, amount, True, [asset], max_hops=MOST_HOPS))
+        solution = network.best_path(PathProblem(in_asset, amount, True, [asset], max_hops=MOST_HOPS))
     except SepError:
         return None
     numerator, denominator = solution.marginal

@@ -2,7 +2,7 @@
 
 from sep_native.decode import checksum_address, is_checksum_valid
 from sep_native.log import leaf_hash
-from sep_native.route import Network, Problem
+from sep_native.route import Network, PathProblem
 from sep_native.sim import default_genesis
 
 __all__ = [
@@ -20,4 +20,4 @@ def marginal_price(network: Network, base: str, quote: str, size: int) -> tuple[
 
     Raises `NoRoute`.
     """
-    return network.solve(Problem(want=quote, amount=size, exact_in=True, funding=[base])).marginal
+    return network.best_path(PathProblem(want=quote, amount=size, exact_in=True, funding=[base])).marginal

@@ -20,6 +20,14 @@ pub(crate) fn unsigned(name: &str, value: &Bound<'_, PyInt>) -> PyResult<U256> {
     Ok(U256::from_le_bytes(word))
 }
 
+/// Numbers from 0 to 2^256 - 1, in order; `ValueError` names what is outside.
+pub(crate) fn unsigned_each(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Vec<U256>> {
+    values
+        .try_iter()?
+        .map(|value| unsigned(name, value?.cast::<PyInt>()?))
+        .collect()
+}
+
 /// A number that fits a native type; `ValueError` names what does not.
 pub(crate) fn narrow<'py, T>(name: &str, value: &Bound<'py, PyInt>) -> PyResult<T>
 where

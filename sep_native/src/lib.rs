@@ -4,14 +4,20 @@ use pyo3::prelude::*;
 
 mod amm;
 mod book;
+mod books;
 mod convert;
 mod decode;
 mod errors;
+mod generate;
 mod log;
+mod path;
+mod pools;
+mod problem;
 mod record;
 mod route;
 mod sign;
 mod sim;
+mod solution;
 
 /// One flat extension module, re-exported by the noun modules of `sep_native`.
 #[pymodule(gil_used = false)]
@@ -23,6 +29,8 @@ mod _native {
     #[pymodule_export]
     use crate::book::SimExchange;
     #[pymodule_export]
+    use crate::books::{Lane, OrderBook, Sampled};
+    #[pymodule_export]
     use crate::decode::{
         DecodedLog, EventDecoder, LogBatch, LogIterator, checksum_address, decode, decode_call,
         decode_result, encode, encode_call, is_checksum_valid, keccak256, selector,
@@ -33,9 +41,19 @@ mod _native {
         verify_inclusion,
     };
     #[pymodule_export]
+    use crate::pools::{StableSwap, WeightedProduct};
+    #[pymodule_export]
     use crate::record::{Draft, Placed, draft_plain, encode_plain, place_batch, plan_plain};
     #[pymodule_export]
-    use crate::route::{Leg, Network, Problem, Solution};
+    use crate::generate::{DrawnNetwork, draw_network};
+    #[pymodule_export]
+    use crate::path::{PathProblem, PathSolution};
+    #[pymodule_export]
+    use crate::problem::{Limits, Problem};
+    #[pymodule_export]
+    use crate::route::Network;
+    #[pymodule_export]
+    use crate::solution::{BestPath, Leg, Solution, Verified};
     #[pymodule_export]
     use crate::sign::{
         Keystore, RecoveredTransaction, SignedTransaction, Transaction1559, recover_transaction,

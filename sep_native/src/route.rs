@@ -1,20 +1,33 @@
-//! `sep_native.route`: the network of markets and the search over it.
+//! `sep_native.route`: the network of markets.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
-use sep_route::{MarketState, Ratio, Wide};
+use sep_route::MarketState;
 
 use crate::amm::{ConcentratedLiquidity, ConstantProduct, Quote};
-use crate::convert::{from_bytes, number, unsigned};
+use crate::books::{Lane, OrderBook, Sampled};
+use crate::convert::{number, unsigned};
 use crate::errors;
+use crate::path::{PathProblem, PathSolution};
+use crate::pools::{StableSwap, WeightedProduct};
+use crate::problem::Problem;
+use crate::solution::Solution;
+
+type Pair<'py> = (Bound<'py, PyInt>, Bound<'py, PyInt>);
 
 /// Markets and their states. A search works on the states of the moment it began.
 #[pyclass(module = "sep_native.route", frozen)]
 pub(crate) struct Network(Mutex<Arc<sep_route::Network>>);
+
+impl From<sep_route::Network> for Network {
+    fn from(network: sep_route::Network) -> Self {
+        Self(Mutex::new(Arc::new(network)))
+    }
+}
 
 impl Network {
     fn lock(&self) -> MutexGuard<'_, Arc<sep_route::Network>> {
@@ -22,22 +35,32 @@ impl Network {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn snapshot(&self) -> Arc<sep_route::Network> {
+    pub(crate) fn snapshot(&self) -> Arc<sep_route::Network> {
         Arc::clone(&self.lock())
     }
+}
 
-    fn set(
-        &self,
-        py: Python<'_>,
-        market: &str,
-        asset0: &str,
-        asset1: &str,
-        state: MarketState,
-        gas: u64,
-    ) -> PyResult<()> {
-        Arc::make_mut(&mut self.lock())
-            .set(market, asset0, asset1, state, gas)
-            .map_err(|error| errors::route(py, &error))
+/// A state of whatever family; its class says which.
+fn state_of(state: &Bound<'_, PyAny>) -> PyResult<MarketState> {
+    if let Ok(pool) = state.cast::<ConstantProduct>() {
+        Ok(MarketState::ConstantProduct(pool.get().0))
+    } else if let Ok(pool) = state.cast::<ConcentratedLiquidity>() {
+        Ok(MarketState::Concentrated(pool.get().0.clone()))
+    } else if let Ok(pool) = state.cast::<StableSwap>() {
+        Ok(MarketState::StableSwap(pool.get().0.clone()))
+    } else if let Ok(pool) = state.cast::<WeightedProduct>() {
+        Ok(MarketState::Weighted(pool.get().0.clone()))
+    } else if let Ok(book) = state.cast::<OrderBook>() {
+        Ok(MarketState::OrderBook(book.get().0.clone()))
+    } else if let Ok(lane) = state.cast::<Lane>() {
+        Ok(MarketState::Lane(lane.get().0))
+    } else if let Ok(market) = state.cast::<Sampled>() {
+        Ok(MarketState::Sampled(market.get().0.clone()))
+    } else {
+        Err(PyTypeError::new_err(format!(
+            "a {} is no state of a market",
+            state.get_type().name()?
+        )))
     }
 }
 
@@ -48,46 +71,21 @@ impl Network {
         Self(Mutex::new(Arc::new(sep_route::Network::new())))
     }
 
-    /// Adds a constant-product market or gives it a new state.
-    #[pyo3(signature = (market, asset0, asset1, state, gas = 0))]
-    fn set_constant_product(
+    /// Adds a market or gives it a new state; assets in the order in which the state counts them.
+    #[pyo3(signature = (market, assets, state, gas = 0))]
+    fn set(
         &self,
         py: Python<'_>,
         market: &str,
-        asset0: &str,
-        asset1: &str,
-        state: &ConstantProduct,
+        assets: Vec<String>,
+        state: &Bound<'_, PyAny>,
         gas: u64,
     ) -> PyResult<()> {
-        self.set(
-            py,
-            market,
-            asset0,
-            asset1,
-            MarketState::ConstantProduct(state.0),
-            gas,
-        )
-    }
-
-    /// Adds a concentrated-liquidity market or gives it a new state.
-    #[pyo3(signature = (market, asset0, asset1, state, gas = 0))]
-    fn set_concentrated(
-        &self,
-        py: Python<'_>,
-        market: &str,
-        asset0: &str,
-        asset1: &str,
-        state: &ConcentratedLiquidity,
-        gas: u64,
-    ) -> PyResult<()> {
-        self.set(
-            py,
-            market,
-            asset0,
-            asset1,
-            MarketState::Concentrated(state.0.clone()),
-            gas,
-        )
+        let state = state_of(state)?;
+        let assets: Vec<&str> = assets.iter().map(String::as_str).collect();
+        Arc::make_mut(&mut self.lock())
+            .set(market, &assets, state, gas)
+            .map_err(|error| errors::route(py, &error))
     }
 
     /// Takes a market out; `KeyError` where there is none of this name.
@@ -117,8 +115,8 @@ impl Network {
         Self(Mutex::new(self.snapshot()))
     }
 
-    /// What one market takes and gives for exactly `amount`.
-    #[pyo3(signature = (market, asset_in, amount, exact_in = true))]
+    /// What one market takes and gives for exactly `amount`; `asset_out` may be left open where there are two.
+    #[pyo3(signature = (market, asset_in, amount, exact_in = true, asset_out = None))]
     fn quote(
         &self,
         py: Python<'_>,
@@ -126,244 +124,63 @@ impl Network {
         asset_in: &str,
         amount: &Bound<'_, PyInt>,
         exact_in: bool,
+        asset_out: Option<&str>,
     ) -> PyResult<Quote> {
         let amount = unsigned("amount", amount)?;
-        let quote = self.snapshot().quote(market, asset_in, amount, exact_in);
+        let quote = self
+            .snapshot()
+            .quote(market, asset_in, asset_out, amount, exact_in);
         quote.map(Quote).map_err(|error| errors::route(py, &error))
     }
 
     /// The best single path for a problem.
-    fn solve(&self, py: Python<'_>, problem: &Problem) -> PyResult<Solution> {
+    fn best_path(&self, py: Python<'_>, problem: &PathProblem) -> PyResult<PathSolution> {
         let network = self.snapshot();
         let begun = Instant::now();
-        let solution = errors::detached(py, || network.solve(&problem.0))?;
+        let solution = errors::detached(py, || network.best_path(&problem.0))?;
         let elapsed_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let solution = solution.map_err(|error| errors::route(py, &error))?;
-        Ok(Solution {
+        Ok(PathSolution {
             solution,
             elapsed_ns,
         })
     }
 
-    fn __len__(&self) -> usize {
-        self.lock().markets().len()
-    }
-}
-
-/// What is to be bought, with what, within which limits.
-#[pyclass(module = "sep_native.route", frozen)]
-pub(crate) struct Problem(sep_route::Problem);
-
-#[pymethods]
-impl Problem {
-    #[new]
-    #[pyo3(
-        signature = (want, amount, exact_in, funding, values = Vec::new(), max_hops = 4, exclude = Vec::new()),
-        text_signature = "(want, amount, exact_in, funding, values=(), max_hops=4, exclude=())"
-    )]
-    fn new(
+    /// The best plan for a problem, split over as many markets as it takes, with its certificate; from the prices of
+    /// an earlier solution where one is given.
+    #[pyo3(signature = (problem, before = None))]
+    fn solve(
+        &self,
         py: Python<'_>,
-        want: String,
-        amount: &Bound<'_, PyInt>,
-        exact_in: bool,
-        funding: Vec<String>,
-        values: Vec<(Bound<'_, PyInt>, Bound<'_, PyInt>)>,
-        max_hops: usize,
-        exclude: Vec<String>,
-    ) -> PyResult<Self> {
-        let values = values
-            .iter()
-            .map(|(above, below)| {
-                Ok((
-                    unsigned("a value's numerator", above)?,
-                    unsigned("a value's denominator", below)?,
-                ))
-            })
-            .collect::<PyResult<_>>()?;
-        let amount = unsigned("amount", amount)?;
-        let exclude: BTreeSet<String> = exclude.into_iter().collect();
-        sep_route::Problem::new(want, amount, exact_in, funding, values, max_hops, exclude)
-            .map(Self)
+        problem: &Problem,
+        before: Option<&Solution>,
+    ) -> PyResult<Solution> {
+        let network = self.snapshot();
+        let solution = errors::detached(py, || match before {
+            Some(before) => network.solve_from(&problem.0, &before.0),
+            None => network.solve(&problem.0),
+        })?;
+        solution
+            .map(Solution)
             .map_err(|error| errors::route(py, &error))
     }
 
-    #[getter]
-    fn want(&self) -> &str {
-        self.0.want()
-    }
-
-    #[getter]
-    fn amount<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
-        number(py, self.0.amount())
-    }
-
-    #[getter]
-    fn exact_in(&self) -> bool {
-        self.0.exact_in()
-    }
-
-    #[getter]
-    fn funding(&self) -> Vec<String> {
-        self.0.funding().to_vec()
-    }
-
-    #[getter]
-    fn values<'py>(
+    /// What a split in equal chunks buys, each along the path that is best by then, and the worth of its gas: a method
+    /// to compare with. None where the problem is not one exact amount in, or no path leads there.
+    fn greedy<'py>(
         &self,
         py: Python<'py>,
-    ) -> PyResult<Vec<(Bound<'py, PyInt>, Bound<'py, PyInt>)>> {
-        self.0
-            .values()
-            .iter()
-            .map(|(above, below)| Ok((number(py, *above)?, number(py, *below)?)))
-            .collect()
+        problem: &Problem,
+        chunks: u32,
+    ) -> PyResult<Option<Pair<'py>>> {
+        let network = self.snapshot();
+        let found = errors::detached(py, || network.greedy(&problem.0, chunks))?;
+        found
+            .map(|(amount_out, gas_worth)| Ok((number(py, amount_out)?, number(py, gas_worth)?)))
+            .transpose()
     }
 
-    #[getter]
-    fn max_hops(&self) -> usize {
-        self.0.max_hops()
+    fn __len__(&self) -> usize {
+        self.lock().markets().len()
     }
-
-    #[getter]
-    fn exclude(&self) -> Vec<String> {
-        self.0.exclude().iter().cloned().collect()
-    }
-}
-
-/// One market of a path with its exact amounts.
-#[pyclass(module = "sep_native.route", frozen, eq)]
-#[derive(PartialEq)]
-pub(crate) struct Leg(sep_route::Leg);
-
-#[pymethods]
-impl Leg {
-    #[getter]
-    fn market(&self) -> &str {
-        &self.0.market
-    }
-
-    #[getter]
-    fn asset_in(&self) -> &str {
-        &self.0.asset_in
-    }
-
-    #[getter]
-    fn asset_out(&self) -> &str {
-        &self.0.asset_out
-    }
-
-    #[getter]
-    fn amount_in<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
-        number(py, self.0.amount_in)
-    }
-
-    #[getter]
-    fn amount_out<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
-        number(py, self.0.amount_out)
-    }
-
-    #[getter]
-    fn gas(&self) -> u64 {
-        self.0.gas
-    }
-
-    fn __repr__(&self) -> String {
-        let leg = &self.0;
-        format!(
-            "Leg(market={:?}, asset_in={:?}, asset_out={:?}, amount_in={}, amount_out={})",
-            leg.market, leg.asset_in, leg.asset_out, leg.amount_in, leg.amount_out
-        )
-    }
-}
-
-/// The best single path.
-#[pyclass(module = "sep_native.route", frozen)]
-pub(crate) struct Solution {
-    solution: sep_route::Solution,
-    elapsed_ns: u64,
-}
-
-#[pymethods]
-impl Solution {
-    #[getter]
-    fn legs(&self) -> Vec<Leg> {
-        self.solution.legs.iter().cloned().map(Leg).collect()
-    }
-
-    #[getter]
-    fn amount_in<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
-        number(py, self.solution.amount_in)
-    }
-
-    #[getter]
-    fn amount_out<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
-        number(py, self.solution.amount_out)
-    }
-
-    #[getter]
-    fn funding(&self) -> &str {
-        &self.solution.funding
-    }
-
-    #[getter]
-    fn method(&self) -> &'static str {
-        self.solution.method.name()
-    }
-
-    /// Exact quotes that were computed.
-    #[getter]
-    fn iterations(&self) -> u64 {
-        self.solution.iterations
-    }
-
-    /// Output for input along the path at no size, before fees: numerator and denominator.
-    #[getter]
-    fn marginal<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyInt>, Bound<'py, PyInt>)> {
-        ratio(py, &self.solution.marginal)
-    }
-
-    /// Output for input along the path at no size, after fees: numerator and denominator.
-    #[getter]
-    fn marginal_after_fees<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyInt>, Bound<'py, PyInt>)> {
-        ratio(py, &self.solution.marginal_after_fees)
-    }
-
-    /// Markets that were not considered to the end, and why; sorted by name.
-    #[getter]
-    fn left_out(&self) -> Vec<(String, String)> {
-        self.solution.left_out.clone()
-    }
-
-    #[getter]
-    fn elapsed_ns(&self) -> u64 {
-        self.elapsed_ns
-    }
-
-    /// Gas of all legs, as the markets were said to cost.
-    #[getter]
-    fn gas(&self) -> u64 {
-        self.solution
-            .legs
-            .iter()
-            .fold(0, |sum, leg| sum.saturating_add(leg.gas))
-    }
-
-    fn __repr__(&self) -> String {
-        format!(
-            "Solution(amount_in={}, amount_out={}, funding={:?}, legs={}, method={:?})",
-            self.solution.amount_in,
-            self.solution.amount_out,
-            self.solution.funding,
-            self.solution.legs.len(),
-            self.solution.method.name()
-        )
-    }
-}
-
-fn ratio<'py>(py: Python<'py>, ratio: &Ratio) -> PyResult<(Bound<'py, PyInt>, Bound<'py, PyInt>)> {
-    let wide = |value: &Wide| from_bytes(py, &value.to_be_bytes_trimmed_vec(), false);
-    Ok((wide(&ratio.numerator)?, wide(&ratio.denominator)?))
 }

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from sep_native.amm import ConcentratedLiquidity, ConstantProduct, Quote
-from sep_native.route import Network, Problem
+from sep_native.route import Network, PathProblem
 
 CALLS = 20_000
 ROUNDS = 7
@@ -35,8 +35,8 @@ def main() -> None:
     crossed = pool.quote(True, large, True).ticks_crossed
     network = Network()
     for at in range(20):
-        network.set_constant_product(f"v2-{at}", f"asset{at % 7}", f"asset{(at + 1) % 7}", product)
-    problem = Problem("asset3", small, True, ["asset0"])
+        network.set(f"v2-{at}", (f"asset{at % 7}", f"asset{(at + 1) % 7}"), product)
+    problem = PathProblem("asset3", small, True, ["asset0"])
     figures = {
         "bench": "quote",
         "crossing_ns": nanoseconds(lambda: Quote(small, small)),
@@ -45,7 +45,7 @@ def main() -> None:
         "v3_in_range_ns": nanoseconds(lambda: pool.quote(True, small, True)),
         "v3_ticks_ns": nanoseconds(lambda: pool.quote(True, large, True)),
         "ticks_crossed": crossed,
-        "path_of_20_markets_ns": nanoseconds(lambda: network.solve(problem), 2000),
+        "path_of_20_markets_ns": nanoseconds(lambda: network.best_path(problem), 2000),
     }
     print(json.dumps(figures))
 

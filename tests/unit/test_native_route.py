@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sep_hooks.errors import InsufficientLiquidity, NoRoute
 from sep_native.amm import ConcentratedLiquidity, ConstantProduct
-from sep_native.route import Network, Problem
+from sep_native.route import Network, PathProblem
 
 ASSETS = ["weth", "usdc", "dai", "wbtc", "uni"]
 
@@ -31,7 +31,7 @@ markets = st.lists(
 def build(specs: list[tuple[str, str, int, int, int]]) -> Network:
     network = Network()
     for at, (asset0, asset1, reserve0, reserve1, fee) in enumerate(specs):
-        network.set_constant_product(f"m{at}", asset0, asset1, ConstantProduct(reserve0, reserve1, fee))
+        network.set(f"m{at}", (asset0, asset1), ConstantProduct(reserve0, reserve1, fee))
     return network
 
 
@@ -58,13 +58,13 @@ def test_the_answer_is_the_best_of_every_path(
     specs: list[tuple[str, str, int, int, int]], amount: int, hops: int
 ) -> None:
     network = build(specs)
-    problem = Problem("usdc", amount, True, ["weth"], max_hops=hops)
+    problem = PathProblem("usdc", amount, True, ["weth"], max_hops=hops)
     best = max(every_path(specs, "weth", amount, hops, frozenset({"weth"})), default=None)
     if best is None:
         with pytest.raises(NoRoute):
-            network.solve(problem)
+            network.best_path(problem)
         return
-    solution = network.solve(problem)
+    solution = network.best_path(problem)
     assert solution.amount_out == best
     assert (solution.amount_in, solution.funding) == (amount, "weth")
     for leg in solution.legs:
@@ -86,7 +86,7 @@ def real_network() -> Network:
         state = entry["state"]["state"]
         if entry["state"]["protocol"] == "UniswapV2State":
             reserves = (int(state["reserve0"], 0), int(state["reserve1"], 0))
-            network.set_constant_product(f"pool{at:02}", first, second, ConstantProduct(*reserves, 3000))
+            network.set(f"pool{at:02}", (first, second), ConstantProduct(*reserves, 3000))
             continue
         pool = ConcentratedLiquidity(
             int(state["sqrt_price"], 0),
@@ -96,7 +96,7 @@ def real_network() -> Network:
             state["ticks"]["tick_spacing"],
             [(tick["index"], tick["net_liquidity"]) for tick in state["ticks"]["ticks"]],
         )
-        network.set_concentrated(f"pool{at:02}", first, second, pool)
+        network.set(f"pool{at:02}", (first, second), pool)
     return network
 
 
@@ -135,14 +135,14 @@ def test_real_pools_give_the_best_of_every_path(size: int) -> None:
     found = 0
     for want in ("USDC", "USDT", "WBTC", "LINK", "PEPE", "cbBTC", "mpETH"):
         best = best_by_quotes(network, ends, "WETH", want, size, 4, frozenset({"WETH"}))
-        problem = Problem(want, size, True, ["WETH"])
+        problem = PathProblem(want, size, True, ["WETH"])
         if not best:
             with pytest.raises(NoRoute):
-                network.solve(problem)
+                network.best_path(problem)
             continue
-        solution = network.solve(problem)
+        solution = network.best_path(problem)
         assert solution.amount_out == best, want
-        again = network.solve(Problem(want, best, False, ["WETH"]))
+        again = network.best_path(PathProblem(want, best, False, ["WETH"]))
         assert again.amount_in <= size
         found += 1
     assert found >= 5
@@ -150,28 +150,28 @@ def test_real_pools_give_the_best_of_every_path(size: int) -> None:
 
 def two_pools() -> Network:
     network = Network()
-    network.set_constant_product("v2", "weth", "usdc", ConstantProduct(10**21, 3 * 10**12, 3000), gas=90_000)
+    network.set("v2", ("weth", "usdc"), ConstantProduct(10**21, 3 * 10**12, 3000), gas=90_000)
     pool = ConcentratedLiquidity.initialized(2**96, 500, 10).with_liquidity(-1000, 1000, 10**15)
-    network.set_concentrated("v3", "usdc", "dai", pool, 120_000)
+    network.set("v3", ("usdc", "dai"), pool, 120_000)
     return network
 
 
 def test_exact_out_takes_the_cheaper_of_two_funding_assets() -> None:
     network = two_pools()
-    network.set_constant_product("direct", "wbtc", "dai", ConstantProduct(10**12, 6 * 10**13, 3000), gas=1)
+    network.set("direct", ("wbtc", "dai"), ConstantProduct(10**12, 6 * 10**13, 3000), gas=1)
     values = [(3 * 10**9, 10**18), (60, 1)]
-    solution = network.solve(Problem("dai", 10**9, False, ["weth", "wbtc"], values))
+    solution = network.best_path(PathProblem("dai", 10**9, False, ["weth", "wbtc"], values))
     assert solution.amount_out == 10**9
     assert solution.funding in ("weth", "wbtc")
     costs = {}
     for asset, (above, below) in zip(("weth", "wbtc"), values, strict=True):
-        alone = network.solve(Problem("dai", 10**9, False, [asset]))
+        alone = network.best_path(PathProblem("dai", 10**9, False, [asset]))
         costs[asset] = Fraction(alone.amount_in * above, below)
     assert costs[solution.funding] == min(costs.values())
 
 
 def test_legs_chain_and_gas_adds_up() -> None:
-    solution = two_pools().solve(Problem("dai", 10**18, True, ["weth"]))
+    solution = two_pools().best_path(PathProblem("dai", 10**18, True, ["weth"]))
     assert [(leg.market, leg.asset_in, leg.asset_out) for leg in solution.legs] == [
         ("v2", "weth", "usdc"),
         ("v3", "usdc", "dai"),
@@ -184,21 +184,21 @@ def test_legs_chain_and_gas_adds_up() -> None:
 
 def test_what_is_left_out_is_named() -> None:
     network = two_pools()
-    network.set_constant_product("alone", "wbtc", "usdc", ConstantProduct(10**9, 10**9, 3000))
-    solution = network.solve(Problem("usdc", 10**18, True, ["weth"], exclude=["v3"]))
+    network.set("alone", ("wbtc", "usdc"), ConstantProduct(10**9, 10**9, 3000))
+    solution = network.best_path(PathProblem("usdc", 10**18, True, ["weth"], exclude=["v3"]))
     assert dict(solution.left_out) == {"alone": "leads to a dead end", "v3": "excluded by the problem"}
     with pytest.raises(NoRoute, match="from weth to dai; left out were") as caught:
-        network.solve(Problem("dai", 10**18, True, ["weth"], exclude=["v3"]))
+        network.best_path(PathProblem("dai", 10**18, True, ["weth"], exclude=["v3"]))
     assert "allow more hops or markets" in str(caught.value)
 
 
 def test_a_pool_loaded_in_part_is_left_out_where_the_path_leaves_it() -> None:
     network = Network()
     part = ConcentratedLiquidity(2**96, 0, 10**15, 500, 10, [(-10, 10**15), (10, -(10**15))], (-10, 10))
-    network.set_concentrated("part", "weth", "usdc", part)
-    network.set_constant_product("poor", "weth", "usdc", ConstantProduct(10**15, 10**14, 3000))
-    assert network.solve(Problem("usdc", 10**6, True, ["weth"])).legs[0].market == "part"
-    solution = network.solve(Problem("usdc", 10**14, True, ["weth"]))
+    network.set("part", ("weth", "usdc"), part)
+    network.set("poor", ("weth", "usdc"), ConstantProduct(10**15, 10**14, 3000))
+    assert network.best_path(PathProblem("usdc", 10**6, True, ["weth"])).legs[0].market == "part"
+    solution = network.best_path(PathProblem("usdc", 10**14, True, ["weth"]))
     assert solution.legs[0].market == "poor"
     assert "leaves the loaded ticks" in dict(solution.left_out)["part"]
 
@@ -213,9 +213,9 @@ def test_contradictory_problems_are_refused() -> None:
         ("usdc", -1, True, ["weth"]),
     ):
         with pytest.raises(ValueError):
-            Problem(*arguments)
+            PathProblem(*arguments)
     with pytest.raises(TypeError):
-        Problem("usdc", 1, True, "weth")
+        PathProblem("usdc", 1, True, "weth")
     with pytest.raises(KeyError):
         two_pools().quote("unknown", "weth", 1)
     with pytest.raises(KeyError):
@@ -226,12 +226,12 @@ def test_contradictory_problems_are_refused() -> None:
 
 def test_equal_states_have_equal_digests_whatever_the_history() -> None:
     one, other = two_pools(), two_pools()
-    other.set_constant_product("more", "a", "b", ConstantProduct(1, 1, 1))
+    other.set("more", ("a", "b"), ConstantProduct(1, 1, 1))
     assert one.digest() != other.digest()
     other.remove("more")
     assert one.digest() == other.digest()
     copy = one.copy()
-    one.set_constant_product("v2", "weth", "usdc", ConstantProduct(10**21, 3 * 10**12 + 1, 3000), gas=90_000)
+    one.set("v2", ("weth", "usdc"), ConstantProduct(10**21, 3 * 10**12 + 1, 3000), gas=90_000)
     assert copy.digest() == other.digest() != one.digest()
     assert one.markets() == ["v2", "v3"]
 
@@ -241,12 +241,12 @@ def test_searches_and_updates_from_several_threads() -> None:
     network = two_pools()
     states = [ConstantProduct(10**21, 3 * 10**12, 3000), ConstantProduct(10**21, 6 * 10**12, 3000)]
     allowed = {state.quote(True, 10**18, True).amount_out for state in states}
-    problem = Problem("usdc", 10**18, True, ["weth"])
+    problem = PathProblem("usdc", 10**18, True, ["weth"])
     seen: set[int] = set()
 
     def search() -> None:
         for _ in range(300):
-            seen.add(network.solve(problem).amount_out)
+            seen.add(network.best_path(problem).amount_out)
 
     searchers = [threading.Thread(target=search) for _ in range(3)]
     for searcher in searchers:
@@ -254,7 +254,7 @@ def test_searches_and_updates_from_several_threads() -> None:
     at = 0
     while any(searcher.is_alive() for searcher in searchers):
         at += 1
-        network.set_constant_product("v2", "weth", "usdc", states[at % 2])
+        network.set("v2", ("weth", "usdc"), states[at % 2])
     for searcher in searchers:
         searcher.join(timeout=30)
     assert seen <= allowed

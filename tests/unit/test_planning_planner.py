@@ -49,7 +49,7 @@ from sep_hooks.types import (
 )
 from sep_hooks.venue import VenueAdapter
 from sep_native.amm import ConstantProduct
-from sep_native.route import Network, Problem
+from sep_native.route import Network, PathProblem
 
 from sep_core.events.facts import Transfer
 from sep_core.planning import (
@@ -87,7 +87,7 @@ def network_of(pools: Pools, venue: str | None = None) -> Network:
     for name, (of, asset0, asset1, reserve0, reserve1) in pools.items():
         if venue in (None, of):
             pool = ConstantProduct(reserve0, reserve1, 3_000)
-            network.set_constant_product(name, asset0, asset1, pool, 100_000)
+            network.set(name, (asset0, asset1), pool, 100_000)
     return network
 
 
@@ -200,10 +200,10 @@ class SmallChain:
     def _solve(self, body: Mapping[str, object], pools: Pools) -> tuple[int, int]:
         legs = cast(list[str], body["markets"])
         inside = {name: pool for name, pool in pools.items() if name in legs}
-        problem = Problem(
+        problem = PathProblem(
             str(body["out"]), int(str(body["amount"])), bool(body["exact_in"]), [str(body["in"])]
         )
-        solution = network_of(inside).solve(problem)
+        solution = network_of(inside).best_path(problem)
         return solution.amount_in, solution.amount_out
 
     async def simulate(self, calls: Sequence[Call], sender: Address) -> Sequence[CallResult]:
@@ -379,7 +379,7 @@ def request(
 async def test_acquire_is_exact_out_at_the_best_venue_with_integer_limits() -> None:
     world = World()
     plan = await world.plan(request())
-    best = world.board.taken.networks["two"].solve(Problem(WETH, ETHER // 10, False, [USDC]))
+    best = world.board.taken.networks["two"].best_path(PathProblem(WETH, ETHER // 10, False, [USDC]))
     assert (plan.expected_in, plan.expected_out) == (best.amount_in, ETHER // 10)
     assert (plan.quoted_in, plan.limit_out) == (best.amount_in, ETHER // 10)
     marginal = Fraction(ETHER // 10) * Fraction(1_490_000 * DOLLAR, 500 * ETHER)
@@ -408,7 +408,7 @@ async def test_acquire_is_exact_out_at_the_best_venue_with_integer_limits() -> N
 async def test_dispose_is_exact_in_for_the_first_funding_asset() -> None:
     world = World()
     plan = await world.plan(request(IntentType.DISPOSE, funding=(WETH, USDC, DAI)))
-    best = world.board.taken.networks["one"].solve(Problem(USDC, ETHER // 10, True, [WETH]))
+    best = world.board.taken.networks["one"].best_path(PathProblem(USDC, ETHER // 10, True, [WETH]))
     assert (plan.expected_in, plan.expected_out, plan.asset_out) == (ETHER // 10, best.amount_out, USDC)
     marginal = Fraction(ETHER // 10) * Fraction(3_000_000 * DOLLAR, 1_000 * ETHER)
     least = max(marginal, Fraction(best.amount_out)) * Fraction(995, 1000)

@@ -1,9 +1,29 @@
-"""The network of markets and the best single path through it, on exact amounts.
+"""The network of markets: the best single path on exact amounts, and the best plan with its certificate.
 
-A path visits no asset twice. `NoRoute` says why there is none; `Solution.left_out` names every market that was
-not considered to the end.
+`NoRoute` says why there is none; `left_out` names every market that was not considered to the end. No search holds
+the interpreter's lock.
 """
 
-from sep_native._native import Leg, Network, Problem, Solution
+from sep_native._native import (
+    BestPath,
+    Leg,
+    Limits,
+    Network,
+    PathProblem,
+    PathSolution,
+    Problem,
+    Solution,
+    Verified,
+)
 
-__all__ = ["Leg", "Network", "Problem", "Solution"]
+__all__ = [
+    "BestPath",
+    "Leg",
+    "Limits",
+    "Network",
+    "PathProblem",
+    "PathSolution",
+    "Problem",
+    "Solution",
+    "Verified",
+]

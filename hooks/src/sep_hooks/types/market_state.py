@@ -71,9 +71,10 @@ class StableSwapState:
 
 @dataclass(frozen=True, slots=True)
 class WeightedProductState:
-    """Balances in base units, in the order of the market's assets; `scaling` lifts each to 18 decimals.
+    """Balances in base units, in the order of the market's assets.
 
-    Weights and fee are parts of 10^18; the weights sum to exactly 10^18.
+    A balance times its `scaling` over 10^18 is the balance at 18 decimals. Weights and fee are parts of 10^18; the
+    weights sum to exactly 10^18.
     """
 
     family: ClassVar[LiquidityFamily] = LiquidityFamily.WEIGHTED_PRODUCT
