@@ -91,11 +91,11 @@ class CurvePool:
     def amount_in(self, i: int, j: int, wanted: int) -> int:
         """The input that buys `wanted` where one unit less does not."""
         low, high = 0, 1
-        while not self._buys(i, j, high, wanted):
+        while not self.buys(i, j, high, wanted):
             low, high = high, high * 2
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if self._buys(i, j, middle, wanted) else (middle, high)
+            low, high = (low, middle) if self.buys(i, j, middle, wanted) else (middle, high)
         return high
 
     def exchange(self, i: int, j: int, dx: int) -> int:
@@ -106,7 +106,8 @@ class CurvePool:
         self.balances[j] -= dy + fee * self.admin_fee // CURVE_PARTS * ONE // self.rates[j]
         return dy
 
-    def _buys(self, i: int, j: int, dx: int, wanted: int) -> bool:
+    def buys(self, i: int, j: int, dx: int, wanted: int) -> bool:
+        """Whether `dx` pays for at least `wanted`."""
         try:
             return self.amount_out(i, j, dx) >= wanted
         except Reverted:

@@ -5,7 +5,8 @@ pub(crate) const ROUNDS: usize = 255;
 
 /// The invariant of these scaled balances, by Newton until a round moves it by 1 at most.
 ///
-/// `total` is amplification times number of assets. `None` where a number leaves 256 bits, as the contract reverts.
+/// `total` is amplification times number of assets. `None` where the contract reverts: a balance is nothing, a number
+/// leaves 256 bits, or the rounds go on for ever.
 pub(crate) fn invariant(balances: &[U256], total: U256, precision: U256) -> Option<U256> {
     let count = U256::from(balances.len());
     let sum = balances

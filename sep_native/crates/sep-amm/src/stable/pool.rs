@@ -81,11 +81,8 @@ impl StableSwap {
             scaled,
             invariant: U256::ZERO,
         };
-        if !pool.is_empty() {
-            pool.invariant = invariant(&pool.scaled, pool.total(), rule.precision()).ok_or(
-                AmmError::InvalidState("the invariant of these balances cannot be computed"),
-            )?;
-        }
+        pool.invariant =
+            invariant(&pool.scaled, pool.total(), rule.precision()).unwrap_or_default();
         Ok(pool)
     }
 
@@ -139,7 +136,8 @@ impl StableSwap {
         self.admin_fee
     }
 
-    /// The invariant D of the scaled balances; 0 for a pool without liquidity.
+    /// The invariant D of the scaled balances; 0 where there is none: a balance is missing, or the rounds of the contract
+    /// do not settle on these balances, so that it reverts at every swap until they change.
     pub fn invariant(&self) -> U256 {
         self.invariant
     }
@@ -272,8 +270,9 @@ impl StableSwap {
         }
     }
 
+    /// Nothing can be swapped.
     fn is_empty(&self) -> bool {
-        self.scaled.iter().any(U256::is_zero)
+        self.invariant.is_zero()
     }
 
     /// Amplification times number of assets.

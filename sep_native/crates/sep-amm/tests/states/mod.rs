@@ -17,23 +17,22 @@ prop_compose! {
         amplification in prop::sample::select(&[2u64, 10, 100, 200, 2000, 5000][..]),
         fee in prop::sample::select(&[1u64, 4, 40, 300][..]),
         admin_half: bool,
-    ) -> Option<StableSwap> {
+    ) -> StableSwap {
         let rates = parts.iter().map(|(_, decimals)| U256::from(10u128.pow(36 - decimals))).collect();
         let balances = parts.iter()
             .map(|(part, decimals)| U256::from(10f64.powf(base + part + f64::from(*decimals)))).collect();
         let amplification = amplification * rule.amplification_precision();
         let fee = fee * (rule.fee_denominator() / 10_000);
         let admin_fee = if admin_half && rule == StableRule::Curve { rule.fee_denominator() / 2 } else { 0 };
-        StableSwap::new(rule, balances, rates, amplification, fee).and_then(|pool| pool.with_admin_fee(admin_fee)).ok()
+        StableSwap::new(rule, balances, rates, amplification, fee).and_then(|pool| pool.with_admin_fee(admin_fee)).unwrap()
     }
 }
 
 /// A stable pool of a few units to a milliard of 2 to 8 assets, apart by a factor of up to 100.
 pub(crate) fn stable(rule: StableRule) -> impl Strategy<Value = StableSwap> {
-    any_stable(rule).prop_filter_map(
-        "the invariant does not settle, as in the contract",
-        |pool| pool,
-    )
+    any_stable(rule).prop_filter("the invariant does not settle", |pool| {
+        !pool.invariant().is_zero()
+    })
 }
 
 prop_compose! {
