@@ -23,6 +23,11 @@ def ledger_stream(account: str) -> str:
     return f"ledger:{account}"
 
 
+def order_stream(venue: str, account: str) -> str:
+    """The orders of one account at one order venue."""
+    return f"orders:{venue}:{account}"
+
+
 def strategy_stream(instance: str) -> str:
     """The life of one strategy instance."""
     return f"strategy:{instance}"

@@ -8,6 +8,7 @@ from sep_hooks.types import Amount, Intent, IntentId, Plan, PriceBook
 from sep_core.events.facts import StrategyStopped
 from sep_core.events.registry import Fact
 from sep_core.execution.commands import ExecutionCommand
+from sep_core.execution.orders import OrderCommand
 from sep_core.strategies import Advance
 
 
@@ -102,6 +103,7 @@ class RecordFacts:
 
 type KernelCommand = (
     ExecutionCommand
+    | OrderCommand
     | SubmitIntent
     | RecordPlan
     | RecordPlanFailure

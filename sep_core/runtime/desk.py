@@ -31,8 +31,9 @@ from sep_core.events.decided import Decided
 from sep_core.events.reading import read_facts
 from sep_core.events.registry import encode_fact, fact_type
 from sep_core.execution import LaneKey
+from sep_core.execution.orders import OrderLaneKey
 from sep_core.runtime.commands import KernelCommand
-from sep_core.runtime.world import Touched, World, intent_of, lane_key
+from sep_core.runtime.world import Touched, World, intent_of, lane_key, order_key
 from sep_core.telemetry.crashpoints import crossing
 
 type Decide = Callable[[World, KernelCommand], Sequence[Decided]]
@@ -123,8 +124,10 @@ class Desk:
             )  # sep-ok: nothing happens meanwhile
 
     def everything(self) -> Touched:
-        """All intents and lanes, for those who begin to listen."""
-        return Touched(frozenset(self.world.intents), frozenset(self.world.lanes))
+        """All intents, lanes and orders, for those who begin to listen."""
+        return Touched(
+            frozenset(self.world.intents), frozenset(self.world.lanes), frozenset(self.world.orders)
+        )
 
     async def settled(self) -> None:
         """Returns when everything decided so far is durable. Raises what the store raises."""
@@ -215,16 +218,19 @@ def _without_collections() -> Iterator[None]:
 
 
 def touched_by(decided: Sequence[Decided]) -> Touched:
-    """The intents and lanes that facts belong to."""
+    """The intents, lanes and orders that facts belong to."""
     intents: set[IntentId] = set()
     lanes: set[LaneKey] = set()
+    orders: set[OrderLaneKey] = set()
     for one in decided:
         room, _, rest = one.stream.partition(":")
         if room == "intent":
             intents.add(intent_of(rest))
         elif room == "account":
             lanes.add(lane_key(rest))
-    return Touched(frozenset(intents), frozenset(lanes))
+        elif room == "orders":
+            orders.add(order_key(rest))
+    return Touched(frozenset(intents), frozenset(lanes), frozenset(orders))
 
 
 async def _done(commit: Commit) -> None:

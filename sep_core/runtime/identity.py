@@ -49,11 +49,32 @@ def check_accounts(world: World, settings: Settings, chains: Mapping[str, ChainR
             )
 
 
+def check_order_accounts(world: World, settings: Settings) -> None:
+    """An account stays where its money is. Raises `ConfigurationError`."""
+    at = {key.account: key.venue for key in world.orders}
+    for said in settings.order_accounts.values():
+        if said.name in world.lane_of_account or at.get(said.name, said.venue) != said.venue:
+            known = "an address on a chain" if said.name in world.lane_of_account else at[said.name]
+            raise ConfigurationError(
+                f"accounts.{said.name} is at order venue {said.venue!r}, but the log keeps the money of the account of"
+                f" that name at {known}; nothing was recorded or sent",
+                pointer=f"accounts.{said.name}.order_venue",
+                next_step=f"give the account at {said.venue!r} a name of its own, or {_ANOTHER_FOLDER}",
+            )
+    for name in settings.accounts:
+        if name in at:
+            raise ConfigurationError(
+                f"accounts.{name} is an address, but the log keeps the money of the account of that name at order"
+                f" venue {at[name]!r}; nothing was recorded or sent",
+                pointer=f"accounts.{name}",
+                next_step=f"give the address a name of its own, or {_ANOTHER_FOLDER}",
+            )
+
+
 def booked_owners(world: World) -> dict[str, str]:
     """Which strategy the books hold each account's money for, by the account's name."""
-    return {
-        one.account: one.strategy for one in world.ledger.holdings() if one.account in world.lane_of_account
-    }
+    known = {*world.lane_of_account, *(key.account for key in world.orders)}
+    return {one.account: one.strategy for one in world.ledger.holdings() if one.account in known}
 
 
 def check_owners(world: World, settings: Settings) -> None:

@@ -1,17 +1,18 @@
 """From settings to living parts: every plugin that the configuration names, vetted, constructed, in its place."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sep_hooks.chain import ChainAdapter, ChainPreset
 from sep_hooks.context import Clock, PluginContext, SignerContext, VenueContext
 from sep_hooks.errors import ConfigurationError, PluginError, SepError
+from sep_hooks.order_venue import OrderVenue
 from sep_hooks.risk import RiskRule
 from sep_hooks.signer import Signer
 from sep_hooks.strategy import Strategy
-from sep_hooks.types import Asset, ChainRef, evm_chain
+from sep_hooks.types import Address, Asset, ChainRef, evm_chain
 from sep_hooks.venue import VenueAdapter
 
 from sep_core.chains.access import ChainAccess
@@ -61,6 +62,17 @@ class VenuePart:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderVenuePart:
+    """A configured order venue; `chain` is the table whose assets its codes mean."""
+
+    instance: str
+    use: str
+    plugin: PluginRef
+    chain: str
+    adapter: OrderVenue[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class StrategyPart:
     """A strategy in process: its class and configuration; the host makes and feeds the instance."""
 
@@ -81,6 +93,7 @@ class Installation:
     hooks: tuple[LoadedHooks, ...] = ()
     chains: dict[str, ChainPart] = field(default_factory=dict)
     venues: dict[str, VenuePart] = field(default_factory=dict)
+    order_venues: dict[str, OrderVenuePart] = field(default_factory=dict)
     rules: dict[str, RiskRule[Any]] = field(default_factory=dict)
     rule_refs: dict[str, PluginRef] = field(default_factory=dict)
     signers: dict[str, Signer[Any]] = field(default_factory=dict)
@@ -120,6 +133,11 @@ class Installation:
             )
             for one in self.settings.accounts.values()
         }
+        for at in self.settings.order_accounts.values():
+            # Its assets are those of a chain; it has no address there.
+            chain = self.chains[self.settings.order_venues[at.venue].chain].ref
+            funding = tuple(self.assets[symbol].id for symbol in at.funding)
+            accounts[at.name] = KnownAccount(at.name, chain, Address(""), funding)
         users = {one.instance: one.account for one in self.settings.strategies.values()}
         return Roster(users, accounts)
 
@@ -167,6 +185,8 @@ class Installer:
         made.assets = resolve_assets(self._settings, chain_ids)
         for instance in self._settings.venues:
             await self._venue(instance)
+        for instance in self._settings.order_venues:
+            await self._order_venue(instance, stack)
         for instance, said in self._settings.risk.items():
             rule, plugin = await self._plain(RiskRule, said.use, instance, f"risk.{instance}", said.rest)
             self._check_numeraire(rule, plugin, instance)
@@ -232,6 +252,33 @@ class Installer:
             self._leave_out(plugin, error)
             return
         self._made.venues[instance] = VenuePart(instance, said.use, plugin, said.chain, adapter, decoder)
+
+    async def _order_venue(self, instance: str, stack: AsyncExitStack) -> None:
+        """Adds an order venue; one that is kept out or cannot be made leaves the others to work."""
+        said = self._settings.order_venues[instance]
+        pointer = f"order_venues.{instance}"
+        try:
+            adapter: OrderVenue[Any]
+            adapter, plugin = await self._plain(OrderVenue, said.use, instance, pointer, said.rest)
+        except PluginError as error:
+            refs = [ref for ref in self._made.refs.values() if ref.instance == instance]
+            if not refs:
+                raise
+            self._leave_out(refs[-1], error)
+            return
+        stack.push_async_callback(self._close_order_venue, adapter, plugin)
+        test = self._made.guard.call_sync(plugin, "test", lambda: adapter.test, returns=bool)
+        if self._settings.mode is Mode.TESTNET and not test:
+            raise ConfigurationError(
+                f'{pointer} trades what is worth something, and mode "testnet" sends orders',
+                pointer=pointer,
+                next_step='use mode "paper", or the venue\'s own test environment',
+            )
+        self._made.order_venues[instance] = OrderVenuePart(instance, said.use, plugin, said.chain, adapter)
+
+    async def _close_order_venue(self, adapter: OrderVenue[Any], plugin: PluginRef) -> None:
+        with suppress(PluginFault):
+            await self._made.guard.call(plugin, "close", adapter.close, timeout_seconds=5.0)
 
     async def _signer(self, account: str, stack: AsyncExitStack) -> None:
         said = self._settings.accounts[account]

@@ -195,8 +195,9 @@ class Intake:
 
     def _venue(self, name: str, index: int, problems: list[RequestProblem]) -> str:
         # A venue that is kept out of this run is known all the same: what was accepted for it stays what it is.
-        if name not in self._installation.settings.venues:
-            known = ", ".join(self._installation.settings.venues) or "none"
+        settings = self._installation.settings
+        if name not in settings.venues and name not in settings.order_venues:
+            known = ", ".join([*settings.venues, *settings.order_venues]) or "none"
             message = f"no venue is called {name[:64]!r}; configured are {known}"
             problems.append(RequestProblem(f"/constraints/venues/{index}", "unknown_venue", message))
         return name

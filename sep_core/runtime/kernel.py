@@ -26,7 +26,8 @@ from sep_core.runtime.flow import Composition
 from sep_core.runtime.flow.life import assess_as
 from sep_core.runtime.installation import Installation
 from sep_core.runtime.intake import Intake
-from sep_core.runtime.plan_queue import PlanQueue
+from sep_core.runtime.orders import Orders
+from sep_core.runtime.plan_queue import MakePlan, PlanQueue
 from sep_core.runtime.plan_view import verdict_views
 from sep_core.runtime.queries import NotFound, Queries, acceptance_view
 from sep_core.runtime.settings import Mode, Settings
@@ -69,6 +70,8 @@ class Kernel:
     venue_manager: VenueManager
     watches: dict[str, ChainWatch] = field(default_factory=dict)
     workers: dict[LaneKey, LaneWorker] = field(default_factory=dict)
+    orders: Orders | None = None
+    make_plan: MakePlan | None = None
     _awaited: dict[IntentId, anyio.Event] = field(default_factory=dict)
 
     @property
@@ -106,10 +109,11 @@ class Kernel:
         deadline = state.deadline if state.deadline is not None else now
         wanted, note = first_slice(self.world, state, self.composition) or (intent, "")
         request = PlanRequest(wanted, account.address, account.name, account.funding, deadline)
-        answer = await self.planner.plan(request)
+        plan = self.make_plan or self.planner.plan
+        answer = await plan(request)
         if isinstance(answer, Sliced):
             note = answer.reason
-            answer = await self.planner.plan(replace(request, intent=first_of(intent, answer)))
+            answer = await plan(replace(request, intent=first_of(intent, answer)))
         if not isinstance(answer, Planned):
             code, why = (answer.code, answer.reason) if isinstance(answer, PlanRefused) else ("no_plan", note)
             return DryRunView(approved=False, code=code, reason=why, plan=None, verdicts=[])
@@ -229,6 +233,8 @@ class Kernel:
             if part is None:
                 continue
             found += await compare_lane(self.desk, part, key)
+        if self.orders is not None:
+            found += await self.orders.mismatches(self.world)
         return [
             MismatchView(
                 account=one.account,
@@ -251,6 +257,8 @@ class Kernel:
             name = lane.name if lane is not None else key.address
             status = "blocked" if worker.blocked else "ok"
             services[f"account {name}"] = ServiceView(status=status, detail=worker.blocked or "ready")
+        if self.orders is not None:
+            services.update(self.orders.services(self.world))
         healthy = all(one.status == "ok" for one in services.values())
         return HealthView(
             status="ok" if healthy else "degraded",
@@ -261,7 +269,8 @@ class Kernel:
             position=self.world.position,
             epoch=self.store.epoch,
             open_intents=self.world.open_count,
-            in_doubt=sum(len(lane.in_doubt) for lane in self.world.lanes.values()),
+            in_doubt=sum(len(lane.in_doubt) for lane in self.world.lanes.values())
+            + sum(len(lane.in_doubt) for lane in self.world.orders.values()),
             services=services,
         )
 

@@ -1,6 +1,6 @@
 """Which intents want a plan, in which order, and who makes it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 import anyio
@@ -75,6 +75,15 @@ class PlanQueue:
         for intent_id in self._waiting:
             self._wanting.add(self._desk.world.intents[intent_id])
         self._waiting.clear()
+        if self._wanting:
+            self._news.set()
+
+    def markets_moved(self, accounts: Collection[str]) -> None:
+        """The books of these accounts' venues moved: what found no plan there is tried again."""
+        moved = [one for one in self._waiting if self._desk.world.intents[one].intent.account in accounts]
+        for intent_id in moved:
+            del self._waiting[intent_id]
+            self._wanting.add(self._desk.world.intents[intent_id])
         if self._wanting:
             self._news.set()
 

@@ -23,6 +23,8 @@ from sep_core.runtime.settings_values import (
     ChainSettings,
     IntentSettings,
     Mode,
+    OrderAccountSettings,
+    OrderVenueSettings,
     RiskSettings,
     Section,
     Settings,
@@ -46,6 +48,8 @@ __all__ = [
     "InvalidSettings",
     "Mistake",
     "Mode",
+    "OrderAccountSettings",
+    "OrderVenueSettings",
     "RiskSettings",
     "Section",
     "Settings",
@@ -58,6 +62,9 @@ __all__ = [
     "settings_of",
     "strategy_id",
 ]
+
+ORDERS: Final = ("immediate", "resting")
+"""What an account's orders do with what is not taken at once: cancel it, or rest until the deadline."""
 
 DEFAULT_STORE_PATH: Final = "sep-data"
 DEFAULT_HOST: Final = "127.0.0.1"
@@ -97,6 +104,7 @@ def settings_of(
     """The settings that tables say. Raises `InvalidSettings` with every mistake."""
     mistakes: list[Mistake] = []
     root = Table("", tables, mistakes)
+    accounts = list(root.tables("accounts"))
     settings = Settings(
         source=source,
         folder=folder,
@@ -105,12 +113,22 @@ def settings_of(
         plugins_enabled=_enabled(root),
         chains=frozen({name: _chain(name, table) for name, table in root.tables("chains")}),
         venues=frozen({name: _venue(name, table) for name, table in root.tables("venues")}),
-        accounts=frozen({name: _account(name, table, checksum) for name, table in root.tables("accounts")}),
+        accounts=frozen(
+            {
+                name: _account(name, table, checksum)
+                for name, table in accounts
+                if not table.has("order_venue")
+            }
+        ),
         risk=frozen({name: _risk(name, table) for name, table in root.tables("risk")}),
         assets=frozen({name: _asset(name, table, checksum) for name, table in root.tables("assets", SYMBOL)}),
         strategies=frozen({name: _strategy(name, table) for name, table in root.tables("strategies")}),
         intents=_intents(root),
         api=_api(root),
+        order_venues=frozen({name: _order_venue(name, table) for name, table in root.tables("order_venues")}),
+        order_accounts=frozen(
+            {name: _order_account(name, table) for name, table in accounts if table.has("order_venue")}
+        ),
     )
     root.close()
     _cross_check(root, settings)
@@ -173,6 +191,24 @@ def _account(name: str, table: Table, checksum: Checksum | None) -> AccountSetti
         table.address("address", checksum),
         table.texts("funding"),
         None if signer is None else SignerSettings(signer.text("use", pattern=_USE), frozen(signer.rest())),
+    )
+    table.close()
+    return account
+
+
+def _order_venue(instance: str, table: Table) -> OrderVenueSettings:
+    use, chain = table.text("use", pattern=_USE), table.text("chain")
+    codes = table.table("assets")
+    assets = {} if codes is None else {code: codes.text(code) for code in codes.values}
+    return OrderVenueSettings(instance, use, chain, frozen(assets), frozen(table.rest()))
+
+
+def _order_account(name: str, table: Table) -> OrderAccountSettings:
+    account = OrderAccountSettings(
+        name,
+        table.text("order_venue"),
+        table.texts("funding"),
+        table.choice("orders", ORDERS, ORDERS[0]) == ORDERS[1],
     )
     table.close()
     return account
@@ -280,16 +316,52 @@ def _cross_check(root: Table, settings: Settings) -> None:
     for asset in settings.assets.values():
         root.among(f"assets.{asset.symbol}.chain", asset.chain, settings.chains, "chains")
     for strategy in settings.strategies.values():
-        root.among(f"strategies.{strategy.instance}.account", strategy.account, settings.accounts, "accounts")
+        accounts = {**settings.accounts, **settings.order_accounts}
+        root.among(f"strategies.{strategy.instance}.account", strategy.account, accounts, "accounts")
         signer = settings.accounts.get(strategy.account)
         if settings.mode is Mode.TESTNET and signer is not None and signer.signer is None:
             root.wrong(
                 f"accounts.{strategy.account}.signer",
                 'is missing; mode "testnet" signs what the strategy wants',
             )
+    _check_order_venues(root, settings)
     _unique_addresses(root, settings)
     _unique_ids(root, settings)
     _unique_tokens(root, settings)
+
+
+def _check_order_venues(root: Table, settings: Settings) -> None:
+    for venue in settings.order_venues.values():
+        root.among(f"order_venues.{venue.instance}.chain", venue.chain, settings.chains, "chains")
+        if venue.instance in settings.venues:
+            root.wrong(
+                f"order_venues.{venue.instance}", "is also the name of a table in [venues]; names are unique"
+            )
+        for code, symbol in venue.assets.items():
+            pointer = f"order_venues.{venue.instance}.assets.{code}"
+            root.among(pointer, symbol, settings.assets, "assets")
+            asset = settings.assets.get(symbol)
+            if asset is not None and asset.chain != venue.chain:
+                root.wrong(pointer, f"is {symbol}, which is on chain {asset.chain!r}, not on {venue.chain!r}")
+    seen: dict[str, str] = {}
+    for account in settings.order_accounts.values():
+        pointer = f"accounts.{account.name}"
+        root.among(f"{pointer}.order_venue", account.venue, settings.order_venues, "order_venues")
+        if account.venue in seen:
+            root.wrong(
+                f"{pointer}.order_venue",
+                f"is also that of {seen[account.venue]!r}; the keys of an order venue's table are one account's",
+            )
+        seen.setdefault(account.venue, account.name)
+        at = settings.order_venues.get(account.venue)
+        for symbol in account.funding:
+            root.among(f"{pointer}.funding", symbol, settings.assets, "assets")
+            asset = settings.assets.get(symbol)
+            if asset is not None and at is not None and asset.chain != at.chain:
+                root.wrong(
+                    f"{pointer}.funding",
+                    f"lists {symbol}, which is on chain {asset.chain!r}; {at.instance!r} trades those of {at.chain!r}",
+                )
 
 
 def _unique_addresses(root: Table, settings: Settings) -> None:

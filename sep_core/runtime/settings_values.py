@@ -77,6 +77,27 @@ class AccountSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderVenueSettings:
+    """`[order_venues.<instance>]`. `assets` are symbols by the venue's own codes, where those differ."""
+
+    instance: str
+    use: str
+    chain: str
+    assets: Mapping[str, str]
+    rest: Section
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAccountSettings:
+    """`[accounts.<name>]` at an order venue: what may be spent, and whether orders rest until the deadline."""
+
+    name: str
+    venue: str
+    funding: tuple[str, ...]
+    resting: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RiskSettings:
     """`[risk.<instance>]`."""
 
@@ -153,6 +174,8 @@ class Settings:
     strategies: Mapping[str, StrategySettings]
     intents: IntentSettings
     api: ApiSettings
+    order_venues: Mapping[str, OrderVenueSettings] = MappingProxyType({})
+    order_accounts: Mapping[str, OrderAccountSettings] = MappingProxyType({})
 
     def strategy_by_id(self, id: UUID) -> StrategySettings | None:
         """The strategy that calls itself by this id, or None."""

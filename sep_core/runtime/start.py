@@ -53,6 +53,7 @@ from sep_core.runtime.identity import (
     check_accounts,
     check_chains,
     check_mode,
+    check_order_accounts,
     check_owners,
 )
 from sep_core.runtime.installation import ChainPart, Installation, Installer
@@ -60,6 +61,7 @@ from sep_core.runtime.intake import Intake
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.lane_desk import LaneWork
 from sep_core.runtime.lanes import Lanes, open_accounts
+from sep_core.runtime.orders import Orders
 from sep_core.runtime.plan_queue import PlanQueue
 from sep_core.runtime.recording import PluginReports, record_early, record_start
 from sep_core.runtime.settings import Mode, Settings
@@ -124,6 +126,7 @@ async def running_kernel(
         for part in installation.chains.values():
             await crossing("start.verify", part.access.verify())
         check_accounts(world, settings, {name: part.ref for name, part in installation.chains.items()})
+        check_order_accounts(world, settings)
         check_owners(world, settings)
         genesis = await check_chains(world, settings, installation)  # sep-ok: it crosses itself
         async with _wired(settings, clock, store, world, installation, reports, holding, genesis) as kernel:
@@ -165,7 +168,10 @@ async def _wired(
     composition = _composition(settings, clock, installation, board, works, workers, booked)
     desk = Desk(store, world, lambda one, command: flow.decide(one, command, composition), clock)
     planner = _planner(settings, clock, installation, composition, board, desk)
-    plans = PlanQueue(desk, planner.plan, composition, clock, log)
+    orders, worth = Orders(settings, installation, clock, log), Worth(board, composition.numeraire)
+    holdings = BookedHoldings(desk, composition)
+    make_plan = orders.planning(planner.plan, desk, composition, holdings, worth)
+    plans = PlanQueue(desk, make_plan, composition, clock, log)
     deadlines = Deadlines(desk, clock)
     slice_clock = SliceClock(desk, clock, plans.rest_due)
     intake = Intake(installation, composition.rules, composition.roster)
@@ -176,6 +182,7 @@ async def _wired(
         settings, version, store, desk, clock, composition, installation, intake, planner, board, plans, venues
     )  # fmt: skip
     kernel.watches, kernel.workers = watches, workers
+    kernel.orders, kernel.make_plan = orders, make_plan
     async with anyio.create_task_group() as group:
         with Watchdog(holding, settings.store.path / FOLDER):
             group.start_soon(desk.run)
@@ -184,10 +191,12 @@ async def _wired(
             lanes = Lanes(kernel, works, store, log)
             lanes.make()
             await lanes.end_orphans()  # sep-ok: it crosses itself
+            orders.make(desk, composition)
             for listener in (
                 plans.touched,
                 deadlines.touched,
                 slice_clock.touched,
+                orders.touched,
                 *(one.touched for one in works.values()),
             ):
                 desk.on_commit(listener)
@@ -207,6 +216,8 @@ async def _wired(
                 for watch in kernel.watches.values():
                     await watch.ready.wait()
             await open_accounts(settings, installation, composition, board, desk)  # sep-ok: it crosses itself
+            orders.start(group, desk, worth, plans.markets_moved)
+            await orders.opened(FIRST_LOOK_SECONDS)  # sep-ok: time or news
             strategies = KernelStrategyDesk(desk, composition, intake, installation.assets, clock)
             specs = specs_of(installation, store.store_id)
             host = await crossing("start.strategies", run_strategies(kernel, strategies, specs, group))

@@ -30,6 +30,7 @@ from sep_core.events.facts import (
 )
 from sep_core.events.registry import Fact
 from sep_core.execution import LaneKey, LaneState, evolve_lane
+from sep_core.execution.orders import OrderLane, OrderLaneKey, evolve_orders
 from sep_core.intents import IntentState, evolve
 from sep_core.portfolio import Ledger
 from sep_core.risk import RiskBook, evolve_book
@@ -44,6 +45,7 @@ class Touched:
 
     intents: frozenset[IntentId]
     lanes: frozenset[LaneKey]
+    orders: frozenset[OrderLaneKey] = frozenset()
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class World:
     by_client: dict[tuple[str, UUID], IntentId] = field(default_factory=dict)
     lanes: dict[LaneKey, LaneState] = field(default_factory=dict)
     lane_of_account: dict[str, LaneKey] = field(default_factory=dict)
+    orders: dict[OrderLaneKey, OrderLane] = field(default_factory=dict)
     opened_assets: dict[LaneKey, frozenset[AssetId]] = field(default_factory=dict)
     book: RiskBook = field(default_factory=RiskBook)
     ledger: Ledger = field(default_factory=Ledger)
@@ -83,6 +86,9 @@ class World:
                 self._apply_intent(intent_of(rest), fact)
             case "account":
                 self._apply_account(lane_key(rest), fact)
+            case "orders":
+                key = order_key(rest)
+                self.orders[key] = evolve_orders(self.orders.get(key), fact)
             case "risk":
                 if isinstance(fact, HoldPlaced | HoldConverted | HoldReleased):
                     self.book = evolve_book(self.book, fact)
@@ -164,3 +170,10 @@ def lane_key(stream_rest: str) -> LaneKey:
     """The lane that `<chain id>:<address>` names."""
     chain_id, _, text = stream_rest.partition(":")
     return LaneKey(evm_chain(int(chain_id)), address(text))
+
+
+@lru_cache(maxsize=256)
+def order_key(stream_rest: str) -> OrderLaneKey:
+    """The orders that `<venue>:<account>` names."""
+    venue, _, account = stream_rest.partition(":")
+    return OrderLaneKey(venue, account)

@@ -1,8 +1,8 @@
 """Order venues: books that orders are sent to, under ids of our own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
-from typing import ClassVar
+from collections.abc import AsyncGenerator, Sequence
+from typing import ClassVar, Final
 
 from sep_hooks.config import PluginConfig
 from sep_hooks.context import PluginContext
@@ -15,6 +15,9 @@ from sep_hooks.types.order import (
     OrderTrade,
     VenueBalance,
 )
+
+QUIET_SECONDS: Final = 30.0
+"""The longest that the stream of a book may say nothing."""
 
 
 class OrderRejected(Permanent):
@@ -49,8 +52,8 @@ class OrderVenue[ConfigT: PluginConfig](ABC):
         """The books that can be traded."""
 
     @abstractmethod
-    def book(self, market: str) -> AsyncIterator[BookUpdate]:
-        """A snapshot, then every change in order, without end.
+    def book(self, market: str) -> AsyncGenerator[BookUpdate]:
+        """A snapshot, then every change in order, without end; where nothing changes for a while, a snapshot again.
 
         Raises `VenueError` where the stream breaks, also where the venue left something out; who still wants the book
         subscribes again.
@@ -79,3 +82,7 @@ class OrderVenue[ConfigT: PluginConfig](ABC):
     async def health(self) -> None:
         """Returns where the venue answers. Raises `VenueError` with the reason where it does not."""
         await self.markets()
+
+    async def close(self) -> None:
+        """Ends what it holds open towards the venue; nothing is asked of it afterwards."""
+        return

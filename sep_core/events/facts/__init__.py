@@ -36,6 +36,17 @@ from sep_core.events.facts.intent import (
 )
 from sep_core.events.facts.kernel import KernelStarted, KernelStopped
 from sep_core.events.facts.ledger import AccountClass, JournalPosted, Posting
+from sep_core.events.facts.order import (
+    OrderAccountOpened,
+    OrderAssetsAdopted,
+    OrderCancelRequested,
+    OrderClosed,
+    OrderDoubted,
+    OrderFilled,
+    OrderOutcome,
+    OrderReserved,
+    OrderSubmitted,
+)
 from sep_core.events.facts.plugin import (
     PluginActivated,
     PluginFaulted,
@@ -86,6 +97,15 @@ __all__ = [
     "KernelStopped",
     "NonceConsumedExternally",
     "NonceReserved",
+    "OrderAccountOpened",
+    "OrderAssetsAdopted",
+    "OrderCancelRequested",
+    "OrderClosed",
+    "OrderDoubted",
+    "OrderFilled",
+    "OrderOutcome",
+    "OrderReserved",
+    "OrderSubmitted",
     "PlanWithdrawn",
     "PluginActivated",
     "PluginFaulted",

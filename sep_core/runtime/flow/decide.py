@@ -15,6 +15,15 @@ from sep_core.execution.commands import (
     RecordReorg,
     RecordSigned,
 )
+from sep_core.execution.orders import (
+    OpenOrderAccount,
+    RecordOrder,
+    RecordOrderAbsent,
+    RecordOrderCancel,
+    RecordOrderDoubt,
+    RecordOrderRejected,
+    ReserveOrder,
+)
 from sep_core.runtime.commands import (
     CancelIntent,
     ExpireIntent,
@@ -28,7 +37,7 @@ from sep_core.runtime.commands import (
     SubmitIntent,
     WithdrawPlan,
 )
-from sep_core.runtime.flow import effects, family, life, slices, strategy
+from sep_core.runtime.flow import effects, family, life, orders, slices, strategy
 from sep_core.runtime.flow.composition import Composition
 from sep_core.runtime.world import World
 from sep_core.strategies import Advance
@@ -77,3 +86,15 @@ def _decided(world: World, command: KernelCommand, composition: Composition) -> 
             return effects.opened(world, command, composition)
         case RecordChainReorg():
             return effects.chain_reorganised(command)
+        case OpenOrderAccount():
+            return orders.opened(world, command, composition)
+        case ReserveOrder():
+            return orders.reserved(world, command)
+        case (
+            RecordOrder()
+            | RecordOrderAbsent()
+            | RecordOrderCancel()
+            | RecordOrderDoubt()
+            | RecordOrderRejected()
+        ):
+            return orders.observed(world, command, composition)

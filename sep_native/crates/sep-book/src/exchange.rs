@@ -104,7 +104,7 @@ struct Market {
     book: Book,
     changes: VecDeque<Change>,
     flow: Option<Flow>,
-    next_action_ms: u64,
+    last_action_ms: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -183,7 +183,7 @@ impl Exchange {
             book: Book::new(genesis.self_trade),
             changes: VecDeque::new(),
             flow: genesis.flow.clone().map(|flow| Flow::new(flow, spec.price)),
-            next_action_ms: now_ms,
+            last_action_ms: now_ms,
         });
         let mut made = Self {
             now_ms,
@@ -376,9 +376,11 @@ impl Exchange {
             }
         }
         self.now_ms = until;
-        for market in &mut self.markets {
+        if actions == MOST_ACTIONS {
             // What did not happen is not made up for later.
-            market.next_action_ms = market.next_action_ms.max(until.saturating_sub(1));
+            for market in &mut self.markets {
+                market.last_action_ms = market.last_action_ms.max(until);
+            }
         }
     }
 
@@ -390,7 +392,7 @@ impl Exchange {
         self.markets
             .iter()
             .enumerate()
-            .map(|(place, market)| (market.next_action_ms + every, place))
+            .map(|(place, market)| (market.last_action_ms + every, place))
             .min()
     }
 
@@ -398,7 +400,7 @@ impl Exchange {
         let every = self.genesis.flow.as_ref().map_or(1, |flow| flow.every_ms);
         let mut random = self.random.clone();
         let market = &mut self.markets[place];
-        market.next_action_ms += every;
+        market.last_action_ms += every;
         let Some(flow) = market.flow.as_mut() else {
             return;
         };

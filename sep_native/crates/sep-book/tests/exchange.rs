@@ -195,3 +195,16 @@ fn malformed_documents_are_named() {
         assert!(error.to_string().contains(why), "{error}");
     }
 }
+
+#[test]
+fn others_trade_however_often_the_clock_is_moved() {
+    let run = |step: usize| {
+        let mut exchange = Exchange::new(genesis(3, (0, 0), true), 0).unwrap();
+        for now in (0..=2_000).step_by(step) {
+            exchange.advance(now);
+        }
+        exchange.orders().len()
+    };
+    assert!(run(1) > 150);
+    assert_eq!(run(1), run(500));
+}

@@ -1,0 +1,192 @@
+"""Order venues as each room wants to call them: guarded, bounded, their answers checked."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+from sep_hooks.errors import SepError, VenueError
+from sep_hooks.types import (
+    AssetId,
+    BookUpdate,
+    LeftOut,
+    OrderMarket,
+    OrderReport,
+    OrderRequest,
+    OrderTrade,
+    VenueBalance,
+)
+
+from sep_core.execution.orders import Units
+from sep_core.markets.order_board import OrderBoard
+from sep_core.planning.orders import BookView
+from sep_core.runtime.installation import Installation, OrderVenuePart
+
+READ_SECONDS: Final = 15.0
+SUBMIT_SECONDS: Final = 20.0
+LONGEST_ABSENCE_SECONDS: Final = 600.0
+
+_ANSWERS: Final[Mapping[str, object]] = {"markets": Sequence[OrderMarket], "book": BookUpdate}
+
+
+class OrderBoardGuard:
+    """Calls order venues for the board of books."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    async def call[T](
+        self, venue: str, call: str, make: Callable[[], Awaitable[T]], timeout_seconds: float
+    ) -> T:
+        """The venue's answer. Raises `PluginFault`, or what it raised on purpose."""
+        plugin = self._installation.order_venues[venue].plugin
+
+        async def answer() -> T:
+            try:
+                return await make()
+            except StopAsyncIteration:
+                raise VenueError(f"the stream of {venue} ended") from None
+
+        return await self._installation.guard.call(
+            plugin,
+            call,
+            answer,
+            timeout_seconds=timeout_seconds,
+            returns=_ANSWERS.get(call),
+            answers=(SepError,),
+        )
+
+
+class GuardedOrderVenue:
+    """One order venue for the execution of orders; execution's `OrderPort`. Who acts for it is one account."""
+
+    def __init__(self, installation: Installation, part: OrderVenuePart, board: OrderBoard) -> None:
+        self._guard = installation.guard
+        self._part = part
+        self._board = board
+
+    @property
+    def absence_seconds(self) -> float:
+        """What the venue's class says, within reason."""
+        return min(LONGEST_ABSENCE_SECONDS, max(0.0, type(self._part.adapter).absence_seconds))
+
+    async def submit(self, request: OrderRequest) -> OrderReport:
+        """Sends an order once. Raises `OrderRejected`, or anything where the outcome is not known."""
+        report = await self._call(
+            "submit",
+            lambda: self._part.adapter.submit(request),
+            OrderReport,
+            seconds=SUBMIT_SECONDS,
+            submitted=True,
+        )
+        if report.client_order_id != request.client_order_id:
+            raise VenueError(f"asked for {request.client_order_id}, it answered of {report.client_order_id}")
+        return report
+
+    async def cancel(self, market: str, client_order_id: str) -> None:
+        """Asks for the end of an order."""
+        await self._call(
+            "cancel", lambda: self._part.adapter.cancel(market, client_order_id), None, submitted=True
+        )
+
+    async def lookup(self, market: str, client_order_id: str) -> OrderReport | None:
+        """The order as the venue has it. Raises `VenueError` where it answers of another one."""
+        report = await self._call(
+            "lookup", lambda: self._part.adapter.lookup(market, client_order_id), OrderReport | None
+        )
+        if report is not None and report.client_order_id != client_order_id:
+            raise VenueError(f"asked for {client_order_id}, it answered of {report.client_order_id}")
+        return report
+
+    async def trades(self, market: str, client_order_id: str) -> Sequence[OrderTrade]:
+        """The order's trades. Raises `VenueError` for a fee in another asset than the book's own."""
+        trades = await self._call(
+            "trades", lambda: self._part.adapter.trades(market, client_order_id), Sequence[OrderTrade]
+        )
+        known = self._board.market(self._part.instance, market)
+        for one in trades:
+            if known is None or one.fee_asset != known.quote:
+                raise VenueError(
+                    f"trade {one.trade_id} has its fee in {one.fee_asset}, which the books of {market} do not follow"
+                )
+        return trades
+
+    async def balances(self) -> Sequence[VenueBalance]:
+        """What the account holds."""
+        return await self._call("balances", self._part.adapter.balances, Sequence[VenueBalance])
+
+    async def _call[T](
+        self,
+        call: str,
+        make: Callable[[], Awaitable[T]],
+        returns: object,
+        *,
+        seconds: float = READ_SECONDS,
+        submitted: bool = False,
+    ) -> T:
+        return await self._guard.call(
+            self._part.plugin,
+            call,
+            make,
+            timeout_seconds=seconds,
+            returns=returns,
+            answers=(SepError,),
+            submitted=submitted,
+        )
+
+
+class KnownBooks:
+    """The board's books whose assets the configuration names; planning's `Books`."""
+
+    def __init__(self, installation: Installation, board: OrderBoard) -> None:
+        self._installation = installation
+        self._board = board
+
+    def asset(self, venue: str, code: str, decimals: int) -> AssetId | str:
+        """The asset that a code of the venue means, or why none does."""
+        said = self._installation.settings.order_venues[venue]
+        symbol = said.assets.get(code, code)
+        asset = self._installation.assets.get(symbol)
+        if asset is None or self._installation.settings.assets[symbol].chain != said.chain:
+            return f"its asset {code} is none of [assets] on chain {said.chain!r}"
+        if asset.decimals != decimals:
+            return f"it counts {code} with {decimals} decimals, sep.toml with {asset.decimals}"
+        return asset.id
+
+    def books(self, venue: str) -> Sequence[BookView]:
+        """The books that are followed now and whose assets are known."""
+        found = []
+        for one in self._board.followed(venue):
+            base, quote = self._assets(venue, one.market)
+            if _is_id(base) and _is_id(quote) and one.sequence is not None and one.at is not None:
+                bids, asks = one.levels()
+                found.append(
+                    BookView(
+                        venue, one.market, AssetId(base), AssetId(quote), one.sequence, bids, asks, one.at
+                    )
+                )
+        return found
+
+    def left_out(self, venue: str) -> tuple[LeftOut, ...]:
+        """What is not followed, or trades what the configuration does not name."""
+        out = [LeftOut(name, reason) for name, reason in self._board.lost(venue)]
+        for one in self._board.followed(venue):
+            name = f"{venue}/{one.market.name}"
+            out += [LeftOut(name, why) for why in self._assets(venue, one.market) if not _is_id(why)]
+        return tuple(out)
+
+    def units(self, venue: str, market: str) -> Units | None:
+        """What the steps of a book are in base units; None where it is not known."""
+        known = self._board.market(venue, market)
+        if known is None:
+            return None
+        base, quote = self._assets(venue, known)
+        if not (_is_id(base) and _is_id(quote)):
+            return None
+        return Units(AssetId(base), AssetId(quote), known.lot, known.tick)
+
+    def _assets(self, venue: str, market: OrderMarket) -> tuple[str, str]:
+        base = self.asset(venue, market.base, market.base_decimals)
+        return base, self.asset(venue, market.quote, market.quote_decimals)
+
+
+def _is_id(text: str) -> bool:
+    return text.startswith("eip155:")
