@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from hashlib import sha256
 from random import Random
 from typing import Literal
@@ -37,6 +38,7 @@ from sep_hooks.types import (
     IntentStatus,
     IntentType,
     Json,
+    Quantity,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -161,7 +163,8 @@ class Bench[C: PluginConfig, S]:
     """Runs one strategy over a tape, one callback at a time, each outcome saved whole or not at all.
 
     An accepted intent is filled at the price of the next quote that it can be met at, at a fee of 0.3 %; one
-    that cannot be paid for is rejected. It may be killed once, and goes on from what was saved.
+    that cannot be paid for is rejected. A rebalance is filled once each of its assets has a price in one quote. It
+    may be killed once, and goes on from what was saved.
     """
 
     def __init__(
@@ -183,6 +186,7 @@ class Bench[C: PluginConfig, S]:
         self._facts: deque[tuple[int, Fill | IntentUpdate]] = deque()
         self._fact_count = self._callbacks = self._lives = 0
         self._crash: Crash | None = None
+        self._prices: dict[tuple[AssetId, AssetId], Fraction] = {}
 
     def run(self, tape: Sequence[QuoteTick | BlockTick], crash: Crash | None = None) -> Run:
         """Plays the whole tape, dying at most once on the way."""
@@ -278,7 +282,11 @@ class Bench[C: PluginConfig, S]:
         self._facts.append((self._fact_count, fact))
 
     def _fill(self, tick: QuoteTick) -> None:
+        self._prices[tick.base.id, tick.quote.id] = Fraction(tick.numerator, tick.denominator)
         for own, draft in tuple(self._books.open.items()):
+            if draft.type is IntentType.REBALANCE:
+                self._rebalance(own, draft, tick)
+                continue
             (part,) = draft.assets
             if part.asset.id != tick.base.id:
                 continue
@@ -311,6 +319,55 @@ class Bench[C: PluginConfig, S]:
             self._fact(fill)
             self._fact(IntentUpdate(own, IntentStatus.SETTLED, ""))
 
+    def _rebalance(self, own: IntentId, draft: IntentDraft, tick: QuoteTick) -> None:
+        """Sells what is above its weight and buys what is below, all at once, where every price is known."""
+        held, quote = self._books.holdings, tick.quote.id
+        prices = {
+            part.asset.id: Fraction(1) if part.asset.id == quote else self._prices.get((part.asset.id, quote))
+            for part in draft.assets
+        }
+        known = {asset: price for asset, price in prices.items() if price}
+        if len(known) < len(prices):
+            return
+        del self._books.open[own]
+        worth = {asset: held.get(asset, 0) * price for asset, price in known.items()}
+        whole = sum(worth.values(), Fraction(0))
+        off = {
+            part.asset.id: worth[part.asset.id] - whole * Fraction(part.percentage or 0)
+            for part in draft.assets
+        }
+        kept = Fraction(997, 1_000)
+        moved = {
+            asset: -int(above / known[asset]) if above > 0 else int(-above * kept / known[asset])
+            for asset, above in off.items()
+        }
+        sold = [(asset, -change) for asset, change in moved.items() if change < 0]
+        bought = [(asset, change) for asset, change in moved.items() if change > 0]
+        if not sold or not bought:
+            self._fact(IntentUpdate(own, IntentStatus.REJECTED, "nothing to do"))
+            return
+        for asset, change in moved.items():
+            held[asset] = held.get(asset, 0) + change
+        others = [(asset, Quantity(-amount)) for asset, amount in sold[1:]]
+        others += [(asset, Quantity(amount)) for asset, amount in bought[1:]]
+        (given, spent), (got, received) = sold[0], bought[0]
+        fill = Fill(
+            own,
+            "swap-1",
+            "bench",
+            given,
+            Amount(spent),
+            got,
+            Amount(received),
+            (),
+            Amount(0),
+            tick.block,
+            "",
+            tuple(others),
+        )
+        self._fact(fill)
+        self._fact(IntentUpdate(own, IntentStatus.SETTLED, ""))
+
 
 def _timer(name: str, due: datetime) -> str:
     return f"timer:{name}:{due.isoformat()}"
@@ -337,8 +394,8 @@ class StrategySuite[C: PluginConfig, S]:
         """A configuration under which it trades on the tape."""
         raise AssertionError("a StrategySuite names a configuration: override config()")
 
-    def assets(self) -> tuple[Asset, Asset]:
-        """The pair that it trades, base and quote."""
+    def assets(self) -> Sequence[Asset]:
+        """The assets that it trades; of a pair base and quote, as its tape has them."""
         raise AssertionError("a StrategySuite names its assets: override assets()")
 
     def holdings(self) -> Mapping[AssetId, int]:

@@ -1,4 +1,4 @@
-"""Keeps two assets at a weight by acquiring and disposing."""
+"""Keeps two or more assets at their weights."""
 
 from sep_strategy_rebalance.config import RebalanceConfig
 from sep_strategy_rebalance.strategy import Rebalance, RebalanceState

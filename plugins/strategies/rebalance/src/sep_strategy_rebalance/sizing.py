@@ -1,7 +1,9 @@
 """How much to trade, in exact integers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 from sep_hooks.types import Amount, IntentType, ratio_parts
 
@@ -62,3 +64,14 @@ def trade(
     if value < minimum_trade or amount == 0:
         return None
     return Trade(kind, Amount(amount))
+
+
+def largest_drift(
+    worths: Mapping[str, Fraction], weights: Mapping[str, Decimal]
+) -> tuple[Fraction, Fraction]:
+    """How far the share that is off most lies from its weight, as a share and in worth; nothing held is no drift."""
+    whole = sum(worths.values(), Fraction(0))
+    if whole <= 0:
+        return Fraction(0), Fraction(0)
+    off = max(abs(worths[symbol] - whole * Fraction(weight)) for symbol, weight in weights.items())
+    return off / whole, off
