@@ -26,13 +26,12 @@ from sep_hooks.store import (
 )
 
 from sep_core.events.codec import LARGEST_INTEGER
-from sep_core.events.envelope import body_of, check_stream, draft, recorded, time_text
-from sep_core.events.native import Draft, Placed, Tree, place_batch, plan_plain
+from sep_core.events.envelope import body_of, check_stream, draft, moment_text, recorded
+from sep_core.events.native import Draft, DraftedAppend, Ledger, Placed, draft_append_plain
 from sep_core.events.signing import LogKey
 
 HASH_BYTES: Final = 32
 SUBTREE_WIDTH: Final = 256
-_MOST_CACHED_STREAMS: Final = 200_000
 ANY_VERSION: Final = -1
 SOME_VERSION: Final = -2
 
@@ -67,24 +66,9 @@ class KnownEvent:
     body: bytes
 
 
-class DraftedWrite(NamedTuple):
-    """The encoded events for one stream, and where the stream must stand."""
-
-    stream: str
-    drafts: tuple[Draft, ...]
-    version: int
-    """At which the stream must stand, or one of `ANY_VERSION` and `SOME_VERSION`."""
-    expected: Expected
-
-
-class DraftedAppend(NamedTuple):
-    """One atomic append, encoded but for its place."""
-
-    writes: tuple[DraftedWrite, ...]
-    conditions: tuple[StreamCondition, ...]
-    event_count: int
-    size_bytes: int
-
+type DraftedWrite = tuple[str, Sequence[Draft], int, Expected]
+"""Stream, encoded events, the version at which the stream must stand or one of `ANY_VERSION` and `SOME_VERSION`, and
+the expectation that says so."""
 
 type _Decided = tuple[str, Draft, int, bytes | int | None]
 """Stream, draft, version, and what stands before it: nothing, a leaf hash, or an earlier entry of the batch."""
@@ -100,7 +84,6 @@ class Batch:
     latest: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Version and entry of the last event for each stream that is written."""
     ids: dict[bytes, tuple[int, str, Draft]] = field(default_factory=dict)
-    first_subtree: int = 0
     checkpoint: Checkpoint | None = None
     after: LogHead | None = None
     placed: Placed | None = None
@@ -114,39 +97,37 @@ def draft_append(
     writes: Sequence[StreamWrite], conditions: Sequence[StreamCondition], *, store: bytes, epoch: int
 ) -> DraftedAppend:
     """Encodes an append. Raises `InvalidEvent`."""
-    if len(writes) == 1 and not conditions and len(writes[0].events) == 1:
-        write = writes[0]
-        version = _needed(write.expected)
-        item = draft(write.events[0], write.stream, store, epoch)
-        return DraftedAppend(
-            (DraftedWrite(write.stream, (item,), version, write.expected),), (), 1, item.size_bytes
-        )
-    drafted = []
-    event_count = size_bytes = 0
+    if not conditions:
+        plain = draft_append_plain(writes, store, epoch, moment_text)
+        if plain is not None:
+            return plain
+    return _draft_slowly(writes, conditions, store=store, epoch=epoch)
+
+
+def _draft_slowly(
+    writes: Sequence[StreamWrite], conditions: Sequence[StreamCondition], *, store: bytes, epoch: int
+) -> DraftedAppend:
+    """The draft of an append that has conditions, breaks a rule, which this names, or is not made of plain values."""
+    drafted: list[DraftedWrite] = []
     for write in writes:
         stream, expected = write.stream, write.expected
         version = _needed(expected)
-        drafts = tuple([draft(event, stream, store, epoch) for event in write.events])
+        drafts = [draft(event, stream, store, epoch) for event in write.events]
         if not drafts:
             raise InvalidEvent(f"a write to {stream!r} holds no events")
-        event_count += len(drafts)
-        for item in drafts:
-            size_bytes += item.size_bytes
-        drafted.append(DraftedWrite(stream, drafts, version, expected))
+        drafted.append((stream, drafts, version, expected))
     if not drafted:
         raise InvalidEvent("an append holds no writes")
-    if len(drafted) > 1 or conditions:
-        names = [write.stream for write in drafted] + [condition.stream for condition in conditions]
-        if len(set(names)) != len(names):
-            raise InvalidEvent("an append names a stream twice")
-        for condition in conditions:
-            check_stream(condition.stream)
-            _needed(condition.expected)
-    if event_count > 1:
-        ids = {item.id for write in drafted for item in write.drafts}
-        if len(ids) != event_count:
-            raise InvalidEvent("an append holds one event id twice")
-    return DraftedAppend(tuple(drafted), tuple(conditions), event_count, size_bytes)
+    names = [write[0] for write in drafted] + [condition.stream for condition in conditions]
+    if len(set(names)) != len(names):
+        raise InvalidEvent("an append names a stream twice")
+    for condition in conditions:
+        check_stream(condition.stream)
+        _needed(condition.expected)
+    ids = [item.id for write in drafted for item in write[1]]
+    if len(set(ids)) != len(ids):
+        raise InvalidEvent("an append holds one event id twice")
+    return DraftedAppend(drafted, tuple(conditions))
 
 
 class Sequencer:
@@ -154,28 +135,29 @@ class Sequencer:
 
     def __init__(self, head: LogHead, tail: bytes, key: LogKey) -> None:
         """`tail` holds the leaf hashes, joined, behind the last full 256-wide subtree."""
-        self.head = head
-        self._key = key
-        self._tree = Tree(head.pos, head.peaks)
-        self._tail = tail
-        self._streams: dict[str, tuple[int, bytes | None]] = {}
+        self._store_id, self._epoch = head.store_id, head.epoch
+        self.ledger: Final = Ledger(
+            head.store_id.bytes, head.epoch, head.pos, head.peaks, tail, head.last_recorded, key.signer
+        )
+
+    @property
+    def head(self) -> LogHead:
+        """Where the log stands after what was adopted."""
+        size, peaks, last_recorded = self.ledger.head()
+        return LogHead(self._store_id, self._epoch, size, peaks, last_recorded)
 
     def unknown_streams(self, appends: Iterable[DraftedAppend]) -> list[str]:
         """Streams whose heads must be learned before `plan`."""
-        known = self._streams
-        unknown: dict[str, None] = {}
+        names: dict[str, None] = {}
         for append in appends:
-            for write in append.writes:
-                if write.stream not in known:
-                    unknown[write.stream] = None
-            for condition in append.conditions:
-                if condition.stream not in known:
-                    unknown[condition.stream] = None
-        return list(unknown)
+            names.update((write[0], None) for write in append.writes)
+            names.update((condition.stream, None) for condition in _conditions(append))
+        return [name for name in names if self.ledger.stream(name) is None]
 
     def learn(self, heads: Mapping[str, StreamHead]) -> None:
         """Takes in what the store says about streams; one that it does not know is at version 0."""
-        self._streams.update(heads)
+        for stream, head in heads.items():
+            self.ledger.learn(stream, head.version, head.last_hash)
 
     def plan(
         self, appends: Sequence[DraftedAppend], *, now: int, known: Mapping[bytes, KnownEvent] | None
@@ -184,25 +166,17 @@ class Sequencer:
 
         `known` maps the ids that stand in the log; `None` assumes that none does, and the store finds out.
         """
-        recorded_at = max(now, self.head.last_recorded)
         if known is None and appends:
-            plain = plan_plain(
-                self._tree,
-                self._tail,
-                time_text(recorded_at),
-                recorded_at,
-                appends,
-                self._streams,
-                AppendResult,
-            )
+            plain = self.ledger.plan(appends, now)
             if plain is not None:
-                batch = Batch(self.head, cast(list[AppendResult | SepError], plain.outcomes), placed=plain)
-                self._seal(batch, plain, recorded_at)
-                return batch
-        return self._plan_slowly(appends, recorded_at, known)
+                outcomes: list[AppendResult | SepError] = [
+                    AppendResult(first, last) for first, last in plain.answers
+                ]
+                return self._sealed(Batch(self.head, outcomes, placed=plain))
+        return self._plan_slowly(appends, now, known)
 
     def _plan_slowly(
-        self, appends: Sequence[DraftedAppend], recorded_at: int, known: Mapping[bytes, KnownEvent] | None
+        self, appends: Sequence[DraftedAppend], now: int, known: Mapping[bytes, KnownEvent] | None
     ) -> Batch | None:
         """The plan for appends of which one has conditions, is refused or repeats another."""
         batch = Batch(self.head)
@@ -212,35 +186,36 @@ class Sequencer:
         except _IdsNeeded:
             return None
         if batch.decided:
-            batch.placed = place_batch(
-                self._tree, self._tail, time_text(recorded_at), recorded_at, batch.decided
-            )
-            self._seal(batch, batch.placed, recorded_at)
+            batch.placed = self.ledger.place(batch.decided, now)
+            self._sealed(batch)
         return batch
 
     def adopt(self, batch: Batch) -> None:
         """Goes on from a batch that is durable."""
-        placed = batch.placed
-        if batch.after is None or placed is None:
-            return
-        self.head, self._tree, self._tail = batch.after, placed.tree, placed.tail
-        if len(self._streams) > _MOST_CACHED_STREAMS:
-            self._streams.clear()
-        self._streams.update(placed.heads)
+        if batch.placed is not None:
+            self.ledger.adopt(batch.placed)
+
+    def _stands(self, stream: str, batch: Batch) -> tuple[int, bytes | int | None]:
+        """Version of a stream behind the batch so far, and what stands there."""
+        found = batch.latest.get(stream) or self.ledger.stream(stream)
+        if found is None:
+            raise LookupError(f"where {stream!r} stands was not learned")
+        return found
 
     def _decide(
         self, append: DraftedAppend, batch: Batch, known: Mapping[bytes, KnownEvent] | None
     ) -> AppendResult | SepError:
-        latest, heads, ids = batch.latest, self._streams, batch.ids
+        latest, ids = batch.latest, batch.ids
         if known is not None or _any_of(append, ids):
             repeated = self._repetition(append, batch, known)
             if repeated is not None:
                 return repeated
         refused = None
-        for stream, _, _, expected in append.writes:
-            refused = refused or _refusal(stream, expected, (latest.get(stream) or heads[stream])[0])
-        for condition in append.conditions:
-            actual = (latest.get(condition.stream) or heads[condition.stream])[0]
+        writes = _writes(append)
+        for stream, _, _, expected in writes:
+            refused = refused or _refusal(stream, expected, self._stands(stream, batch)[0])
+        for condition in _conditions(append):
+            actual = self._stands(condition.stream, batch)[0]
             refused = refused or _refusal(condition.stream, condition.expected, actual)
         if refused is not None:
             if known is None:
@@ -248,10 +223,9 @@ class Sequencer:
             return refused
         decided = batch.decided
         index = len(decided)
-        first_pos = pos = self.head.pos + index + 1
-        for stream, drafts, _, _ in append.writes:
-            before: bytes | int | None
-            version, before = latest.get(stream) or heads[stream]
+        first_pos = pos = batch.before.pos + index + 1
+        for stream, drafts, _, _ in writes:
+            version, before = self._stands(stream, batch)
             for item in drafts:
                 version += 1
                 decided.append((stream, item, version, before))
@@ -268,7 +242,7 @@ class Sequencer:
         """The answer to an append of which at least one id stands in the log or earlier in the batch."""
         places: list[int] = []
         fresh: Draft | None = None
-        for stream, drafts, _, _ in append.writes:
+        for stream, drafts, _, _ in _writes(append):
             for item in drafts:
                 found = _known_in(batch, item.id)
                 if found is None and known is not None:
@@ -288,15 +262,21 @@ class Sequencer:
             return IdConflict(UUID(bytes=fresh.id), min(places), "set of events beside it")
         return AppendResult(min(places), max(places), duplicate=True)
 
-    def _seal(self, batch: Batch, placed: Placed, recorded_at: int) -> None:
+    def _sealed(self, batch: Batch) -> Batch:
+        placed = batch.placed
+        assert placed is not None
         tree = placed.tree
-        size, root = tree.size, tree.root()
-        batch.first_subtree = self.head.pos // SUBTREE_WIDTH
-        epoch, store_id = self.head.epoch, self.head.store_id
-        batch.checkpoint = Checkpoint(
-            store_id, epoch, size, root, self._key.sign(epoch=epoch, size=size, root=root)
-        )
-        batch.after = LogHead(store_id, epoch, size, tree.peaks, recorded_at)
+        batch.checkpoint = Checkpoint(self._store_id, self._epoch, tree.size, placed.root, placed.note)
+        batch.after = LogHead(self._store_id, self._epoch, tree.size, tree.peaks, placed.recorded_at)
+        return batch
+
+
+def _writes(append: DraftedAppend) -> list[DraftedWrite]:
+    return cast(list[DraftedWrite], append.writes)
+
+
+def _conditions(append: DraftedAppend) -> tuple[StreamCondition, ...]:
+    return cast(tuple[StreamCondition, ...], append.conditions)
 
 
 def known_event(record: bytes) -> KnownEvent:
@@ -314,11 +294,7 @@ def _difference(found: KnownEvent, stream: str, item: Draft) -> str:
 
 
 def _any_of(append: DraftedAppend, ids: Mapping[bytes, object]) -> bool:
-    for write in append.writes:
-        for item in write.drafts:
-            if item.id in ids:
-                return True
-    return False
+    return any(item.id in ids for write in append.writes for item in write[1])
 
 
 def _known_in(batch: Batch, event_id: bytes) -> KnownEvent | None:

@@ -32,7 +32,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 def draft(event: NewEvent, stream: str, store: bytes, epoch: int) -> Draft:
     """Encodes an event for a stream. Raises `InvalidEvent`."""
     occurred = event.occurred_at
-    occurred_text = None if occurred is None else time_text(microseconds(occurred))
+    occurred_text = None if occurred is None else moment_text(occurred)
     drafted = draft_plain(event, stream, store, epoch, occurred_text)
     return drafted if drafted is not None else _draft_slowly(event, stream, store, epoch, occurred_text)
 
@@ -121,6 +121,11 @@ def time_text(moment_microseconds: int) -> bytes:
     """`YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
     moment = _EPOCH_START + timedelta(microseconds=moment_microseconds)
     return b"%bZ" % moment.replace(tzinfo=None).isoformat(timespec="microseconds").encode()
+
+
+def moment_text(moment: datetime) -> bytes:
+    """The text of a moment. Raises `InvalidEvent` for one without a time zone."""
+    return time_text(microseconds(moment))
 
 
 def time_of_text(text: str) -> int:

@@ -12,9 +12,11 @@ from uuid import UUID
 
 from nacl.bindings import crypto_sign_BYTES, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey, VerifyKey
+from nacl.signing import VerifyKey
 from sep_hooks.errors import Permanent
 from sep_hooks.store import Checkpoint
+
+from sep_core.events.native import NoteSigner
 
 ED25519: Final = b"\x01"
 SEED_BYTES: Final = 32
@@ -58,20 +60,17 @@ class PublicKey:
 
 
 class LogKey:
-    """The key of one log, which signs its checkpoints."""
+    """The key of one log, which signs its checkpoints. Native code keeps it."""
 
     def __init__(self, store_id: UUID, seed: bytes) -> None:
-        self._signing_key = SigningKey(seed)
         self.origin = origin_of(store_id)
-        self.public = PublicKey(self.origin, bytes(self._signing_key.verify_key))
+        self.signer = NoteSigner(self.origin, seed)
+        self.public = PublicKey(self.origin, self.signer.public_key)
         self.key_id = self.public.key_id.hex()
-        self._prefix = self.public.key_id
 
     def sign(self, *, epoch: int, size: int, root: bytes) -> str:
         """The signed note of a checkpoint."""
-        text = f"{self.origin}\n{size}\n{base64.b64encode(root).decode()}\nepoch {epoch}\n"
-        signature = self._signing_key.sign(text.encode()).signature
-        return f"{text}\n{_DASH} {self.origin} {base64.b64encode(self._prefix + signature).decode()}\n"
+        return self.signer.sign(epoch, size, root)
 
 
 def origin_of(store_id: UUID) -> str:

@@ -16,6 +16,11 @@ def crash_point(name: str) -> None:
         _armed(name)
 
 
+def is_armed() -> bool:
+    """Whether somebody wants to see the places that are passed; native code shows them only then."""
+    return _armed is not None
+
+
 async def crossing[T](name: str, awaitable: Awaitable[T]) -> T:
     """Awaits between two crash points, `<name>.before` and `<name>.after`."""
     try:

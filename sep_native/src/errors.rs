@@ -50,7 +50,8 @@ pub(crate) fn guarded<T>(py: Python<'_>, work: impl FnOnce() -> T) -> PyResult<T
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| fault(py))
 }
 
-fn fault(py: Python<'_>) -> PyErr {
+/// What a bug of the native core is reported as.
+pub(crate) fn fault(py: Python<'_>) -> PyErr {
     NATIVE_FAULT.error(
         py,
         "the native core met a bug of its own; the call had no effect",

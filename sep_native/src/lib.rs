@@ -9,7 +9,9 @@ mod convert;
 mod decode;
 mod errors;
 mod generate;
+mod ledger;
 mod log;
+mod log_writer;
 mod path;
 mod pools;
 mod problem;
@@ -43,7 +45,11 @@ mod _native {
     #[pymodule_export]
     use crate::pools::{StableSwap, WeightedProduct};
     #[pymodule_export]
-    use crate::record::{Draft, Placed, draft_plain, encode_plain, place_batch, plan_plain};
+    use crate::ledger::{Ledger, NoteSigner, Placed};
+    #[pymodule_export]
+    use crate::log_writer::LogWriter;
+    #[pymodule_export]
+    use crate::record::{Draft, DraftedAppend, draft_append_plain, draft_plain, encode_plain};
     #[pymodule_export]
     use crate::generate::{DrawnNetwork, draw_network};
     #[pymodule_export]

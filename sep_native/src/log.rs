@@ -132,10 +132,6 @@ impl Tree {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn state(&self) -> sep_log::Tree {
-        self.lock().clone()
-    }
-
     pub(crate) fn from_state(tree: sep_log::Tree) -> Self {
         Self(Mutex::new(tree))
     }

@@ -1,69 +1,46 @@
-//! `sep_native.log`: events as bytes. One call encodes an event, one call puts a whole batch into its place.
+//! `sep_native.log`: events as bytes, encoded but for their place in the log.
 
-use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use pyo3::{
-    exceptions::{PyTypeError, PyValueError},
     intern,
     prelude::*,
     sync::PyOnceLock,
     types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString, PyTuple, PyType},
 };
 use sep_log::{
-    Batch, Entry, HASH_BYTES, Hash, Previous,
+    ANY_VERSION, Append, EventId, SOME_VERSION, Write,
     record::{
         LARGEST_INTEGER, LARGEST_RECORD_BYTES, ROOM_FOR_PLACE_BYTES, is_key, is_stream, is_type,
         write_integer, write_number, write_text, write_uuid,
     },
 };
 
-use crate::log::{Tree, hashes, refused};
-
 const DEEPEST_NESTING: usize = 64;
 static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static EXACT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static NO_STREAM: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static EXISTS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static ANY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// An event that is encoded but for its place in the log.
 #[pyclass(module = "sep_native.log", frozen)]
-pub(crate) struct Draft {
-    /// What the event is known by.
-    #[pyo3(get)]
-    id: Py<PyBytes>,
-    /// Kind of fact.
-    #[pyo3(get, name = "type")]
-    kind: Py<PyString>,
-    /// Version of the body's schema.
-    #[pyo3(get)]
-    schema_version: Py<PyInt>,
-    /// The undertaking that it belongs to.
-    #[pyo3(get)]
-    correlation: Option<Py<PyBytes>>,
-    /// What led to it.
-    #[pyo3(get)]
-    cause: Option<Py<PyBytes>>,
-    bytes: Vec<u8>,
-    split: usize,
-}
-
-impl Draft {
-    fn parts(&self) -> (&[u8], &[u8]) {
-        self.bytes.split_at(self.split)
-    }
-}
+pub(crate) struct Draft(pub(crate) Arc<sep_log::Draft>);
 
 #[pymethods]
 impl Draft {
     #[new]
     #[pyo3(signature = (id, r#type, schema_version, correlation, cause, head, tail))]
     fn new(
-        id: Py<PyBytes>,
-        r#type: Py<PyString>,
-        schema_version: Py<PyInt>,
-        correlation: Option<Py<PyBytes>>,
-        cause: Option<Py<PyBytes>>,
+        id: EventId,
+        r#type: String,
+        schema_version: i64,
+        correlation: Option<EventId>,
+        cause: Option<EventId>,
         head: &[u8],
         tail: &[u8],
     ) -> Self {
-        Self {
+        Self(Arc::new(sep_log::Draft {
             id,
             kind: r#type,
             schema_version,
@@ -71,26 +48,221 @@ impl Draft {
             cause,
             bytes: [head, tail].concat(),
             split: head.len(),
-        }
+        }))
+    }
+
+    /// What the event is known by.
+    #[getter]
+    fn id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.id)
+    }
+
+    /// Kind of fact.
+    #[getter]
+    fn r#type(&self) -> &str {
+        &self.0.kind
+    }
+
+    /// Version of the body's schema.
+    #[getter]
+    fn schema_version(&self) -> i64 {
+        self.0.schema_version
+    }
+
+    /// The undertaking that it belongs to.
+    #[getter]
+    fn correlation<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.0.correlation.map(|id| PyBytes::new(py, &id))
+    }
+
+    /// What led to it.
+    #[getter]
+    fn cause<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.0.cause.map(|id| PyBytes::new(py, &id))
     }
 
     /// From `body` to `occ`, an object of its own.
     #[getter]
     fn head<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.parts().0)
+        PyBytes::new(py, self.0.head())
     }
 
     /// From the end of `rec` to `ver`.
     #[getter]
     fn tail<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.parts().1)
+        PyBytes::new(py, self.0.tail())
     }
 
     /// The most bytes that its record may take.
     #[getter]
     fn size_bytes(&self) -> usize {
-        self.bytes.len() + ROOM_FOR_PLACE_BYTES
+        self.0.size_bytes()
     }
+}
+
+/// One atomic append, encoded but for its place.
+#[pyclass(module = "sep_native.log", frozen)]
+pub(crate) struct DraftedAppend {
+    pub(crate) append: Arc<Append>,
+    expected: Vec<Py<PyAny>>,
+    /// Conditions on streams that it does not write.
+    #[pyo3(get)]
+    conditions: Py<PyTuple>,
+}
+
+#[pymethods]
+impl DraftedAppend {
+    /// Each write is a tuple of stream, drafts, the version at which the stream must stand (-1 for any, -2 for any but
+    /// none), and the expectation that says so.
+    #[new]
+    fn new(
+        writes: Vec<(String, Vec<Py<Draft>>, i64, Py<PyAny>)>,
+        conditions: Bound<'_, PyTuple>,
+    ) -> Self {
+        let mut expected = Vec::with_capacity(writes.len());
+        let writes = writes
+            .into_iter()
+            .map(|(stream, drafts, needed, expectation)| {
+                expected.push(expectation);
+                Write {
+                    stream: stream.into(),
+                    needed,
+                    drafts: drafts.iter().map(|draft| draft.get().0.clone()).collect(),
+                }
+            })
+            .collect();
+        Self {
+            append: Arc::new(Append::new(writes, !conditions.is_empty())),
+            expected,
+            conditions: conditions.unbind(),
+        }
+    }
+
+    /// What it writes, as the constructor takes it.
+    #[getter]
+    #[expect(clippy::type_complexity, reason = "the constructor's argument")]
+    fn writes(&self, py: Python<'_>) -> Vec<(String, Vec<Draft>, i64, Py<PyAny>)> {
+        let writes = self.append.writes.iter().zip(&self.expected);
+        writes
+            .map(|(write, expected)| {
+                let drafts = write.drafts.iter().cloned().map(Draft).collect();
+                let stream = (*write.stream).to_owned();
+                (stream, drafts, write.needed, expected.clone_ref(py))
+            })
+            .collect()
+    }
+
+    /// Events in all writes.
+    #[getter]
+    fn event_count(&self) -> usize {
+        self.append.event_count
+    }
+
+    /// The most bytes that their records may take.
+    #[getter]
+    fn size_bytes(&self) -> usize {
+        self.append.size_bytes
+    }
+}
+
+/// The draft of an append without conditions; `None` when one of its events is not made of plain values, or anything
+/// breaks a rule of the log. `moment_text` makes the text of a moment.
+#[pyfunction]
+pub(crate) fn draft_append_plain(
+    writes: &Bound<'_, PyAny>,
+    store: &[u8],
+    epoch: u64,
+    moment_text: &Bound<'_, PyAny>,
+) -> PyResult<Option<DraftedAppend>> {
+    let py = writes.py();
+    let mut drafted: Vec<Write> = Vec::new();
+    let mut expectations = Vec::new();
+    for write in writes.try_iter()? {
+        let write = write?;
+        let stream = write.getattr(intern!(py, "stream"))?;
+        let expected = write.getattr(intern!(py, "expected"))?;
+        let Some(needed) = needed(&expected)? else {
+            return Ok(None);
+        };
+        let mut drafts: Vec<Arc<sep_log::Draft>> = Vec::new();
+        for event in write.getattr(intern!(py, "events"))?.try_iter()? {
+            let event = event?;
+            let occurred = event.getattr(intern!(py, "occurred_at"))?;
+            let occurred = if occurred.is_none() {
+                None
+            } else {
+                Some(moment_text.call1((occurred,))?.cast_into::<PyBytes>()?)
+            };
+            let occurred = occurred.as_ref().map(|text| text.as_bytes());
+            let Some(draft) = drafted_plain(&event, &stream, store, epoch, occurred)? else {
+                return Ok(None);
+            };
+            drafts.push(Arc::new(draft));
+        }
+        let Ok(stream) = stream.cast_exact::<PyString>() else {
+            return Ok(None);
+        };
+        let stream = stream.to_str()?;
+        if drafts.is_empty() || drafted.iter().any(|other| &*other.stream == stream) {
+            return Ok(None);
+        }
+        drafted.push(Write {
+            stream: stream.into(),
+            needed,
+            drafts,
+        });
+        expectations.push(expected.unbind());
+    }
+    let append = Append::new(drafted, false);
+    if append.event_count == 0 || !distinct(&append) {
+        return Ok(None);
+    }
+    Ok(Some(DraftedAppend {
+        append: Arc::new(append),
+        expected: expectations,
+        conditions: PyTuple::empty(py).unbind(),
+    }))
+}
+
+fn distinct(append: &Append) -> bool {
+    if append.event_count == 1 {
+        return true;
+    }
+    let mut ids: Vec<&EventId> = append
+        .writes
+        .iter()
+        .flat_map(|write| write.drafts.iter().map(|draft| &draft.id))
+        .collect();
+    ids.sort_unstable();
+    ids.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+/// The version that an expectation stands for; `None` for what is no expectation.
+fn needed(expected: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    const MODULE: &str = "sep_hooks.store";
+    let py = expected.py();
+    let class = expected.get_type();
+    if class.is(EXACT.import(py, MODULE, "Exact")?) {
+        let version = expected.getattr(intern!(py, "version"))?;
+        let Ok(version) = version.cast_exact::<PyInt>() else {
+            return Ok(None);
+        };
+        // No stream gets beyond the largest integer, and larger ones are for the slow way to say.
+        return Ok(version
+            .extract::<i64>()
+            .ok()
+            .filter(|version| (0..=LARGEST_INTEGER).contains(version)));
+    }
+    if class.is(ANY.import(py, MODULE, "AnyVersion")?) {
+        return Ok(Some(ANY_VERSION));
+    }
+    if class.is(NO_STREAM.import(py, MODULE, "NoStream")?) {
+        return Ok(Some(0));
+    }
+    if class.is(EXISTS.import(py, MODULE, "Exists")?) {
+        return Ok(Some(SOME_VERSION));
+    }
+    Ok(None)
 }
 
 /// The canonical JSON of a value that stands `outer_depth` levels inside another; `None` for whatever is not made of
@@ -115,6 +287,17 @@ pub(crate) fn draft_plain(
     epoch: u64,
     occurred: Option<&[u8]>,
 ) -> PyResult<Option<Draft>> {
+    let drafted = drafted_plain(event, stream, store, epoch, occurred)?;
+    Ok(drafted.map(|draft| Draft(Arc::new(draft))))
+}
+
+fn drafted_plain(
+    event: &Bound<'_, PyAny>,
+    stream: &Bound<'_, PyAny>,
+    store: &[u8],
+    epoch: u64,
+    occurred: Option<&[u8]>,
+) -> PyResult<Option<sep_log::Draft>> {
     let py = event.py();
     let body = event.getattr(intern!(py, "body"))?;
     let meta = event.getattr(intern!(py, "meta"))?;
@@ -157,13 +340,13 @@ pub(crate) fn draft_plain(
         return Ok(None);
     }
     out.extend_from_slice(b",\"cause\":");
-    write_id(&mut out, cause.as_ref())?;
+    write_id(&mut out, cause.as_ref());
     out.extend_from_slice(b",\"corr\":");
-    write_id(&mut out, correlation.as_ref())?;
+    write_id(&mut out, correlation.as_ref());
     out.extend_from_slice(b",\"epoch\":");
     write_number(&mut out, epoch);
     out.extend_from_slice(b",\"id\":");
-    write_id(&mut out, Some(&id))?;
+    write_id(&mut out, Some(&id));
     out.extend_from_slice(b",\"meta\":");
     if !write_object(&mut out, meta, 2) {
         return Ok(None);
@@ -191,12 +374,12 @@ pub(crate) fn draft_plain(
     if out.len() + ROOM_FOR_PLACE_BYTES > LARGEST_RECORD_BYTES {
         return Ok(None);
     }
-    Ok(Some(Draft {
-        id: id.unbind(),
-        kind: kind.unbind(),
-        schema_version: schema_version.unbind(),
-        correlation: correlation.map(Bound::unbind),
-        cause: cause.map(Bound::unbind),
+    Ok(Some(sep_log::Draft {
+        id,
+        kind: kind_text.to_owned(),
+        schema_version: version,
+        correlation,
+        cause,
         bytes: out,
         split,
     }))
@@ -280,7 +463,7 @@ fn write_object(out: &mut Vec<u8>, object: &Bound<'_, PyDict>, depth: usize) -> 
 
 /// The bytes of a UUID, `Some(None)` for `None`, and `None` for anything else.
 #[expect(clippy::option_option, reason = "no id and no answer are two things")]
-fn uuid<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Option<Bound<'py, PyBytes>>>> {
+fn uuid(value: &Bound<'_, PyAny>) -> PyResult<Option<Option<EventId>>> {
     if value.is_none() {
         return Ok(Some(None));
     }
@@ -289,273 +472,13 @@ fn uuid<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Option<Bound<'py, PyB
         return Ok(None);
     }
     let bytes = value.getattr(intern!(py, "bytes"))?;
-    Ok(Some(Some(bytes.cast_into::<PyBytes>()?)))
+    let bytes: EventId = bytes.cast_into::<PyBytes>()?.as_bytes().try_into()?;
+    Ok(Some(Some(bytes)))
 }
 
-fn write_id(out: &mut Vec<u8>, id: Option<&Bound<'_, PyBytes>>) -> PyResult<()> {
+fn write_id(out: &mut Vec<u8>, id: Option<&EventId>) {
     match id {
         None => out.extend_from_slice(b"null"),
-        Some(id) => write_uuid(out, id.as_bytes().try_into()?),
-    }
-    Ok(())
-}
-
-/// A batch in its place: rows for the tables, and the tree behind it.
-#[pyclass(module = "sep_native.log", frozen)]
-pub(crate) struct Placed {
-    /// The columns of all events, one after the other: pos, stream, version, id, type, sv, rec, corr, cause, record,
-    /// leaf hash.
-    #[pyo3(get)]
-    events: Py<PyList>,
-    /// Id and pos of all events, one after the other.
-    #[pyo3(get)]
-    ids: Py<PyList>,
-    /// Stream, version and last leaf hash of all streams that were written, one after the other.
-    #[pyo3(get)]
-    streams: Py<PyList>,
-    /// The same by stream.
-    #[pyo3(get)]
-    heads: Py<PyDict>,
-    /// The answer to each append.
-    #[pyo3(get)]
-    outcomes: Py<PyList>,
-    /// The tree with the batch.
-    #[pyo3(get)]
-    tree: Py<Tree>,
-    /// Roots of the 256-wide subtrees that the batch made full, in order.
-    #[pyo3(get)]
-    subtrees: Vec<Py<PyBytes>>,
-    /// Leaves, joined, behind the last full subtree.
-    #[pyo3(get)]
-    tail: Py<PyBytes>,
-}
-
-/// Where a batch goes: behind a tree and its tail, at a moment.
-struct Behind<'a, 'py> {
-    tree: sep_log::Tree,
-    tail: &'a [u8],
-    recorded: &'a [u8],
-    recorded_at: &'a Bound<'py, PyInt>,
-}
-
-/// An event whose place was decided.
-struct Decided<'py> {
-    stream: Bound<'py, PyString>,
-    draft: Bound<'py, Draft>,
-    version: u64,
-    previous: Previous,
-}
-
-/// Places the events of a batch. Each entry is a tuple of stream, draft, version, and what stands before it in its
-/// stream: `None`, a leaf hash, or the index of an earlier entry.
-#[pyfunction]
-pub(crate) fn place_batch<'py>(
-    tree: &Tree,
-    tail: &[u8],
-    recorded: &[u8],
-    recorded_at: &Bound<'py, PyInt>,
-    entries: &Bound<'py, PyList>,
-) -> PyResult<Placed> {
-    let decided = entries
-        .iter()
-        .map(|entry| {
-            let (stream, draft, version, before): (_, _, _, Bound<'_, PyAny>) = entry.extract()?;
-            Ok(Decided {
-                stream,
-                draft,
-                version,
-                previous: previous(&before)?,
-            })
-        })
-        .collect::<PyResult<Vec<_>>>()?;
-    let behind = Behind {
-        tree: tree.state(),
-        tail,
-        recorded,
-        recorded_at,
-    };
-    placed(entries.py(), behind, &decided, Vec::new())
-}
-
-/// Decides on appends and places their events; `None` when one has conditions, would be refused, or may repeat another.
-///
-/// An append is a tuple that begins with its writes and its conditions, a write one of stream, drafts and the version
-/// at which the stream must stand: -1 for any, -2 for any but none. `heads` gives version and leaf hash of each stream.
-/// `result` makes the answer of the first and last position.
-#[pyfunction]
-pub(crate) fn plan_plain<'py>(
-    tree: &Tree,
-    tail: &[u8],
-    recorded: &[u8],
-    recorded_at: &Bound<'py, PyInt>,
-    appends: &Bound<'py, PyList>,
-    heads: &Bound<'py, PyDict>,
-    result: &Bound<'py, PyAny>,
-) -> PyResult<Option<Placed>> {
-    let py = appends.py();
-    let tree = tree.state();
-    let first = tree.size() + 1;
-    let mut decided: Vec<Decided<'py>> = Vec::with_capacity(appends.len());
-    let mut latest: HashMap<Vec<u8>, usize> = HashMap::with_capacity(appends.len());
-    let mut ids: HashSet<Vec<u8>> = HashSet::with_capacity(appends.len());
-    let mut outcomes = Vec::with_capacity(appends.len());
-    for append in appends {
-        let append = append.cast_into::<PyTuple>()?;
-        if append.get_item(1)?.cast_into::<PyTuple>()?.len() > 0 {
-            return Ok(None);
-        }
-        let start = decided.len();
-        for write in append.get_item(0)?.cast_into::<PyTuple>()? {
-            let write = write.cast_into::<PyTuple>()?;
-            let stream = write.get_item(0)?.cast_into::<PyString>()?;
-            let needed: i64 = write.get_item(2)?.extract()?;
-            let name = stream.to_str()?.as_bytes();
-            let (mut version, mut before) = match latest.get(name) {
-                Some(&index) => (decided[index].version, Previous::InBatch(index)),
-                None => match heads.get_item(&stream)? {
-                    Some(head) => {
-                        let (version, leaf): (u64, Bound<'py, PyAny>) = head.extract()?;
-                        (version, previous(&leaf)?)
-                    }
-                    None => return Ok(None),
-                },
-            };
-            let stands = match needed {
-                -1 => true,
-                -2 => version > 0,
-                exact => u64::try_from(exact) == Ok(version),
-            };
-            if !stands {
-                return Ok(None);
-            }
-            for draft in write.get_item(1)?.cast_into::<PyTuple>()? {
-                let draft = draft.cast_into::<Draft>()?;
-                if !ids.insert(draft.get().id.as_bytes(py).to_vec()) {
-                    return Ok(None);
-                }
-                version += 1;
-                let index = decided.len();
-                decided.push(Decided {
-                    stream: stream.clone(),
-                    draft,
-                    version,
-                    previous: before,
-                });
-                before = Previous::InBatch(index);
-            }
-            latest.insert(name.to_vec(), decided.len() - 1);
-        }
-        outcomes.push(result.call1((first + start as u64, first + decided.len() as u64 - 1))?);
-    }
-    let behind = Behind {
-        tree,
-        tail,
-        recorded,
-        recorded_at,
-    };
-    placed(py, behind, &decided, outcomes).map(Some)
-}
-
-/// Joins, chains and hashes without the interpreter's lock, then makes the rows.
-fn placed<'py>(
-    py: Python<'py>,
-    behind: Behind<'_, 'py>,
-    decided: &[Decided<'py>],
-    outcomes: Vec<Bound<'py, PyAny>>,
-) -> PyResult<Placed> {
-    let Behind {
-        tree,
-        tail,
-        recorded,
-        recorded_at,
-    } = behind;
-    let first = tree.size() + 1;
-    let tail = hashes(tail)?.to_vec();
-    let entries: Vec<Entry<'_>> = decided
-        .iter()
-        .map(|event| {
-            let (head, tail) = event.draft.get().parts();
-            Entry {
-                head,
-                tail,
-                version: event.version,
-                previous: event.previous,
-            }
-        })
-        .collect();
-    let batch = py
-        .detach(|| Batch::new(tree, tail, recorded, &entries))
-        .map_err(refused)?;
-    let mut columns: Vec<Bound<'_, PyAny>> = Vec::with_capacity(decided.len() * 11);
-    let mut ids: Vec<Bound<'_, PyAny>> = Vec::with_capacity(decided.len() * 2);
-    let heads = PyDict::new(py);
-    let none = py.None().into_bound(py);
-    let mut start = 0;
-    for (offset, (event, (end, leaf))) in
-        (0_u64..).zip(decided.iter().zip(batch.ends.iter().zip(&batch.leaves)))
-    {
-        let draft = event.draft.get();
-        let pos = (first + offset).into_pyobject(py)?.into_any();
-        let version = event.version.into_pyobject(py)?.into_any();
-        let id = draft.id.bind(py).clone().into_any();
-        let leaf = PyBytes::new(py, leaf).into_any();
-        let optional = |id: &Option<Py<PyBytes>>| match id {
-            None => none.clone(),
-            Some(id) => id.bind(py).clone().into_any(),
-        };
-        heads.set_item(&event.stream, (&version, &leaf))?;
-        ids.push(id.clone());
-        ids.push(pos.clone());
-        columns.extend([
-            pos,
-            event.stream.clone().into_any(),
-            version,
-            id,
-            draft.kind.bind(py).clone().into_any(),
-            draft.schema_version.bind(py).clone().into_any(),
-            recorded_at.clone().into_any(),
-            optional(&draft.correlation),
-            optional(&draft.cause),
-            PyBytes::new(py, &batch.records[start..*end]).into_any(),
-            leaf,
-        ]);
-        start = *end;
-    }
-    let mut streams: Vec<Bound<'_, PyAny>> = Vec::with_capacity(heads.len() * 3);
-    for (stream, head) in &heads {
-        let (version, leaf): (Bound<'_, PyAny>, Bound<'_, PyAny>) = head.extract()?;
-        streams.extend([stream, version, leaf]);
-    }
-    Ok(Placed {
-        events: PyList::new(py, columns)?.unbind(),
-        ids: PyList::new(py, ids)?.unbind(),
-        streams: PyList::new(py, streams)?.unbind(),
-        heads: heads.unbind(),
-        outcomes: PyList::new(py, outcomes)?.unbind(),
-        tree: Py::new(py, Tree::from_state(batch.tree))?,
-        subtrees: batch
-            .subtrees
-            .iter()
-            .map(|root| PyBytes::new(py, root).unbind())
-            .collect(),
-        tail: PyBytes::new(py, batch.tail.as_flattened()).unbind(),
-    })
-}
-
-fn previous(before: &Bound<'_, PyAny>) -> PyResult<Previous> {
-    if let Ok(leaf) = before.cast_exact::<PyBytes>() {
-        let leaf: Hash = leaf
-            .as_bytes()
-            .try_into()
-            .map_err(|_| PyValueError::new_err(format!("a leaf hash is {HASH_BYTES} bytes")))?;
-        Ok(Previous::Leaf(leaf))
-    } else if before.is_none() {
-        Ok(Previous::Nothing)
-    } else if let Ok(index) = before.cast_exact::<PyInt>() {
-        Ok(Previous::InBatch(index.extract()?))
-    } else {
-        Err(PyTypeError::new_err(
-            "an event follows nothing, a leaf hash or an earlier entry",
-        ))
+        Some(id) => write_uuid(out, id),
     }
 }

@@ -25,7 +25,8 @@ from sep_hooks.store import AnyVersion, CaughtUp, Exact, NewEvent, Recorded, Str
 from sep_core.adapters.store_sqlite import SqliteOptions, SqliteStore, open_store
 from sep_core.adapters.store_sqlite.connection import open_writer, use_wal
 from sep_core.adapters.store_sqlite.schema import TABLES, TRIGGERS
-from sep_core.events.appender import DraftedAppend, LogHead, Sequencer, StreamHead, draft_append
+from sep_core.events.appender import LogHead, Sequencer, StreamHead, draft_append
+from sep_core.events.native import DraftedAppend
 from sep_core.events.signing import LogKey
 
 STREAMS = 128

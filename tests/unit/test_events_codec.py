@@ -32,7 +32,7 @@ from sep_core.events.envelope import (
     time_of_text,
     time_text,
 )
-from sep_core.events.native import Draft, Tree, draft_plain, encode_plain, place_batch
+from sep_core.events.native import Draft, Ledger, NoteSigner, draft_plain, encode_plain
 
 KEY = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -55,8 +55,8 @@ def placed_at(drafted: Draft, pos: int, version: int, previous: bytes | None, mo
     """The record of a draft, as the appender places it."""
     peaks = bytes(32) * (pos - 1).bit_count()
     time = microseconds(moment)
-    entry = ("s", drafted, version, previous)
-    record = place_batch(Tree(pos - 1, peaks), b"", time_text(time), time, [entry]).events[9]
+    ledger = Ledger(bytes(16), 1, pos - 1, peaks, b"", time, NoteSigner("sep/s", bytes(32)))
+    record = ledger.place([("s", drafted, version, previous)], time).events[9]
     assert isinstance(record, bytes)
     return record
 

@@ -43,6 +43,9 @@ def test_every_note_opens_with_its_key_alone(epoch: int, size: int, root: bytes,
     note = key.sign(epoch=epoch, size=size, root=root)
     assert open_note(note, key.public).root == root
     assert PublicKey.parse(key.public.text()) == key.public == public_key_of(STORE, seed)
+    text, line = note.split("\n\n")
+    signature = SigningKey(seed).sign((text + "\n").encode()).signature
+    assert base64.b64decode(line.split(" ")[2])[4:] == signature
     if seed != bytes(range(32)):
         with pytest.raises(BadCheckpoint):
             open_note(note, KEY.public)

@@ -9,6 +9,8 @@ import apsw
 from sep_hooks.store import StoreUnavailable
 
 from sep_core.adapters.store_sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
+from sep_core.events.native import LogWriter
+from sep_native import _native
 
 SAFE_SQLITE: Final = 3_051_003
 """From this release on, two connections cannot damage a log in WAL mode by resetting it at once."""
@@ -47,6 +49,16 @@ def open_writer(path: Path, options: SqliteOptions) -> apsw.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     return connection
+
+
+def load_native(connection: apsw.Connection) -> None:
+    """Lets native code work on the connection, through the SQLite that opened it; see `LogWriter.attach`."""
+    enable = apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION
+    connection.config(enable, 1)
+    try:
+        connection.load_extension(_native.__file__, LogWriter.entry_point)
+    finally:
+        connection.config(enable, 0)
 
 
 def use_wal(connection: apsw.Connection) -> None:

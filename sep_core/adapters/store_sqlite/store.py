@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Self, cast
 from uuid import UUID
 
 import apsw
@@ -50,7 +50,7 @@ from sep_core.adapters.store_sqlite.log_file import (
     read_verifier,
 )
 from sep_core.adapters.store_sqlite.reader import ReaderPool
-from sep_core.adapters.store_sqlite.writer import Answers, Writer
+from sep_core.adapters.store_sqlite.writer import Writer
 from sep_core.events.appender import HASH_BYTES, SUBTREE_WIDTH, draft_append
 from sep_core.events.envelope import check_stream, microseconds, page_of
 from sep_core.events.native import inclusion_proof_from_subtrees
@@ -59,11 +59,16 @@ from sep_core.events.proof import Receipt, receipt_of
 from sep_core.events.signing import PublicKey
 from sep_core.events.subscription import Bell, follow, read_through
 from sep_core.events.vault import Vault
-from sep_core.telemetry.crashpoints import crash_point
+from sep_core.telemetry.crashpoints import crash_point, is_armed
 
 MOST_QUEUED: Final = 8192
 MOST_QUEUED_BYTES: Final = 64 * 1024 * 1024
 _CLOSE_SECONDS: Final = 60.0
+
+type _Report = tuple[
+    list[QueuedAppend], Sequence[AppendResult | SepError], int, tuple[int, bytes, str] | None
+]
+"""Appends of a batch, their outcomes, bytes that they took in the queue, and what its checkpoint says."""
 
 
 def open_store(
@@ -102,7 +107,8 @@ class SqliteStore(EventStore):
         self._queued = self._queued_bytes = 0
         self._room: deque[asyncio.Future[None]] = deque()
         self._failure: SepError | None = None
-        self._closing = False
+        self._closing = self._watching = False
+        self._now = clock.now
         self._stopped: asyncio.Future[None] | None = None
         self._writer: Writer | None = None
         self._lock: FolderLock | None = None
@@ -167,15 +173,18 @@ class SqliteStore(EventStore):
         """Queues an atomic append and returns at once; see `EventStore.enqueue`."""
         writer = self._ready()
         drafted = draft_append(writes, conditions, store=self._store_text, epoch=self._epoch)
+        size_bytes = drafted.size_bytes
         if self._queued >= MOST_QUEUED or self._queued_bytes >= MOST_QUEUED_BYTES:
             raise StoreBusy(
                 f"{self._queued} appends wait for the disk; nothing was written",
                 next_step="try again shortly",
             )
-        item = QueuedAppend(drafted)
+        item = QueuedAppend(drafted, microseconds(self._now()))
         self._queued += 1
-        self._queued_bytes += drafted.size_bytes
-        writer.put(item)
+        self._queued_bytes += size_bytes
+        if writer.log.put(item, drafted, item.taken_at, is_armed()) and not self._watching:
+            self._watching = True
+            self._watch()
         return item
 
     async def append(
@@ -201,8 +210,7 @@ class SqliteStore(EventStore):
             raise self._failure
         loop = asyncio.get_running_loop()
         if self._loop is None:
-            self._loop = loop
-            writer.listen(self._report, self._report_stop)
+            self._listen(writer, loop)
         elif self._loop is not loop:
             raise StoreFailed(
                 "a store is written from one event loop; nothing was written",
@@ -210,19 +218,41 @@ class SqliteStore(EventStore):
             )
         return writer
 
-    def _report(self, answers: Answers, checkpoint: Checkpoint | None) -> None:
-        """On the writer's thread."""
-        assert self._loop is not None
-        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it everybody who waits
-            self._loop.call_soon_threadsafe(self._settle, answers, checkpoint)
+    def _listen(self, writer: Writer, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        writer.listen(self._report_stop)
+        loop.add_reader(writer.log.fileno(), self._settle)
 
     def _report_stop(self) -> None:
         """On the writer's thread, last."""
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):
+            with contextlib.suppress(RuntimeError):  # the loop is gone, and with it everybody who waits
                 self._loop.call_soon_threadsafe(self._settle_stop)
 
-    def _settle(self, answers: Answers, checkpoint: Checkpoint | None) -> None:
+    def _watch(self) -> None:
+        """Looks for answers once in each round of the loop: where commits are quick, sleeping takes longer."""
+        assert self._writer is not None
+        assert self._loop is not None
+        found = self._writer.log.poll()
+        if found is False:
+            self._loop.call_soon(self._watch)
+            return
+        self._watching = False
+        if found:
+            self._settle()
+
+    def _settle(self) -> None:
+        assert self._writer is not None
+        for tickets, outcomes, size_bytes, place in cast(list[_Report], self._writer.log.answers()):
+            self._settle_batch(tickets, outcomes, size_bytes, place)
+
+    def _settle_batch(
+        self,
+        items: list[QueuedAppend],
+        outcomes: Sequence[AppendResult | SepError],
+        size_bytes: int,
+        place: tuple[int, bytes, str] | None,
+    ) -> None:
         assert self._writer is not None
         self._failure = self._writer.failure
         try:
@@ -231,24 +261,24 @@ class SqliteStore(EventStore):
             # Only tests get here: durable, and nobody will hear of it.
             self._failure = StoreFailed(f"the store died before it answered: {death!r}")
             unheard = CommitUnknown(f"the store died after a commit: {death!r}", next_step="restart SEP")
-            answers = [(item, unheard) for item, _ in answers]
-            checkpoint = None
-        if checkpoint is not None:
-            self._head = checkpoint
-        size_bytes = 0
-        for item, outcome in answers:
-            size_bytes += item.append.size_bytes
-            item.settle(outcome)
-        self._queued -= len(answers)
+            outcomes, place = [unheard] * len(items), None
+        if place is not None:
+            self._head = Checkpoint(self._head.store_id, self._epoch, *place)
+        self._queued -= len(items)
         self._queued_bytes -= size_bytes
+        for item, outcome in zip(items, outcomes, strict=True):
+            item.settle(outcome)
         while self._room:
             room = self._room.popleft()
             if not room.done():
                 room.set_result(None)
-        if checkpoint is not None:
+        if place is not None:
             self._bell.ring()
 
     def _settle_stop(self) -> None:
+        self._settle()
+        if self._writer is not None and self._loop is not None:
+            self._loop.remove_reader(self._writer.log.fileno())
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_result(None)
 
@@ -373,10 +403,9 @@ class SqliteStore(EventStore):
     async def _stop(self, writer: Writer) -> None:
         loop = asyncio.get_running_loop()
         if self._loop is None:
-            self._loop = loop
-            writer.listen(self._report, self._report_stop)
+            self._listen(writer, loop)
         self._stopped = loop.create_future()
-        writer.stop()
+        writer.log.stop()
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._stopped

@@ -3,11 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
-from queue import Empty, SimpleQueue
-from time import perf_counter
 from typing import Final, cast
 from uuid import UUID
 
@@ -15,7 +11,13 @@ import apsw
 from sep_hooks.errors import SepError
 from sep_hooks.store import AppendResult, Checkpoint, CommitUnknown, Fenced, StoreFailed
 
-from sep_core.adapters.store_sqlite.connection import SqliteOptions, open_writer, unavailable, use_wal
+from sep_core.adapters.store_sqlite.connection import (
+    SqliteOptions,
+    load_native,
+    open_writer,
+    unavailable,
+    use_wal,
+)
 from sep_core.adapters.store_sqlite.folder import DataFolder
 from sep_core.adapters.store_sqlite.log_file import (
     bump_epoch,
@@ -26,64 +28,27 @@ from sep_core.adapters.store_sqlite.log_file import (
 )
 from sep_core.events.appender import (
     Batch,
-    DraftedAppend,
     KnownEvent,
-    LogHead,
     Sequencer,
     StreamHead,
     known_event,
 )
 from sep_core.events.envelope import microseconds
+from sep_core.events.native import DraftedAppend, LogWriter, Placed
 from sep_core.events.pending import QueuedAppend
 from sep_core.events.signing import LogKey
 from sep_core.telemetry.crashpoints import crash_point
 
-MOST_EVENTS: Final = 512
-MOST_BYTES: Final = 1024 * 1024
-_MOST_AFTER_REST: Final = 64
-_WHOLE_CROWDS: Final = 16
-"""Batches until halving a crowd is tried again."""
-_SECONDS_TO_DECIDE: Final = 15e-6
-"""What a producer takes from an answer to its next append, about."""
 _MOST_PARAMETERS: Final = 500
-# One statement for many rows: while SQLite works, other threads run, and every return from it waits for the
-# interpreter. A few widths, so that statements stay prepared.
-_ROWS_PER_STATEMENT: Final = (128, 64, 16, 4, 1)
 
-# OR ROLLBACK, because a failing row ends the batch anyway: ABORT would first copy every page that a statement of
-# several rows changes.
-_EVENTS: Final = "INSERT OR ROLLBACK INTO events VALUES "
-_IDS: Final = "INSERT OR ROLLBACK INTO event_ids VALUES "
-_STREAMS: Final = "INSERT OR ROLLBACK INTO streams (stream, version, last_hash) VALUES "
-_STREAMS_GO_ON: Final = (
-    " ON CONFLICT (stream) DO UPDATE SET version = excluded.version, last_hash = excluded.last_hash"
-    " WHERE streams.version < excluded.version"
-)
-_MOVE_HEAD: Final = (
-    "UPDATE log_head SET pos = ?, peaks = ?, last_rec = ?"
-    " WHERE one = 1 AND store_id = ? AND epoch = ? AND pos = ?"
-)
-
-_NODES: Final = "INSERT INTO merkle_nodes VALUES "
-_CHECKPOINT: Final = "INSERT INTO log_checkpoints VALUES (?, ?, ?, ?)"
-
-type Answers = list[tuple[QueuedAppend, AppendResult | SepError]]
-type Report = Callable[[Answers, Checkpoint | None], None]
-
-
-@dataclass(slots=True)
-class _Work:
-    """Appends on their way through the thread: planned, or failed."""
-
-    items: list[QueuedAppend]
-    batch: Batch | None = None
-    failed: SepError | None = None
+type Outcomes = list[AppendResult | SepError]
 
 
 class Writer:
     """One thread, one connection, one batch at a time. Any error while writing stops it for good.
 
-    `report` is called on the writer's thread, once per batch, after its commit.
+    Batches are taken, written and answered in native code, without the interpreter; what is left for this class is
+    what must be refused, looked up or seen step by step.
     """
 
     def __init__(
@@ -98,13 +63,10 @@ class Writer:
         self._options = options
         self._now = now
         self._new_id = new_id
-        self._queue: SimpleQueue[QueuedAppend | None] = SimpleQueue()
         self._opened = threading.Event()
         self._open_error: BaseException | None = None
-        self._report: Report | None = None
         self._stopped: Callable[[], None] | None = None
-        self._commit_seconds = 0.0
-        self._whole_crowds = self._let_go = 0
+        self.log: Final = LogWriter(AppendResult)
         self.failure: SepError | None = None
         self.key: LogKey
         self.checkpoint: Checkpoint
@@ -119,17 +81,9 @@ class Writer:
             self._thread.join()
             raise self._open_error
 
-    def listen(self, report: Report, stopped: Callable[[], None]) -> None:
-        """Says where answers go; called before the first `put`."""
-        self._report, self._stopped = report, stopped
-
-    def put(self, item: QueuedAppend) -> None:
-        """Queues an append."""
-        self._queue.put(item)
-
-    def stop(self) -> None:
-        """Ends the thread after what is queued."""
-        self._queue.put(None)
+    def listen(self, stopped: Callable[[], None]) -> None:
+        """Says who hears of the end of the thread."""
+        self._stopped = stopped
 
     def join(self, timeout_seconds: float) -> bool:
         """Waits for the end of the thread."""
@@ -169,142 +123,90 @@ class Writer:
             head = bump_epoch(connection, head)
             self.epoch = head.epoch
             self._sequencer = Sequencer(head, read_tail(connection, head.pos), self.key)
+            load_native(connection)
+            self.log.attach(self._sequencer.ledger)
         except BaseException:
-            connection.close()
+            self._close(connection)
             raise
         return connection
 
     def _serve(self, connection: apsw.Connection) -> None:
-        due: _Work | None = None
-        crowd = 0
         while True:
-            if due is not None:
-                items, stop = self._take([], MOST_EVENTS)
-            elif crowd > 1:
-                items, stop = self._take([], MOST_EVENTS, crowd)
-            else:
-                items, stop = self._take_after_rest()
-            if not items and self._let_go > 1:
-                # They were let go before the commit, and are not back after it: halves gain nothing here.
-                self._whole_crowds = _WHOLE_CROWDS
-            work = self._plan(connection, items)
-            due, crowd = self._commit(connection, work, due), 0
-            if stop:
-                self._answer(due)
+            if self.failure is not None:
+                items = cast(list[QueuedAppend], self.log.take())
+                if not items:
+                    return
+                self._tell(items, [self.failure] * len(items))
+                continue
+            what, tickets, detail = self.log.serve()
+            items = cast(list[QueuedAppend], tickets)
+            if what == "stopped":
                 return
-            if due is not None:
-                crowd = len(due.items) + self._queue.qsize()
-                if self._commit_seconds >= crowd * _SECONDS_TO_DECIDE:
-                    # Commits are slow here: one for all, with those who are answered now.
-                    self._answer(due)
-                    due = None
+            if what in ("failed", "unknown"):
+                self._fail(connection, items, self._error(connection, detail), committing=what == "unknown")
+            else:
+                self._append(connection, items, look_up=what == "repeated")
 
-    def _take_after_rest(self) -> tuple[list[QueuedAppend], bool]:
-        """Waits, then takes a batch.
-
-        Of a crowd it takes half: two groups, of which one decides while the other is written, never rest again; one
-        group would wait for itself. Where the one does not come back in the time of a commit, fewer commits win.
-        """
-        first = self._queue.get()
-        if first is None:
-            return [], True
-        most = MOST_EVENTS
-        crowd = self._queue.qsize() + 1
-        if self._whole_crowds > 0:
-            self._whole_crowds -= 1
-        elif self._commit_seconds < crowd * _SECONDS_TO_DECIDE:
-            most = max(_MOST_AFTER_REST, crowd // 2)
-        return self._take([first], most)
-
-    def _take(self, items: list[QueuedAppend], most: int, crowd: int = 0) -> tuple[list[QueuedAppend], bool]:
-        """Takes what is queued; waits for as many as a crowd, but not longer than it needs to decide."""
-        events = sum([item.append.event_count for item in items])
-        size = sum([item.append.size_bytes for item in items])
-        deadline = perf_counter() + crowd * _SECONDS_TO_DECIDE
-        while events < most and size < MOST_BYTES:
-            try:
-                if len(items) < crowd and (patience := deadline - perf_counter()) > 0:
-                    item = self._queue.get(timeout=patience)
-                else:
-                    item = self._queue.get_nowait()
-            except Empty:
-                break
-            if item is None:
-                return items, True
-            items.append(item)
-            events += item.append.event_count
-            size += item.append.size_bytes
-        return items, False
-
-    def _plan(self, connection: apsw.Connection, items: list[QueuedAppend]) -> "_Work | None":
-        if not items:
-            return None
-        if self.failure is not None:
-            return _Work(items, failed=self.failure)
+    def _append(self, connection: apsw.Connection, items: list[QueuedAppend], *, look_up: bool) -> None:
+        """Commits a batch step by step, and answers it. Afterwards it is durable, or the store failed."""
+        committing = False
         try:
-            return _Work(items, self._planned(connection, items))
+            batch = self._planned(connection, items, look_up=look_up)
+            if batch.placed is not None:
+                try:
+                    self._write(connection, batch.placed)
+                except apsw.ConstraintError:
+                    # An id of the batch stands in the log: somebody repeats an append. Look all of them up.
+                    self._roll_back(connection)
+                    batch = self._planned(connection, items, look_up=True)
+                    if batch.placed is not None:
+                        self._write(connection, batch.placed)
+            if batch.placed is not None:
+                crash_point("store.before_commit")
+                committing = True
+                connection.execute("COMMIT")
+                crash_point("store.after_commit")
+                self._sequencer.adopt(batch)
         except BaseException as error:
-            return self._fail(connection, items, error)
+            self._fail(connection, items, error, committing=committing)
+            return
+        self._tell(items, batch.outcomes, batch.checkpoint)
 
-    def _planned(
-        self, connection: apsw.Connection, items: Sequence[QueuedAppend], *, look_up: bool = False
-    ) -> Batch:
+    def _planned(self, connection: apsw.Connection, items: Sequence[QueuedAppend], *, look_up: bool) -> Batch:
         """A batch; with `look_up`, or when something would be refused, after a look at the ids in the log."""
         appends = [item.append for item in items]
         sequencer = self._sequencer
         unknown = sequencer.unknown_streams(appends)
         if unknown:
             sequencer.learn(_stream_heads(connection, unknown))
-        now = microseconds(self._now())
+        now = max(item.taken_at for item in items)
         batch = None if look_up else sequencer.plan(appends, now=now, known=None)
         if batch is None:
             # A refusal is an answer as well: an engine that was displaced must not give it from memory.
-            if _place(connection) != (
-                sequencer.head.store_id.bytes,
-                sequencer.head.epoch,
-                sequencer.head.pos,
-            ):
-                raise self._displaced(connection, sequencer.head)
+            head = sequencer.head
+            if _place(connection) != (head.store_id.bytes, head.epoch, head.pos):
+                raise self._displaced(connection)
             batch = sequencer.plan(appends, now=now, known=_known_ids(connection, appends))
         assert batch is not None
         return batch
 
-    def _commit(
-        self, connection: apsw.Connection, work: "_Work | None", due: "_Work | None"
-    ) -> "_Work | None":
-        """Writes a planned batch and gives the answers that are due. Afterwards it is durable, or the store failed.
+    def _write(self, connection: apsw.Connection, placed: Placed) -> None:
+        """Writes a batch in a transaction that it leaves open."""
+        detail = self.log.write(placed)
+        if detail is not None:
+            raise self._error(connection, detail)
 
-        Answers wake the event loop, which then needs the interpreter. A commit works longest without it, so under
-        load the answers to one batch are given when the next one begins to commit.
-        """
-        if work is None or work.batch is None:
-            self._answer(due)
-            self._let_go = 0
-            return work
-        committing = False
+    def _error(self, connection: apsw.Connection, detail: object) -> BaseException:
+        """What native code reports, as the error that it is."""
+        if isinstance(detail, BaseException):
+            return detail
+        if isinstance(detail, tuple):
+            code, message = cast(tuple[int, str], detail)
+            return type(apsw.exception_for(code))(message)
         try:
-            try:
-                self._write(connection, work.batch)
-            except apsw.ConstraintError:
-                # An id of the batch stands in the log: somebody repeats an append. Look all of them up.
-                self._roll_back(connection)
-                work.batch = self._planned(connection, work.items, look_up=True)
-                self._write(connection, work.batch)
-            self._answer(due)
-            self._let_go = len(due.items) if due is not None else 0
-            due = None
-            if work.batch.placed is not None:
-                crash_point("store.before_commit")
-                committing = True
-                start = perf_counter()
-                connection.execute("COMMIT")
-                self._commit_seconds += (perf_counter() - start - self._commit_seconds) / 4
-                crash_point("store.after_commit")
-                self._sequencer.adopt(work.batch)
-        except BaseException as error:
-            self._answer(due)
-            return self._fail(connection, work.items, error, committing=committing)
-        return work
+            return self._displaced(connection)
+        except apsw.Error as error:
+            return error
 
     def _fail(
         self,
@@ -312,8 +214,8 @@ class Writer:
         items: list[QueuedAppend],
         error: BaseException,
         *,
-        committing: bool = False,
-    ) -> "_Work":
+        committing: bool,
+    ) -> None:
         self.failure = _failure(error)
         outcome: SepError = self.failure
         if committing:
@@ -323,30 +225,16 @@ class Writer:
             )
             outcome.__cause__ = error
         self._roll_back(connection)
-        return _Work(items, failed=outcome)
+        self._tell(items, [outcome] * len(items))
 
-    def _write(self, connection: apsw.Connection, batch: Batch) -> None:
-        before, after, placed, checkpoint = batch.before, batch.after, batch.placed, batch.checkpoint
-        if placed is None:
-            return
-        assert after is not None
-        assert checkpoint is not None
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(
-            _MOVE_HEAD,
-            (after.pos, after.peaks, after.last_recorded, before.store_id.bytes, before.epoch, before.pos),
-        )
-        if connection.changes() != 1:
-            raise self._displaced(connection, before)
-        _insert(connection, _EVENTS, 11, placed.events)
-        _insert(connection, _IDS, 2, placed.ids)
-        _insert(connection, _STREAMS, 3, placed.streams, _STREAMS_GO_ON)
-        if placed.subtrees:
-            nodes = [(8, batch.first_subtree + offset, root) for offset, root in enumerate(placed.subtrees)]
-            _insert(connection, _NODES, 3, list(chain.from_iterable(nodes)))
-        connection.execute(_CHECKPOINT, (checkpoint.pos, checkpoint.root, checkpoint.note, self.key.key_id))
+    def _tell(
+        self, items: list[QueuedAppend], outcomes: "Outcomes", checkpoint: Checkpoint | None = None
+    ) -> None:
+        place = None if checkpoint is None else (checkpoint.pos, checkpoint.root, checkpoint.note)
+        self.log.tell((items, outcomes, sum(item.append.size_bytes for item in items), place))
 
-    def _displaced(self, connection: apsw.Connection, before: LogHead) -> SepError:
+    def _displaced(self, connection: apsw.Connection) -> SepError:
+        before = self._sequencer.head
         store_id, epoch, pos = _place(connection)
         if store_id == before.store_id.bytes and epoch > before.epoch:
             return Fenced(
@@ -359,23 +247,14 @@ class Writer:
             next_step="run `sep verify`",
         )
 
-    def _answer(self, work: "_Work | None") -> None:
-        if work is None or self._report is None:
-            return
-        if work.failed is not None:
-            failed = work.failed
-            self._report([(item, failed) for item in work.items], None)
-        elif work.batch is not None:
-            self._report(list(zip(work.items, work.batch.outcomes, strict=True)), work.batch.checkpoint)
-
     @staticmethod
     def _roll_back(connection: apsw.Connection) -> None:
         with contextlib.suppress(apsw.Error):  # the file heals itself from its log when it is opened again
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
 
-    @staticmethod
-    def _close(connection: apsw.Connection) -> None:
+    def _close(self, connection: apsw.Connection) -> None:
+        self.log.detach()
         with contextlib.suppress(apsw.Error):  # what was acknowledged is durable already; closing only tidies
             connection.close()
 
@@ -396,32 +275,6 @@ def _failure(error: BaseException) -> SepError:
     return failed
 
 
-def _insert(
-    connection: apsw.Connection,
-    verb: str,
-    width: int,
-    values: "Sequence[int | str | bytes | None]",
-    suffix: str = "",
-) -> None:
-    """Inserts rows of `width` columns, whose values stand one after the other."""
-    start, end = 0, len(values)
-    for rows in _ROWS_PER_STATEMENT:
-        size = rows * width
-        while end - start >= size:
-            statement = _statements.get((verb, rows)) or _statement(verb, width, rows, suffix)
-            connection.execute(statement, values[start : start + size])
-            start += size
-
-
-_statements: dict[tuple[str, int], str] = {}
-
-
-def _statement(verb: str, width: int, rows: int, suffix: str) -> str:
-    row = "(" + ", ".join("?" * width) + ")"
-    statement = _statements[verb, rows] = verb + ", ".join([row] * rows) + suffix
-    return statement
-
-
 def _place(connection: apsw.Connection) -> tuple[bytes, int, int]:
     row = connection.execute("SELECT store_id, epoch, pos FROM log_head").fetchall()[0]
     return cast(tuple[bytes, int, int], row)
@@ -437,7 +290,7 @@ def _stream_heads(connection: apsw.Connection, streams: Sequence[str]) -> dict[s
 
 
 def _known_ids(connection: apsw.Connection, appends: Iterable[DraftedAppend]) -> dict[bytes, KnownEvent]:
-    ids = [item.id for append in appends for write in append.writes for item in write.drafts]
+    ids = [item.id for append in appends for write in append.writes for item in write[1]]
     known: dict[bytes, KnownEvent] = {}
     for chunk in _chunks(ids):
         query = (

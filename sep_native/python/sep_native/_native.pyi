@@ -1,6 +1,7 @@
 """The compiled module; import its names from the noun modules instead."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from os import PathLike
 from typing import Self, final
 
@@ -10,15 +11,19 @@ __all__ = [
     "ConstantProduct",
     "DecodedLog",
     "Draft",
+    "DraftedAppend",
     "DrawnNetwork",
     "EventDecoder",
     "Keystore",
     "Lane",
+    "Ledger",
     "Leg",
     "Limits",
     "LogBatch",
     "LogIterator",
+    "LogWriter",
     "Network",
+    "NoteSigner",
     "OrderBook",
     "PathProblem",
     "PathSolution",
@@ -42,6 +47,7 @@ __all__ = [
     "decode_call",
     "decode_result",
     "default_genesis",
+    "draft_append_plain",
     "draft_plain",
     "draw_network",
     "encode",
@@ -52,8 +58,6 @@ __all__ = [
     "is_checksum_valid",
     "keccak256",
     "leaf_hash",
-    "place_batch",
-    "plan_plain",
     "recover_transaction",
     "selector",
     "sqrt_price_at_tick",
@@ -117,44 +121,95 @@ class Draft:
     def size_bytes(self) -> int: ...
 
 @final
-class Placed:
+class DraftedAppend:
+    def __new__(
+        cls,
+        writes: Sequence[tuple[str, Sequence[Draft], int, object]],
+        conditions: tuple[object, ...],
+    ) -> DraftedAppend: ...
     @property
-    def events(self) -> list[int | str | bytes | None]: ...
+    def writes(self) -> list[tuple[str, list[Draft], int, object]]: ...
     @property
-    def ids(self) -> list[int | bytes]: ...
+    def conditions(self) -> tuple[object, ...]: ...
     @property
-    def streams(self) -> list[int | str | bytes]: ...
+    def event_count(self) -> int: ...
     @property
-    def heads(self) -> dict[str, tuple[int, bytes]]: ...
-    @property
-    def outcomes(self) -> list[object]: ...
-    @property
-    def tree(self) -> Tree: ...
-    @property
-    def subtrees(self) -> list[bytes]: ...
-    @property
-    def tail(self) -> bytes: ...
+    def size_bytes(self) -> int: ...
 
 def encode_plain(value: object, outer_depth: int = 0) -> bytes | None: ...
 def draft_plain(
     event: object, stream: object, store: bytes, epoch: int, occurred: bytes | None
 ) -> Draft | None: ...
-def place_batch(
-    tree: Tree,
-    tail: bytes,
-    recorded: bytes,
-    recorded_at: int,
-    entries: list[tuple[str, Draft, int, bytes | int | None]],
-) -> Placed: ...
-def plan_plain(
-    tree: Tree,
-    tail: bytes,
-    recorded: bytes,
-    recorded_at: int,
-    appends: Sequence[tuple[object, ...]],
-    heads: Mapping[str, tuple[int, bytes | None]],
-    result: Callable[[int, int], object],
-) -> Placed | None: ...
+def draft_append_plain(
+    writes: object, store: bytes, epoch: int, moment_text: Callable[[datetime], bytes]
+) -> DraftedAppend | None: ...
+
+# ledger
+
+@final
+class NoteSigner:
+    def __new__(cls, origin: str, seed: bytes) -> NoteSigner: ...
+    @property
+    def public_key(self) -> bytes: ...
+    def sign(self, epoch: int, size: int, root: bytes) -> str: ...
+
+@final
+class Placed:
+    @property
+    def events(self) -> list[int | str | bytes | None]: ...
+    @property
+    def heads(self) -> dict[str, tuple[int, bytes]]: ...
+    @property
+    def answers(self) -> list[tuple[int, int]]: ...
+    @property
+    def tree(self) -> Tree: ...
+    @property
+    def root(self) -> bytes: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def recorded_at(self) -> int: ...
+    @property
+    def subtrees(self) -> list[bytes]: ...
+    @property
+    def tail(self) -> bytes: ...
+
+@final
+class Ledger:
+    def __new__(
+        cls,
+        store_id: bytes,
+        epoch: int,
+        size: int,
+        peaks: bytes,
+        tail: bytes,
+        last_recorded: int,
+        signer: NoteSigner,
+    ) -> Ledger: ...
+    def head(self) -> tuple[int, bytes, int]: ...
+    def stream(self, stream: str) -> tuple[int, bytes | None] | None: ...
+    def learn(self, stream: str, version: int, last_hash: bytes | None) -> None: ...
+    def plan(self, appends: Sequence[DraftedAppend], now: int) -> Placed | None: ...
+    def place(self, entries: list[tuple[str, Draft, int, bytes | int | None]], now: int) -> Placed: ...
+    def adopt(self, placed: Placed) -> None: ...
+
+# log_writer
+
+@final
+class LogWriter:
+    entry_point: str
+    def __new__(cls, result: Callable[[int, int], object]) -> LogWriter: ...
+    def attach(self, ledger: Ledger) -> None: ...
+    def detach(self) -> None: ...
+    def put(self, ticket: object, append: DraftedAppend, taken_at: int, stepwise: bool) -> bool: ...
+    def stop(self) -> None: ...
+    def poll(self) -> bool | None: ...
+    def fileno(self) -> int: ...
+    def answers(self) -> list[tuple[object, ...]]: ...
+    def serve(self) -> tuple[str, list[object], object]: ...
+    def take(self) -> list[object]: ...
+    def write(self, placed: Placed) -> object: ...
+    def tell(self, told: tuple[object, ...]) -> None: ...
 
 # sign
 
