@@ -20,7 +20,7 @@ from sep_hooks.types import (
     token_address,
 )
 
-from .pools import Pool
+from .pools import ONE, Pool
 
 SIGNATURES = (
     "event Swap(bytes32 indexed poolId, address indexed tokenIn, address indexed tokenOut, uint256 amountIn,"
@@ -52,6 +52,12 @@ def after(pool: Pool, state: MarketState, log: DecodedLog, block: BlockRef) -> M
             changes = dict(zip(texts(log.arguments["tokens"]), kept, strict=True))
         case "SwapFeePercentageChanged":
             return replace(state, block=block, fee=_number(log, "swapFeePercentage"))
+        case "TokenRateCacheUpdated" if isinstance(state, StableSwapState):
+            asset = pool.tokens[_number(log, "tokenIndex")]
+            rate = _number(log, "rate")
+            rates = zip(pool.assets, pool.scaling, state.rates, strict=True)
+            changed = tuple(scale * rate // ONE if one == asset else now for one, scale, now in rates)
+            return replace(state, block=block, rates=changed)
         case _:
             return None
     # A pool's own token may come and go in either: it is none of the assets.
