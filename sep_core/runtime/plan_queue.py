@@ -7,10 +7,11 @@ import anyio
 from sep_hooks.context import Clock, Log
 from sep_hooks.errors import Permanent, SepError
 from sep_hooks.store import IdConflict, StoreBusy, WrongExpectedVersion
-from sep_hooks.types import Intent, IntentId
+from sep_hooks.types import Amount, ExecutionStyle, Intent, IntentId
 
 from sep_core.execution.errors import is_refusal
 from sep_core.intents import IntentState
+from sep_core.intents.schedule import MOST_SLICES
 from sep_core.planning import (
     UNFORESEEN,
     Planned,
@@ -35,6 +36,12 @@ PLANNERS = 4
 
 PLAN_SECONDS = 30.0
 """The longest that one attempt may take before it counts as unanswered."""
+
+MOST_HALVINGS = 5
+"""How often an ADAPTIVE amount that has no plan is halved in search of one."""
+
+_TOO_LARGE = frozenset({"no_route", "slippage_exceeded"})
+"""What is said of an amount that the markets do not take at once."""
 
 type MakePlan = Callable[[PlanRequest], Awaitable[Planned | Sliced | PlanRefused]]
 
@@ -143,6 +150,8 @@ class PlanQueue:
         try:
             with anyio.move_on_after(PLAN_SECONDS):
                 answer = await crossing("planning.plan", self._plan(request))
+                if isinstance(answer, PlanRefused):
+                    answer = await self._in_parts(request, answer)  # sep-ok: it crosses itself
         except Exception as error:  # one intent's trouble ends neither the others' planning nor the engine
             answer = unforeseen(error)
         if isinstance(answer, Sliced):
@@ -172,6 +181,33 @@ class PlanQueue:
             await self._fail(
                 intent_id, "plan_not_recorded", f"the plan could not be recorded ({why}); nothing was sent"
             )
+
+    async def _in_parts(self, request: PlanRequest, refused: PlanRefused) -> Planned | Sliced | PlanRefused:
+        """What finds no way whole may find one in parts: an ADAPTIVE amount is looked at in halves, quarters, eighths,
+        until a part can be planned.
+        """
+        intent = request.intent
+        adaptive = intent.constraints.execution_style is ExecutionStyle.ADAPTIVE
+        amount = intent.assets[0].amount
+        if not adaptive or amount is None or refused.retryable or refused.code not in _TOO_LARGE:
+            return refused
+        for halvings in range(1, MOST_HALVINGS + 1):
+            part = amount >> halvings
+            if part == 0:
+                return refused
+            smaller = replace(request, intent=_at(intent, Amount(part)))
+            answer = await crossing("planning.part", self._plan(smaller))
+            if isinstance(answer, PlanRefused):
+                if answer.retryable or answer.code not in _TOO_LARGE:
+                    return answer
+                continue
+            of_part = answer.count if isinstance(answer, Sliced) else 1
+            why = answer.reason if isinstance(answer, Sliced) else answer.plan.slices_reason
+            count = min(of_part << halvings, MOST_SLICES)
+            return Sliced(
+                amount, count, f"whole it has no plan ({refused.code}), a part of {part} has: {why}"
+            )
+        return refused
 
     async def _cut(self, intent_id: IntentId, sliced: Sliced) -> None:
         """Records into how many slices an intent, or what is left of it, is best cut; the first one is released."""
@@ -228,5 +264,10 @@ def _wanted(state: IntentState) -> Intent:
     """The intent, at the amount that is left where it is in slices."""
     if state.slices is None:
         return state.intent
-    (part,) = state.intent.assets
-    return replace(state.intent, assets=(replace(part, amount=state.slices.rest, percentage=None),))
+    return _at(state.intent, state.slices.rest)
+
+
+def _at(intent: Intent, amount: Amount) -> Intent:
+    """The intent at another amount."""
+    (part,) = intent.assets
+    return replace(intent, assets=(replace(part, amount=amount, percentage=None),))
