@@ -109,6 +109,12 @@ def test_what_is_written_fits_together(box: Up) -> None:
     assert read_contract(box.rpc, pair, "factory()", ("address",)) == (
         config["venues"]["uniswap-v2"]["factory"],
     )
+    balancer = config["venues"]["balancer"]
+    for pool in balancer["pools"]:
+        (vault,) = read_contract(box.rpc, pool, "getVault()", ("address",))
+        assert vault == balancer["vault"]
+    (stable,) = config["venues"]["curve"]["pools"]
+    assert read_contract(box.rpc, stable, "coins(uint256)", ("address",), 1) == (usdc,)
 
 
 def test_the_next_commands_are_runnable_words(box: Up) -> None:

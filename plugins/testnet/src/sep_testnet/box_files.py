@@ -17,7 +17,14 @@ EXAMPLE_INTENT_ID = "a3a2e9a8-1b3c-4d5e-8f6a-7b8c9d0e1f2a"
 MAX_NOTIONAL_USDC = 50_000 * 10**6
 # Enough for a key that guards play money; real key stores keep the library's own, slower number.
 _SCRYPT_ROUNDS = 4096
-_PLUGINS = ("sep-chain-evm", "sep-venue-uniswap-v3", "sep-venue-uniswap-v2", "sep-risk-limits")
+_PLUGINS = (
+    "sep-chain-evm",
+    "sep-venue-uniswap-v3",
+    "sep-venue-uniswap-v2",
+    "sep-venue-balancer",
+    "sep-venue-curve",
+    "sep-risk-limits",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,20 @@ def _chain_tables(chain: BoxChain, suffix: str) -> list[str]:
             factory=found.v2_factory,
             router=found.v2_router,
             pools=[pair.address for pair in found.v2_pairs],
+        ),
+        _table(
+            f"venues.balancer{suffix}",
+            use="balancer",
+            chain=chain.name,
+            vault=found.balancer_vault,
+            queries=found.balancer_queries,
+            pools=[pool.address for pool in found.balancer_pools],
+        ),
+        _table(
+            f"venues.curve{suffix}",
+            use="curve",
+            chain=chain.name,
+            pools=[pool.address for pool in found.stable_pools],
         ),
     ]
     for symbol, token in found.tokens.items():
