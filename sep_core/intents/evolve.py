@@ -137,6 +137,7 @@ def _planned(state: IntentState, fact: IntentPlanned) -> IntentState:
         attempt=fact.attempt,
         ends=ends,
         whole=state.whole if state.fills else plan.whole,
+        first_prices=state.first_prices if state.fills else fact.prices,
         verdicts=(),
     )
 

@@ -38,7 +38,7 @@ class IntentState:
     REJECTED, EXPIRED and CANCELLED mean that nothing was exchanged: `fills` is empty there. `ends` are what is
     spent and what is received; plans of a rest may pass through other assets, `spent` and `received` speak of these.
     `whole` is what the first of several transactions set out to do; `attempts_before` counts the plans up to the last
-    fill.
+    fill, `first_prices` are those of the plan whose fill was the first.
     """
 
     intent: Intent
@@ -62,6 +62,7 @@ class IntentState:
     ends: tuple[AssetId, AssetId] | None = None
     whole: tuple[Flow, Flow] | None = None
     attempts_before: int = 0
+    first_prices: PriceBook | None = None
     doubted_steps: frozenset[str] = frozenset()
     cancel_requested: bool = False
     code: str = ""

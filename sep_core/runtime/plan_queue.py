@@ -7,7 +7,7 @@ import anyio
 from sep_hooks.context import Clock, Log
 from sep_hooks.errors import Permanent, SepError
 from sep_hooks.store import IdConflict, StoreBusy, WrongExpectedVersion
-from sep_hooks.types import Amount, ExecutionStyle, Intent, IntentId
+from sep_hooks.types import Amount, ExecutionStyle, Intent, IntentId, IntentType
 
 from sep_core.execution.errors import is_refusal
 from sep_core.intents import IntentState
@@ -219,7 +219,11 @@ class PlanQueue:
             return  # as with a plan: who still wants one is looked at afresh
 
     def _references(self, state: IntentState) -> tuple[Reference, ...]:
-        """The prices that the slippage of the whole is measured from, where the intent is a part of one."""
+        """The prices that the slippage of the whole is measured from, where the intent is a part of one; of a
+        rebalance of which a part is exchanged, the prices that its weights are measured at.
+        """
+        if state.intent.type is IntentType.REBALANCE:
+            return _reference_prices(state)
         link = state.intent.parent
         parent = None if link is None else self._desk.world.intents.get(link.intent_id)
         if parent is None or parent.slices is None:
@@ -247,6 +251,14 @@ class PlanQueue:
         elif intent_id not in self._waiting:
             self._wanting.add(state)
             self._news.set()
+
+
+def _reference_prices(state: IntentState) -> tuple[Reference, ...]:
+    """What moved in between, our own trades among it, does not move the targets."""
+    book = state.first_prices
+    if not state.fills or book is None:
+        return ()
+    return tuple(Reference(one.asset, book.numeraire, one.amount, one.value) for one in book.prices)
 
 
 def _progress(state: IntentState) -> Progress | None:
