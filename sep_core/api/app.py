@@ -11,7 +11,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.prometheus import PrometheusConfig
 
-from sep_core.api import events, intents, probes, state, venues
+from sep_core.api import events, intents, probes, quotes, state, venues
 from sep_core.api.body import Empty
 from sep_core.api.edge import LocalOnly, Stamp
 from sep_core.api.operation import BEARER
@@ -19,6 +19,7 @@ from sep_core.api.port import KernelPort
 from sep_core.api.problem import Problem, handlers, not_found
 from sep_core.api.schema import PydanticSchemas
 from sep_core.api.stream import StreamLimits, StreamPlaces
+from sep_core.runtime.quote_body import QuoteBody
 from sep_core.runtime.submission import MAX_BODY_BYTES, Submission
 
 INTERFACE_VERSION: Final = "1.0.0"
@@ -40,12 +41,21 @@ def create_app(
     """The interface of one engine. `stopping`, once set, ends waits and streams."""
     stamp = Stamp(kernel)
     return Litestar(
-        route_handlers=[*intents.ROUTES, *events.ROUTES, *state.ROUTES, *venues.ROUTES, *probes.ROUTES],
+        route_handlers=[
+            *intents.ROUTES,
+            *events.ROUTES,
+            *state.ROUTES,
+            *venues.ROUTES,
+            *quotes.ROUTES,
+            *probes.ROUTES,
+        ],
         middleware=[_metrics().middleware, LocalOnly()],
         before_send=[stamp],
         before_request=stamp.arrived,
         exception_handlers=handlers(),
-        plugins=[PydanticSchemas(requests=(Submission, Empty), answers=(Problem,))],
+        plugins=[
+            PydanticSchemas(requests=(Submission, Empty, QuoteBody, venues.VenueOrder), answers=(Problem,))
+        ],
         openapi_config=_openapi(),
         request_max_body_size=MAX_BODY_BYTES,
         state=State(

@@ -15,6 +15,9 @@ VERBS = {
     "run": "run the engine",
     "serve": "run the engine and its HTTP interface",
     "submit": "submit an intent from a file",
+    "quote": "price a route without an intent, with proof",
+    "snapshot": "write the markets of a configuration to a file",
+    "verify-plan": "check a route and its certificate from its file alone",
     "cancel": "ask for the end of an intent",
     "status": "show where intents and money are",
     "explain": "show why an intent went as it did",
@@ -38,8 +41,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The verb, imported now; None for a word that nobody declares."""
         if cmd_name in VERBS:
-            module = import_module(f"sep_core.cli.{cmd_name}")
-            return cast(click.Command, getattr(module, cmd_name))
+            module = import_module(f"sep_core.cli.{cmd_name.replace('-', '_')}")
+            return cast(click.Command, getattr(module, cmd_name.replace("-", "_")))
         if cmd_name in _plugin_verbs():
             return _plugin_command(cmd_name)
         return None

@@ -15,6 +15,7 @@ from sep_hooks.types import IntentId, IntentType, RiskStage
 
 from sep_core.execution import LaneKey
 from sep_core.execution.worker import LaneWorker
+from sep_core.intents import SUPPORTED_TYPES
 from sep_core.markets.board import MarketBoard
 from sep_core.planning import Planned, Planner, PlanRefused, PlanRequest, Sliced
 from sep_core.portfolio import Mismatch
@@ -30,6 +31,9 @@ from sep_core.runtime.orders import Orders
 from sep_core.runtime.plan_queue import MakePlan, PlanQueue
 from sep_core.runtime.plan_view import verdict_views
 from sep_core.runtime.queries import NotFound, Queries, acceptance_view
+from sep_core.runtime.quote_body import QuoteBody
+from sep_core.runtime.quote_desk import QuoteDesk
+from sep_core.runtime.quote_view import QuoteView
 from sep_core.runtime.settings import Mode, Settings
 from sep_core.runtime.submission import MAX_ASSETS, MAX_BODY_BYTES, MAX_NESTING, Submission
 from sep_core.runtime.trial import accepted, first_of, first_slice
@@ -70,6 +74,7 @@ class Kernel:
     venue_manager: VenueManager
     watches: dict[str, ChainWatch] = field(default_factory=dict)
     workers: dict[LaneKey, LaneWorker] = field(default_factory=dict)
+    quote_desk: QuoteDesk = field(default_factory=QuoteDesk)
     orders: Orders | None = None
     make_plan: MakePlan | None = None
     _awaited: dict[IntentId, anyio.Event] = field(default_factory=dict)
@@ -133,6 +138,20 @@ class Kernel:
             reason=decision.reason or (f"the first slice is shown: {note}" if note else None),
             plan=self._live().planned(answer.plan, 1),
             verdicts=verdict_views(decision.verdicts),
+        )
+
+    async def quote(self, body: QuoteBody) -> QuoteView:
+        """A priced route on the present market states. Records nothing. Raises `QuoteRefused`, `NoRoute`."""
+        return await self.quote_desk.answer(
+            body,
+            self.board,
+            {part.ref: part for part in self.installation.chains.values()},
+            {
+                watch.part.ref: watch.sight.head.timestamp
+                for watch in self.watches.values()
+                if watch.sight.head is not None
+            },
+            self._live().assets,
         )
 
     async def cancel(self, intent_id: UUID, by: str) -> IntentView:
@@ -207,7 +226,7 @@ class Kernel:
             intents=[
                 IntentBoundsView(
                     type=kind,
-                    supported=kind in (IntentType.ACQUIRE, IntentType.DISPOSE),
+                    supported=kind in SUPPORTED_TYPES,
                     max_slippage=RatioRangeView(
                         least=format(bounds.min_slippage, "f"), most=format(bounds.max_slippage, "f")
                     ),

@@ -18,7 +18,7 @@ from sep_core.markets.strict_json import FileRefused, decode_strictly, read_file
 
 from ..harness.mainnet import POOLS, mainnet_document
 
-ETH, USD, BTC = (f"eip155:1/erc20:0x{byte * 20}" for byte in ("0a", "0b", "0c"))
+ETH, USD, BTC, DAI = (f"eip155:1/erc20:0x{byte * 20}" for byte in ("0a", "0b", "0c", "0d"))
 E18 = 10**18
 
 
@@ -53,6 +53,7 @@ def document() -> dict[str, Any]:
             {"id": ETH, "symbol": "WETH", "decimals": 18},
             {"id": USD, "symbol": "USDC", "decimals": 6},
             {"id": BTC, "symbol": "WBTC", "decimals": 8},
+            {"id": DAI, "symbol": "DAI", "decimals": 18},
         ],
         "markets": [
             market(
@@ -66,22 +67,22 @@ def document() -> dict[str, Any]:
                 "concentrated_liquidity",
                 [ETH, USD],
                 {
-                    "sqrt_price_x96": str(2**96),
-                    "tick": 0,
-                    "liquidity": str(10**20),
+                    "sqrt_price_x96": str(3543191142285914205922034),
+                    "tick": -200312,
+                    "liquidity": str(10**17),
                     "fee_ppm": 500,
                     "tick_spacing": 10,
-                    "ticks": [[-100, str(10**20)], [100, str(-(10**20))]],
+                    "ticks": [[-201_000, str(10**17)], [-200_000, str(-(10**17))]],
                     "loaded": [-887_272, 887_272],
                 },
             ),
             market(
                 "stable",
                 "stable_swap",
-                [USD, BTC],
+                [USD, DAI],
                 {
-                    "balances": [str(10**12), str(10**14)],
-                    "rates": [str(10**30), str(10**28)],
+                    "balances": [str(10**12), str(10**24)],
+                    "rates": [str(10**30), str(10**18)],
                     "amplification": "20000",
                     "fee": "4000000",
                     "rule": "curve",
@@ -196,9 +197,9 @@ def test_the_shipped_schema_is_that_of_the_reader() -> None:
         ("/chains", lambda it: it.pop("chains")),
         ("/chains/1/chain", lambda it: it["chains"].append(it["chains"][0])),
         ("/chains/0/block/hash", lambda it: it["chains"][0]["block"].update(hash="0x12")),
-        ("/chains/0/gas_asset", lambda it: it["chains"][0].update(gas_asset="eip155:1/erc20:0x" + "0d" * 20)),
+        ("/chains/0/gas_asset", lambda it: it["chains"][0].update(gas_asset="eip155:1/erc20:0x" + "0e" * 20)),
         ("/chains/0/fee_per_gas", lambda it: it["chains"][0].update(fee_per_gas=7)),
-        ("/assets/3/id", lambda it: it["assets"].append(it["assets"][0])),
+        ("/assets/4/id", lambda it: it["assets"].append(it["assets"][0])),
         ("/assets/0/id", lambda it: it["assets"][0].update(id="WETH")),
         ("/assets/0/symbol", lambda it: it["assets"][0].update(symbol="W\u202eETH")),
         ("/assets/0/decimals", lambda it: it["assets"][0].update(decimals=78)),
@@ -207,7 +208,7 @@ def test_the_shipped_schema_is_that_of_the_reader() -> None:
         ("/markets/0/chain", lambda it: it["markets"][0].update(chain="eip155:2")),
         (
             "/markets/0/assets/1",
-            lambda it: it["markets"][0].update(assets=[ETH, "eip155:1/erc20:0x" + "0d" * 20]),
+            lambda it: it["markets"][0].update(assets=[ETH, "eip155:1/erc20:0x" + "0e" * 20]),
         ),
         ("/markets/0", lambda it: it["markets"][0].update(assets=[ETH, ETH])),
         ("/markets/0/assets", lambda it: it["markets"][0].update(assets=[ETH])),

@@ -1,0 +1,309 @@
+"""Whether a priced route is what it claims: everything that can be computed anew is, and compared."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+from sep_hooks.errors import SepError
+from sep_hooks.types import Amount, AssetId, MarketId
+
+from sep_core.markets.snapshot_data import SnapshotData
+from sep_core.markets.snapshot_reader import snapshot_of
+from sep_core.markets.strict_json import FileRefused, pointer_of, printable
+from sep_core.planning.gas_worth import gas_price_in
+from sep_core.planning.native import NativeLeg, Solution
+from sep_core.planning.question import Question, Spend
+from sep_core.runtime.quote_view import (
+    QUOTE_FORMAT,
+    QUOTE_VERSION,
+    QuoteCertificateView,
+    QuoteLegView,
+    QuoteView,
+)
+from sep_core.runtime.quotes import Told, chain_views
+from sep_core.runtime.views import AmountView
+
+_REAL_TOLERANCE: Final = 1e-9
+"""How far doubles of two machines may differ, as a share."""
+
+_REFUTED: Final = (
+    ("the bound is ", "/certificate/bound"),
+    ("the gap is ", "/certificate/gap_before_gas"),
+    ("the legs reach ", "/certificate/objective"),
+    ("the price of ", "/certificate/prices"),
+    ("neither covered nor named", "/left_out"),
+    ("order", "/certificate/order"),
+)
+"""Which place of the file the core speaks of when it refuses a certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A place of the file that does not hold: what it says, and what comes out."""
+
+    pointer: str
+    said: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPlan:
+    """A route that was looked at; without differences all of it holds on its snapshot."""
+
+    answer: QuoteView
+    differences: tuple[Difference, ...]
+
+
+def check_answer(document: object, what: str, given: SnapshotData | None = None) -> CheckedPlan:
+    """Compares every figure of an answer with what its snapshot gives. Raises `FileRefused` where it is no answer."""
+    answer = _answer(document, what)
+    data = _data(answer, what, given)
+    if data.digest != answer.snapshot_digest:
+        return CheckedPlan(answer, (Difference("/snapshot_digest", answer.snapshot_digest, data.digest),))
+    question = _question(answer, what)
+    found = [
+        *_surroundings(answer, data),
+        *_gas(answer, question, data),
+        *_legs(answer, question, data),
+        *_path(answer, question, data),
+    ]
+    if not any(one.pointer.startswith(("/legs", "/spends", "/receives")) for one in found):
+        found += _proof(answer, question, data)
+    return CheckedPlan(answer, tuple(found))
+
+
+def _answer(document: object, what: str) -> QuoteView:
+    if not isinstance(document, dict):
+        raise FileRefused(f"{what}: a {type(document).__name__} is no route")
+    told = document.get("format"), document.get("version")
+    if told != (QUOTE_FORMAT, QUOTE_VERSION) or type(told[1]) is not int:
+        raise FileRefused(
+            f"{what} says that it is {printable(told[0])!r}, version {printable(told[1])}; this release checks"
+            f" {QUOTE_FORMAT!r}, version {QUOTE_VERSION}",
+            next_step="save what `sep quote --json` prints",
+        )
+    try:
+        return QuoteView.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = pointer_of(first["loc"])
+        raise FileRefused(
+            f"{what}: {place}: {first['msg'].removeprefix('Value error, ')}",
+            pointer=place,
+            next_step="save what `sep quote --json` prints",
+        ) from None
+
+
+def _data(answer: QuoteView, what: str, given: SnapshotData | None) -> SnapshotData:
+    if given is not None:
+        return given
+    if answer.snapshot is None:
+        raise FileRefused(
+            f"{what} holds no snapshot", next_step="name the file that it was made on: --snapshot FILE"
+        )
+    return snapshot_of(answer.snapshot, what, "/snapshot")
+
+
+def _question(answer: QuoteView, what: str) -> Question:
+    said = answer.request
+    question = Question(
+        spends=tuple(
+            Spend(
+                AssetId(one.asset),
+                None if one.amount is None else Amount(int(one.amount)),
+                None if one.worth is None else (int(one.worth[0]), int(one.worth[1])),
+            )
+            for one in said.spend
+        ),
+        want=AssetId(said.want),
+        amount=None if said.amount is None else Amount(int(said.amount)),
+        max_legs=said.max_legs,
+        max_hops=said.max_hops,
+        time_ms=said.time_ms,
+        arbitrage=said.arbitrage,
+        exclude=tuple(MarketId(one) for one in said.exclude),
+        gas_price=(int(said.gas_price[0]), int(said.gas_price[1])),
+    )
+    exact_in = said.kind == "exact_in"
+    if exact_in is not question.exact_in or any(
+        (one.amount is None) is exact_in or (one.worth is None) is not exact_in for one in question.spends
+    ):
+        raise FileRefused(f"{what}: /request contradicts itself", pointer="/request")
+    try:
+        question.problem()
+    except (ValueError, OverflowError) as error:
+        raise FileRefused(f"{what}: /request: {printable(error)}", pointer="/request") from None
+    return question
+
+
+def _surroundings(answer: QuoteView, data: SnapshotData) -> Iterator[Difference]:
+    """What only repeats the snapshot."""
+    yield from _different("/markets", answer.markets, len(data.markets))
+    told = [one.model_dump() for one in answer.chains]
+    for place, (said, at) in enumerate(zip(told, chain_views(data), strict=False)):
+        for name, value in at.model_dump().items():
+            yield from _different(f"/chains/{place}/{name}", said[name], value)
+    yield from _different("/chains", len(answer.chains), len(data.chains))
+    known = {one.name for one in data.left_out} | set(data.markets)
+    for place, left in enumerate(answer.left_out):
+        if left.name not in known:
+            yield Difference(f"/left_out/{place}/name", printable(left.name), "no market of that name")
+
+
+def _gas(answer: QuoteView, question: Question, data: SnapshotData) -> Iterator[Difference]:
+    """What gas costs here, and what it comes to."""
+    measure = question.want if question.exact_in else question.spends[0].asset
+    price = None
+    for at in data.chains:
+        price = price or gas_price_in(data.network, at.fee_per_gas, at.gas_asset, measure)
+    above, below = price or (0, 1)
+    if above * question.gas_price[1] != question.gas_price[0] * below:
+        yield Difference("/request/gas_price", "/".join(answer.request.gas_price), f"{above}/{below}")
+    yield from _different("/gas_priced", answer.gas_priced, price is not None)
+    gas = sum(leg.gas for leg in answer.legs)
+    yield from _different("/gas", answer.gas, gas)
+    yield from _different("/gas_worth", answer.gas_worth, str(_worth(gas, question)))
+
+
+def _worth(gas: int, question: Question) -> int:
+    above, below = question.gas_price
+    return -(-gas * above // below)
+
+
+def _legs(answer: QuoteView, question: Question, data: SnapshotData) -> Iterator[Difference]:
+    """Each leg through its market again, and what all of them come to."""
+    told = Told(data)
+    sums: dict[str, int] = {}
+    for place, leg in enumerate(answer.legs):
+        pointer = f"/legs/{place}"
+        fresh = _leg_again(told, question, leg, pointer, data)
+        if isinstance(fresh, Difference):
+            yield fresh
+            continue
+        for name, value in fresh.model_dump().items():
+            yield from _different(f"{pointer}/{name}", getattr(leg, name), value)
+        sums[leg.asset_in] = sums.get(leg.asset_in, 0) - int(leg.amount_in)
+        sums[leg.asset_out] = sums.get(leg.asset_out, 0) + int(leg.amount_out)
+    spent = {asset: -amount for asset, amount in sums.items() if amount < 0}
+    gained = {asset: amount for asset, amount in sums.items() if amount > 0}
+    yield from _amounts("/spends", answer.spends, spent, told)
+    yield from _amounts("/receives", answer.receives, gained, told)
+
+
+def _leg_again(
+    told: Told, question: Question, leg: QuoteLegView, pointer: str, data: SnapshotData
+) -> QuoteLegView | Difference:
+    market = data.markets.get(MarketId(leg.market))
+    if market is None:
+        return Difference(f"{pointer}/market", printable(leg.market), "no market of that name")
+    amount = leg.amount_in if question.exact_in else leg.amount_out
+    try:
+        quote = data.network.quote(leg.market, leg.asset_in, int(amount), question.exact_in, leg.asset_out)
+    except (SepError, ValueError, KeyError) as error:
+        return Difference(pointer, f"{leg.amount_in} for {leg.amount_out}", _words(error))
+    again = NativeLeg(leg.market, leg.asset_in, leg.asset_out, quote.amount_in, quote.amount_out, market.gas)
+    return told.leg(again)
+
+
+def _amounts(
+    at: str, said: Sequence[AmountView], found: Mapping[str, int], told: Told
+) -> Iterator[Difference]:
+    """Sums by asset, in whatever order."""
+    left = dict(found)
+    for place, one in enumerate(said):
+        amount = left.pop(one.asset.id, None)
+        if amount is None:
+            yield Difference(f"{at}/{place}/asset/id", printable(one.asset.id), "nothing of it")
+            continue
+        fresh = told.amount(one.asset.id, amount)
+        yield from _different(f"{at}/{place}/amount", one.amount, fresh.amount)
+        yield from _different(f"{at}/{place}/text", one.text, fresh.text)
+        for name, value in fresh.asset.model_dump().items():
+            yield from _different(f"{at}/{place}/asset/{name}", getattr(one.asset, name), value)
+    for asset, amount in left.items():
+        yield Difference(at, "nothing", f"{amount} of {asset}")
+
+
+def _path(answer: QuoteView, question: Question, data: SnapshotData) -> Iterator[Difference]:
+    """The unsplit route: each leg again, one after the other."""
+    path = answer.single_path
+    if path is None:
+        return
+    told = Told(data)
+    held: tuple[str, str] | None = None
+    for place, leg in enumerate(path.legs):
+        pointer = f"/single_path/legs/{place}"
+        if held is not None and held != (leg.asset_in, leg.amount_in):
+            yield Difference(pointer, f"{leg.amount_in} of {leg.asset_in}", f"{held[1]} of {held[0]}")
+        fresh = _leg_again(told, question, leg, pointer, data)
+        if isinstance(fresh, Difference):
+            yield fresh
+        else:
+            for name, value in fresh.model_dump().items():
+                yield from _different(f"{pointer}/{name}", getattr(leg, name), value)
+        held = leg.asset_out, leg.amount_out
+    gas = sum(leg.gas for leg in path.legs)
+    yield from _different("/single_path/amount_in", path.amount_in, path.legs[0].amount_in)
+    yield from _different("/single_path/amount_out", path.amount_out, path.legs[-1].amount_out)
+    yield from _different("/single_path/gas", path.gas, gas)
+    yield from _different("/single_path/gas_worth", path.gas_worth, str(_worth(gas, question)))
+
+
+def _proof(answer: QuoteView, question: Question, data: SnapshotData) -> Iterator[Difference]:
+    """The certificate, by the core: objective, bound and gap from the snapshot and the prices alone."""
+    said = answer.certificate
+    bound, gap = float(said.bound), float(said.gap_before_gas)
+    claimed = Solution.claimed(
+        question.problem(),
+        [
+            NativeLeg(
+                one.market, one.asset_in, one.asset_out, int(one.amount_in), int(one.amount_out), one.gas
+            )
+            for one in answer.legs
+        ],
+        [(one.asset.id, int(one.amount)) for one in answer.spends],
+        [(one.asset.id, int(one.amount)) for one in answer.receives],
+        float(said.objective),
+        [(one.asset, float(one.price)) for one in said.prices],
+        said.order,
+        bound,
+        gap,
+        [(one.name, one.reason) for one in answer.left_out],
+    )
+    try:
+        claimed.verify(data.network)
+    except (SepError, ValueError, KeyError, OverflowError) as error:
+        words = _words(error)
+        place = next((place for text, place in _REFUTED if text in words), "/certificate")
+        yield Difference(place, _claim(said, place), words)
+        return
+    yield from _net(answer, question, bound, gap)
+
+
+def _net(answer: QuoteView, question: Question, bound: float, gap: float) -> Iterator[Difference]:
+    """After gas a route is at most as far off as before it and all of its gas, and no nearer than for free."""
+    said = answer.certificate
+    net, free = float(said.net_gap), float(said.unlimited_gap)
+    most = max(0.0, gap) + _worth(answer.gas, question) / abs(bound) if bound else math.inf
+    tolerance = _REAL_TOLERANCE * max(1.0, most)
+    if not -tolerance <= net <= most + tolerance:
+        yield Difference("/certificate/net_gap", said.net_gap, f"0 to {most:g}")
+    if not -tolerance <= free <= max(gap, 0.0) + tolerance:
+        yield Difference("/certificate/unlimited_gap", said.unlimited_gap, f"0 to {gap:g}")
+
+
+def _claim(said: QuoteCertificateView, place: str) -> str:
+    name = place.rpartition("/")[2]
+    value = getattr(said, name, None)
+    return value if isinstance(value, str) else "what it says there"
+
+
+def _different(pointer: str, said: object, found: object) -> Iterator[Difference]:
+    if said != found:
+        yield Difference(pointer, printable(said), printable(found))
+
+
+def _words(error: Exception) -> str:
+    return printable(error.message if isinstance(error, SepError) else error.args[0] if error.args else error)

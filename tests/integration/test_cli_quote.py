@@ -1,0 +1,152 @@
+"""Quotes from the command line: priced routes on a file or a configuration, with proofs that anybody can check."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..unit.test_snapshot_file import ETH, document
+from .command import refused, sep
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A snapshot of every family and a configuration of a simulated chain."""
+    place = tmp_path_factory.mktemp("quotes")
+    (place / "all.json").write_text(json.dumps(document()))
+    assert sep("init", ".", cwd=place).code == 0
+    return place
+
+
+@pytest.fixture(scope="module")
+def answer(folder: Path) -> dict[str, Any]:
+    """What a quote on the file of all families says."""
+    said = sep(
+        "quote",
+        "--snapshot",
+        "all.json",
+        "--sell",
+        "WETH",
+        "--amount",
+        "2",
+        "--buy",
+        "USDC",
+        "--json",
+        cwd=folder,
+    )
+    assert said.code == 0, said
+    found: dict[str, Any] = said.json
+    (folder / "answer.json").write_text(said.out)
+    return found
+
+
+def test_a_quote_is_proven_by_its_own_file(folder: Path, answer: dict[str, Any]) -> None:
+    assert answer["legs"]
+    assert sum(int(leg["amount_in"]) for leg in answer["legs"] if leg["asset_in"] == ETH) == 2 * 10**18
+    said = sep("verify-plan", "answer.json", cwd=folder)
+    assert said.code == 0, said
+    assert "verified  2 WETH for " in said.out
+    assert "bp below the best possible" in said.out
+    assert sep("verify-plan", "answer.json", "--json", cwd=folder).json["differences"] == []
+
+
+def test_a_bare_answer_is_proven_with_the_snapshot_beside_it(folder: Path) -> None:
+    words = (
+        "quote",
+        "--snapshot",
+        "all.json",
+        "--sell",
+        "WETH",
+        "--amount",
+        "2",
+        "--buy",
+        "USDC",
+        "--json",
+        "--bare",
+    )
+    said = sep(*words, cwd=folder)
+    assert said.json["snapshot"] is None
+    (folder / "bare.json").write_text(said.out)
+    assert sep("verify-plan", "bare.json", "--snapshot", "all.json", cwd=folder).code == 0
+    refused(sep("verify-plan", "bare.json", cwd=folder), 1, "holds no snapshot", "--snapshot FILE")
+
+
+def test_a_changed_answer_is_refused_and_the_place_named(folder: Path, answer: dict[str, Any]) -> None:
+    changed = {**answer, "gas": answer["gas"] + 1}
+    (folder / "changed.json").write_text(json.dumps(changed))
+    said = sep("verify-plan", "changed.json", cwd=folder)
+    assert said.code == 1, said
+    assert f"DIFFERS  /gas: the file says {changed['gas']}, the snapshot gives {answer['gas']}" in said.out
+    told = sep("verify-plan", "changed.json", "--json", cwd=folder).json
+    assert "/gas" in {one["pointer"] for one in told["differences"]}
+    (folder / "changed.json").write_text(json.dumps({**answer, "format": "sep-snapshot"}))
+    refused(sep("verify-plan", "changed.json", cwd=folder), 1, "changed.json says that it is 'sep-snapshot'")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format": NaN}', "[" * 100_000])
+def test_a_file_that_is_no_json_is_refused_by_each_verb(folder: Path, content: str) -> None:
+    (folder / "broken.json").write_text(content)
+    refused(sep("verify-plan", "broken.json", cwd=folder), 1, "broken.json")
+    words = ("quote", "--snapshot", "broken.json", "--sell", "WETH", "--amount", "1", "--buy", "USDC")
+    refused(sep(*words, cwd=folder), 1, "broken.json")
+
+
+QUOTE = ("quote", "--snapshot", "all.json")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--sell", "DOGE", "--amount", "1", "--buy", "USDC"), 1, "no asset 'DOGE'"),
+        (("--sell", "WETH", "--amount", "1", "--buy", "weth"), 1, "the same asset"),
+        (("--sell", "WETH", "--amount", "0", "--buy", "USDC"), 1, "the amount is zero"),
+        (("--sell", "WETH", "--amount", "0.0000000000000000001", "--buy", "USDC"), 1, "18 decimals"),
+        (("--sell", "WETH", "--amount=-1", "--buy", "USDC"), 1, "is no amount"),
+        (("--sell", "WETH", "--amount", "9" * 78, "--buy", "USDC"), 1, "more than 2^256 - 1"),
+        (("--sell", "WETH", "--buy", "USDC"), 2, "--amount"),
+        (("--sell", "WETH", "--amount", "1", "--buy", "USDC", "--buy-amount", "1"), 2, "--buy-amount"),
+        (("--sell", "WETH", "--amount", "1", "--buy", "USDC", "--max-legs", "0"), 2, "--max-legs"),
+        (("--sell", "WETH", "--amount", "1", "--buy", "USDC", "--venue", "x"), 1, "venue 'x'"),
+        (("--sell", "WETH", "--amount", "1", "--buy", "USDC", "--exclude", "x"), 1, "market 'x'"),
+        (("--sell", "WETH", "--amount", "1", "--buy", "USDC", "--config", "sep.toml"), 2, "not both"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(
+    folder: Path, words: tuple[str, ...], code: int, told: str
+) -> None:
+    said = sep(*QUOTE, *words, cwd=folder)
+    assert said.code == code, said
+    assert told in said.err, said.err
+    assert "next: " in said.err
+    assert said.out == ""
+
+
+def test_limits_are_kept_and_left_out_is_named(folder: Path) -> None:
+    words = ("--sell", "WETH", "--amount", "100", "--buy", "USDC", "--json")
+    free = sep(*QUOTE, *words, cwd=folder).json
+    one = sep(*QUOTE, *words, "--max-legs", "1", cwd=folder).json
+    assert len(one["legs"]) == 1 <= len(free["legs"])
+    assert int(one["receives"][0]["amount"]) <= int(free["receives"][0]["amount"])
+    without = sep(*QUOTE, *words, "--exclude", free["legs"][0]["market"], cwd=folder).json
+    assert free["legs"][0]["market"] not in {leg["market"] for leg in without["legs"]}
+    assert free["legs"][0]["market"] in {left["name"] for left in without["left_out"]}
+    assert {"name": "v/other", "reason": "it does not answer"} in free["left_out"]
+
+
+def test_a_snapshot_of_a_configuration_quotes_as_the_configuration_does(folder: Path) -> None:
+    said = sep("snapshot", "--out", "sim.json", "--json", cwd=folder)
+    assert said.code == 0, said
+    assert said.json["markets"] > 0
+    words = ("--sell", "WETH", "--amount", "0.5", "--buy", "USDC", "--json")
+    offline = sep("quote", "--snapshot", "sim.json", *words, cwd=folder)
+    assert offline.code == 0, offline
+    direct = sep("quote", *words, cwd=folder)
+    assert direct.code == 0, direct
+    assert offline.json["legs"] == direct.json["legs"]
+    assert offline.json["snapshot_digest"] == direct.json["snapshot_digest"] == said.json["digest"]
+    (folder / "sim-answer.json").write_text(direct.out)
+    assert sep("verify-plan", "sim-answer.json", cwd=folder).code == 0
+    shown = sep("quote", *words[:-1], cwd=folder).out
+    assert shown.startswith("pay   0.5 WETH\nget   ")
+    assert "\ngap   at most " in shown
