@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..harness.crossings import EFFECT_PATH, ROOT, Found, judge, read_sources
+from ..harness.crossings import EFFECT_PATH, ORDER_PATH, ROOT, Found, judge, read_sources
 
 LEAST_NAMES = 45
 
@@ -16,9 +16,10 @@ def found_in(text: str) -> Found:
 
 @pytest.mark.says
 def test_every_wait_on_the_effect_path_is_a_crossing() -> None:
-    found = read_sources()
+    paths = (*EFFECT_PATH, *ORDER_PATH)
+    found = read_sources(paths)
     print(
-        f"crash points: {len(found.points)} around {len(found.names)} waits of {len(EFFECT_PATH)} files,"
+        f"crash points: {len(found.points)} around {len(found.names)} waits of {len(paths)} files,"
         f" {found.marked} waits marked as harmless"
     )
     assert not found.wrong, "\n".join(found.wrong)
@@ -32,8 +33,9 @@ def test_the_list_of_files_holds_all_that_cross() -> None:
         if "telemetry.crashpoints import" in path.read_text() and "crossing" in path.read_text()
     }
     elsewhere = {"sep_core/telemetry/crashpoints.py", "sep_core/strategies/actor.py"}
-    assert crossing - elsewhere <= set(EFFECT_PATH)
-    assert all((ROOT / path).is_file() for path in EFFECT_PATH)
+    listed = {*EFFECT_PATH, *ORDER_PATH}
+    assert crossing - elsewhere <= listed
+    assert all((ROOT / path).is_file() for path in listed)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,12 @@ EFFECT_PATH: Final = (
     "sep_core/adapters/store_sqlite/writer.py",
 )
 
+ORDER_PATH: Final = (
+    "sep_core/execution/orders/worker.py",
+    "sep_core/runtime/orders.py",
+)
+"""The path of orders at order venues, which scenarios of their own walk."""
+
 
 @dataclass
 class Found:
