@@ -3,30 +3,39 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sep_hooks.types import Amount, Call, ChainRef, Step, StepKind, SwapOrder
+from sep_hooks.types import Amount, Bundle, Call, ChainRef, Step, StepKind, SwapOrder
 
 from sep_core.planning.approvals import Approval
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The calls of one plan in the order of their nonces; `swap_at` is the place of the swap."""
+    """The calls of one plan in the order of their nonces: approvals, the exchange, and what takes approvals back.
+
+    The exchange is the `order` of one venue, or a `bundle` of several.
+    """
 
     venue: str
-    order: SwapOrder
-    swap: Call
+    exchange: Call
     before: tuple[Approval, ...]
     after: tuple[Approval, ...]
+    order: SwapOrder | None = None
+    bundle: Bundle | None = None
 
     @property
     def calls(self) -> tuple[Call, ...]:
         """All calls, for simulation."""
-        return (*(one.call for one in self.before), self.swap, *(one.call for one in self.after))
+        return (*(one.call for one in self.before), self.exchange, *(one.call for one in self.after))
 
     @property
-    def swap_at(self) -> int:
-        """The place of the swap among the calls."""
+    def exchange_at(self) -> int:
+        """The place of the exchange among the calls."""
         return len(self.before)
+
+    @property
+    def what(self) -> str:
+        """How the exchange is called."""
+        return "the swap" if self.bundle is None else "the bundle"
 
     def steps(self, chain: ChainRef, attempt: int, gas_limits: Sequence[int]) -> tuple[Step, ...]:
         """The steps of a plan. Their ids say attempt and place: a new plan never repeats the id of an old step."""
@@ -37,8 +46,20 @@ class Draft:
         )
 
     def _step(self, place: str, approval: Approval | None, chain: ChainRef, gas_limit: int) -> Step:
+        if approval is None and self.bundle is not None:
+            return Step(
+                f"{place}-bundle",
+                StepKind.BUNDLE,
+                chain,
+                self.exchange,
+                gas_limit,
+                self.venue,
+                bundle=self.bundle,
+            )
         if approval is None:
-            return Step(f"{place}-swap", StepKind.SWAP, chain, self.swap, gas_limit, self.venue, self.order)
+            return Step(
+                f"{place}-swap", StepKind.SWAP, chain, self.exchange, gas_limit, self.venue, self.order
+            )
         name = "approve" if approval.amount > 0 else "revoke"
         return Step(
             f"{place}-{name}",

@@ -1,24 +1,23 @@
-"""The planner: snapshot, route, quote, limits, approvals, simulation, plan."""
+"""The planner: snapshot, routes, quotes, limits, approvals, simulation, plan."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
 
 from sep_hooks.context import Clock
-from sep_hooks.errors import CallReverted, SepError, VenueError
+from sep_hooks.errors import SepError, VenueError
 from sep_hooks.types import (
     Amount,
     AssetId,
-    Block,
     CallResult,
     ChainRef,
     Constraints,
     ExecutionStyle,
-    FeeSuggestion,
-    Flow,
+    IntentType,
     LeftOut,
+    MarketId,
     Plan,
     PriceBook,
-    SwapOrder,
     chain_id_of,
     chain_of,
     erc20,
@@ -26,24 +25,23 @@ from sep_hooks.types import (
 )
 
 from sep_core.planning import simulation
-from sep_core.planning.approvals import approvals
-from sep_core.planning.candidate import Candidate, Found, find
+from sep_core.planning.candidate import Candidate, Found
 from sep_core.planning.digest import named
 from sep_core.planning.draft import Draft
-from sep_core.planning.limits import limit_in, limit_out, strictest
+from sep_core.planning.drafting import Drafting
 from sep_core.planning.marginal import compact
-from sep_core.planning.ports import (
-    Holdings,
-    Markets,
-    MarketSnapshot,
-    PlanningChain,
-    TransferReader,
-)
-from sep_core.planning.prices import price_book
+from sep_core.planning.ports import Holdings, Markets, PlanningChain, TransferReader
+from sep_core.planning.prices import price_book, value_of
+from sep_core.planning.quoting import Quoting
+from sep_core.planning.rebalance import Rebalance, rebalance_of
 from sep_core.planning.request import NoPlan, Planned, PlanRefused, PlanRequest, Sliced
+from sep_core.planning.routes import find
+from sep_core.planning.sandwich import sandwich_bound
+from sep_core.planning.scene import Scene, chain_deadline
 from sep_core.planning.size import Size, size_of
 from sep_core.planning.slices import depth, slices
-from sep_core.planning.venues import Venues, told
+from sep_core.planning.terms import Terms, terms_of
+from sep_core.planning.venues import VenueFailed, Venues, told
 from sep_core.telemetry.crashpoints import crossing
 
 UNFORESEEN = "planning_failed"
@@ -52,35 +50,7 @@ UNFORESEEN = "planning_failed"
 MOST_LEFT_OUT = 64
 """How many markets and venues a plan names that took no part."""
 
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Everything that one plan is made from, read once."""
-
-    request: PlanRequest
-    chain: PlanningChain
-    name: ChainRef
-    snapshot: MarketSnapshot
-    head: Block
-    fees: FeeSuggestion
-    size: Size
-    wrapped: AssetId | None
-
-    @property
-    def constraints(self) -> Constraints:
-        """The intent's own bounds."""
-        return self.request.intent.constraints
-
-
-@dataclass(frozen=True, slots=True)
-class Quoted:
-    """A candidate that the chain itself confirms, with the limits that follow."""
-
-    candidate: Candidate
-    quoted_in: Amount
-    quoted_out: Amount
-    limit_in: Amount
-    limit_out: Amount
+_SAMPLE = 10**18
 
 
 class Planner:
@@ -105,6 +75,8 @@ class Planner:
         self._chains = chains
         self._markets = markets
         self._venues = venues
+        self._quoting = Quoting(venues)
+        self._drafting = Drafting(venues)
         self._holdings = holdings
         self._transfers = transfers
         self._clock = clock
@@ -117,8 +89,7 @@ class Planner:
         in slices gets their number.
         """
         try:
-            scene, found = await self._scene(request)
-            return await self._chosen(scene, found)
+            return await self._chosen(*await self._scene(request))
         except NoPlan as refusal:
             return refusal.refused
         except SepError as error:
@@ -131,21 +102,23 @@ class Planner:
             return unforeseen(error)
 
     async def _scene(self, request: PlanRequest) -> tuple[Scene, Found]:
-        size = size_of(request, self._holdings)
+        weights = request.intent.type is IntentType.REBALANCE
+        size = self._measure(request) if weights else size_of(request, self._holdings)
         name = chain_of(size.asset)
         constraints = request.intent.constraints
         chain = self._chains.get(name)
         if chain is None or (constraints.chains and name not in constraints.chains):
             why = "is not configured" if chain is None else "is not among those that the intent allows"
             raise NoPlan("chain_not_allowed", f"chain {name} {why}; nothing was sent")
-        others = tuple(other for other in size.others if _allowed(other, name, constraints))
-        if not others or not _allowed(size.asset, name, constraints):
+        others = tuple(other for other in size.others if weights or _allowed(other, name, constraints))
+        if not others or not (weights or _allowed(size.asset, name, constraints)):
             raise NoPlan(
                 "asset_not_allowed",
                 "the intent's allow-list of assets leaves nothing to trade with; nothing was sent",
             )
         head = await crossing("planning.head", chain.head())
         fees = await crossing("planning.fees", chain.fees())
+        seconds_left = (request.deadline - self._clock.now()).total_seconds()
         scene = Scene(
             request,
             chain,
@@ -155,7 +128,10 @@ class Planner:
             fees,
             replace(size, others=others),
             _wrapped(chain),
+            chain_deadline(request, head, seconds_left),
         )
+        if weights:
+            scene = replace(scene, rebalance=self._weights(scene))
         found = self._find(scene)
         if found.narrow:
             # A better path may lie beyond the ticks that are loaded: load them and look again, once.
@@ -164,143 +140,123 @@ class Planner:
             found = self._find(scene)
         return scene, found
 
-    def _find(self, scene: Scene) -> Found:
+    def _measure(self, request: PlanRequest) -> Size:
+        """What the shares of a rebalance are measured in: the numéraire where it is on that chain."""
+        if any(one.percentage is None for one in request.intent.assets) or len(request.intent.assets) < 2:
+            raise NoPlan(
+                "unsupported_intent",
+                "a REBALANCE names the weights of at least two assets; nothing was sent",
+            )
+        first = request.intent.assets[0].asset.id
+        numeraire = self._numeraire
+        near = numeraire is not None and chain_of(numeraire) == chain_of(first)
+        measure = numeraire if near and numeraire is not None else first
+        return Size(measure, Amount(0), True, (measure,))
+
+    def _weights(self, scene: Scene) -> Rebalance:
+        measure, network = scene.size.asset, scene.snapshot.network
+
+        def price(asset: AssetId) -> Fraction | None:
+            worth = value_of(network, asset, _SAMPLE, measure)
+            return None if worth is None else Fraction(worth, _SAMPLE)
+
+        return rebalance_of(scene.request, self._holdings, price, measure)
+
+    def _find(self, scene: Scene, broken: Collection[str] = ()) -> Found:
         allowed = scene.constraints.venues
-        names: Iterable[str] = [
+        names = [
             venue
             for venue in scene.snapshot.networks
-            if venue in self._venues and (not allowed or venue in allowed)
+            if venue in self._venues and venue not in broken and (not allowed or venue in allowed)
         ]
-        return find(
-            scene.snapshot,
-            names,
-            scene.size,
-            scene.constraints,
-            scene.wrapped,
-            _expected_fee(scene.fees),
-        )
+        return find(scene, names, self._venues.takes_paths, used=self._used(scene))
+
+    def _used(self, scene: Scene) -> Collection[MarketId]:
+        """On paper the markets do not move, so what the intent took of them is not there a second time."""
+        progress = scene.request.progress
+        return progress.markets if self._paper and progress is not None else ()
 
     async def _chosen(self, scene: Scene, found: Found) -> Planned | Sliced:
-        """The best candidate that quote and simulation confirm."""
+        """The best candidate that quotes and simulation confirm. A venue that fails is left out of all of them."""
         left_out = [*scene.snapshot.left_out, *found.left_out]
         refusal: NoPlan | None = None
-        for candidate in found.candidates:
+        refused: set[object] = set()
+        broken: set[str] = set()
+        while (choice := _next(found, refused)) is not None:
             try:
-                number, why = _slices(scene, candidate)
+                number, why = _slices(scene, choice)
                 if number > 1:
                     return Sliced(scene.size.amount, number, why)
-                quoted = self._afforded(scene, await self._quoted(scene, candidate))
-                return await self._planned(scene, quoted, number, why, left_out)
-            except VenueError as error:
-                left_out.append(LeftOut(candidate.venue, error.message))
+                terms = self._afforded(scene, await self._terms(scene, choice))
+                return await self._planned(scene, terms, number, why, left_out)
+            except VenueFailed as error:
+                left_out.append(LeftOut(error.venue, error.message))
                 refusal = refusal or NoPlan(
-                    "venue_error",
-                    f"venue {candidate.venue}: {error.message}; nothing was sent",
-                    retryable=True,
+                    "venue_error", f"venue {error.venue}: {error.message}; nothing was sent", retryable=True
                 )
+                broken.add(error.venue)
+                found = self._find(scene, broken)
+            except VenueError as error:
+                left_out.append(LeftOut(choice.name, error.message))
+                refusal = refusal or NoPlan(error.code, f"{error.message}; nothing was sent", retryable=True)
             except NoPlan as error:
-                left_out.append(LeftOut(candidate.venue, error.refused.reason))
+                left_out.append(LeftOut(choice.name, error.refused.reason))
                 refusal = refusal or error
+            refused.add(choice.key)
         # Where no state is usable now, the next block may bring some: that is no answer about routes.
         blind = not scene.snapshot.markets
+        if scene.rebalance is not None and refusal is None and not blind:
+            raise NoPlan(
+                "nothing_to_do",
+                "no trade brings the holdings nearer to their weights for less than it costs; nothing was sent",
+            )
         raise refusal or NoPlan("no_route", _no_route(left_out), retryable=blind)
 
-    def _afforded(self, scene: Scene, quoted: Quoted) -> Quoted:
+    async def _terms(self, scene: Scene, choice: Candidate) -> Terms:
+        confirmed = await self._quoting.confirmed(scene, choice.passages)
+        return terms_of(scene, choice, confirmed, await self._quoting.at_head(scene, confirmed))
+
+    def _afforded(self, scene: Scene, terms: Terms) -> Terms:
         """The same within what the books say may be spent: an exact-out limit never goes beyond that."""
-        intent, candidate = scene.request.intent, quoted.candidate
-        held = self._holdings.holding(intent.account, intent.strategy, candidate.asset_in)
-        if held < candidate.amount_in:
-            raise NoPlan(
-                "insufficient_funds",
-                f"account {scene.request.account_name} may spend {held} of {candidate.asset_in},"
-                f" {candidate.amount_in} are needed; nothing was sent",
-            )
-        return replace(quoted, limit_in=min(quoted.limit_in, held))
-
-    async def _quoted(self, scene: Scene, candidate: Candidate) -> Quoted:
-        """Asks the chain for its own quote: at the snapshot's block it must equal ours, at the head it is the
-        second reference of the limit.
-        """
-        order = SwapOrder(
-            candidate.legs,
-            scene.size.exact_in,
-            candidate.amount_in,
-            candidate.amount_out,
-            scene.request.account,
-            self._deadline(scene),
-        )
-        block = scene.snapshot.block
-        ours = candidate.amount_out if scene.size.exact_in else candidate.amount_in
-        quote = await self._ask_quote(scene, candidate.venue, order, block)
-        if quote != ours:
-            raise NoPlan(
-                "quote_disagrees",
-                f"{candidate.venue} quotes {quote} on chain at block {block.number}, the snapshot says {ours};"
-                " nothing was sent",
-                retryable=True,
-            )
-        if scene.head.hash != block.hash:
-            quote = await self._ask_quote(scene, candidate.venue, order, scene.head)
-        return _limited(scene, candidate, quote)
-
-    async def _ask_quote(self, scene: Scene, venue: str, order: SwapOrder, at: Block) -> Amount:
-        call = self._venues.quote_call(venue, order)
-        try:
-            output = await crossing("planning.quote", scene.chain.call(call, scene.request.account, at.ref))
-        except CallReverted as error:
-            raise VenueError(f"its quote on chain reverts: {error.message}") from error
-        return self._venues.quoted_amount(venue, order, output)
+        intent = scene.request.intent
+        held: list[Amount] = []
+        for flow in terms.spends:
+            held.append(self._holdings.holding(intent.account, intent.strategy, flow.asset))
+            if held[-1] < flow.expected:
+                raise NoPlan(
+                    "insufficient_funds",
+                    f"account {scene.request.account_name} may spend {held[-1]} of {flow.asset},"
+                    f" {flow.expected} are needed; nothing was sent",
+                )
+        return terms.within(held)
 
     async def _planned(
-        self, scene: Scene, quoted: Quoted, number: int, why: str, left_out: Sequence[LeftOut]
+        self, scene: Scene, terms: Terms, number: int, why: str, left_out: Sequence[LeftOut]
     ) -> Planned:
-        draft = await self._draft(scene, quoted, reset_first=False)
-        funded = await self._funded(scene, quoted)
+        draft = await self._drafting.draft(scene, terms, reset_first=False)
+        funded = await self._funded(scene, terms)
         if funded:
-            draft, results = await self._simulated(scene, quoted, draft)
+            draft, results = await self._simulated(scene, terms, draft)
             limits = simulation.gas_limits(results)
         else:
-            limits = simulation.assumed_gas_limits(draft, quoted.candidate)
+            limits = simulation.assumed_gas_limits(draft, terms.choice.gas)
         self._check_gas(scene, limits)
-        plan = self._plan(scene, quoted, draft, limits, number, why, left_out, simulated=funded)
+        plan = self._plan(scene, terms, draft, limits, number, why, left_out, simulated=funded)
         if not self._paper:
             await self._check_gas_money(scene, plan)
         return Planned(plan, self._prices(scene, plan))
 
-    async def _draft(self, scene: Scene, quoted: Quoted, *, reset_first: bool) -> Draft:
-        candidate, owner = quoted.candidate, scene.request.account
-        order = SwapOrder(
-            candidate.legs,
-            scene.size.exact_in,
-            quoted.limit_in,
-            quoted.limit_out,
-            owner,
-            self._deadline(scene),
-        )
-        spender = self._venues.spender(candidate.venue, order)
-        allowed = await crossing(
-            "planning.allowance",
-            scene.chain.allowance(candidate.asset_in, owner, spender, scene.head.ref),
-        )
-        before, after = approvals(
-            candidate.asset_in, spender, allowed, order.amount_in, reset_first=reset_first
-        )
-        swap = self._venues.swap_call(candidate.venue, order)
-        if swap.value:
-            raise VenueError(f"its call sends {swap.value} wei along, though tokens are spent")
-        return Draft(candidate.venue, order, swap, before, after)
-
     async def _simulated(
-        self, scene: Scene, quoted: Quoted, draft: Draft
+        self, scene: Scene, terms: Terms, draft: Draft
     ) -> tuple[Draft, Sequence[CallResult]]:
         results = await self._simulate(scene, draft)
         if simulation.failing_approval(draft, results) is not None:
-            draft = await self._draft(scene, quoted, reset_first=True)
+            draft = await self._drafting.draft(scene, terms, reset_first=True)
             results = await self._simulate(scene, draft)
         failing = simulation.failing_call(draft, results)
         if failing is None:
             transfers = self._transfers[scene.name]([log for one in results for log in one.logs])
-            failing = simulation.disagreement(quoted.candidate, scene.request.account, transfers)
+            failing = simulation.disagreement(terms, scene.request.account, transfers)
         if failing is not None:
             moved = await crossing("planning.head_again", scene.chain.head())
             raise NoPlan(
@@ -313,20 +269,23 @@ class Planner:
     async def _simulate(self, scene: Scene, draft: Draft) -> Sequence[CallResult]:
         return await crossing("planning.simulate", scene.chain.simulate(draft.calls, scene.request.account))
 
-    async def _funded(self, scene: Scene, quoted: Quoted) -> bool:
+    async def _funded(self, scene: Scene, terms: Terms) -> bool:
         """Whether the chain itself knows the money; on paper it need not, elsewhere it must."""
-        asset, owner = quoted.candidate.asset_in, scene.request.account
-        balances = await crossing("planning.balances", scene.chain.balances(owner, (asset,), scene.head.ref))
-        needed = quoted.limit_in if not self._paper else quoted.candidate.amount_in
-        if balances[asset] >= needed:
-            return True
-        if self._paper:
-            return False
-        raise NoPlan(
-            "insufficient_funds",
-            f"{owner} holds {balances[asset]} of {asset} on chain, up to {needed} may be spent;"
-            " nothing was sent",
-        )
+        owner = scene.request.account
+        assets = tuple(flow.asset for flow in terms.spends)
+        balances = await crossing("planning.balances", scene.chain.balances(owner, assets, scene.head.ref))
+        for flow in terms.spends:
+            needed = flow.limit if not self._paper else flow.expected
+            if balances[flow.asset] >= needed:
+                continue
+            if self._paper:
+                return False
+            raise NoPlan(
+                "insufficient_funds",
+                f"{owner} holds {balances[flow.asset]} of {flow.asset} on chain, up to {needed} may be spent;"
+                " nothing was sent",
+            )
+        return True
 
     def _check_gas(self, scene: Scene, limits: Sequence[int]) -> None:
         cap = scene.chain.preset.transaction_gas_limit
@@ -360,7 +319,7 @@ class Planner:
     def _plan(
         self,
         scene: Scene,
-        quoted: Quoted,
+        terms: Terms,
         draft: Draft,
         limits: Sequence[int],
         number: int,
@@ -369,8 +328,8 @@ class Planner:
         *,
         simulated: bool,
     ) -> Plan:
-        candidate = quoted.candidate
-        numerator, denominator = compact(*candidate.solution.marginal)
+        choice = terms.choice
+        numerator, denominator = compact(*choice.marginals[0])
         how = "simulated" if simulated else "predicted: the balance exists in the books only"
         return named(
             Plan(
@@ -379,18 +338,22 @@ class Planner:
                 account=scene.request.account_name,
                 snapshot=scene.snapshot.ref,
                 steps=draft.steps(scene.name, scene.request.attempt, limits),
-                exact_in=scene.size.exact_in,
-                spends=(Flow(candidate.asset_in, candidate.amount_in, quoted.limit_in, quoted.quoted_in),),
-                receives=(
-                    Flow(candidate.asset_out, candidate.amount_out, quoted.limit_out, quoted.quoted_out),
-                ),
+                exact_in=choice.exact_in,
+                spends=terms.spends,
+                receives=terms.receives,
                 marginal=(Amount(numerator), Amount(denominator)),
                 gas_limit=sum(limits),
                 max_fee_per_gas=scene.fees.max_fee_per_gas,
-                method=f"single path by {candidate.solution.method}, {how}",
+                method=f"{choice.method}, {how}",
                 slices=number,
                 slices_reason=why,
                 left_out=_named(left_out),
+                mode=choice.mode,
+                mode_reason=choice.mode_reason,
+                later=choice.later,
+                certificate=choice.certificate,
+                sandwich=sandwich_bound(terms.spends, terms.receives, exact_in=choice.exact_in),
+                whole=terms.whole,
             )
         )
 
@@ -399,19 +362,16 @@ class Planner:
             return None
         native = native_asset(chain_id_of(scene.name))
         amounts = (
-            (plan.asset_in, plan.limit_in),
-            (plan.asset_out, plan.expected_out),
+            *((flow.asset, flow.limit) for flow in plan.spends),
+            *((flow.asset, flow.expected) for flow in plan.receives),
             (native, plan.gas_cost_limit),
         )
         stand_ins = {native: scene.wrapped} if scene.wrapped is not None else {}
         return price_book(scene.snapshot.network, self._numeraire, amounts, stand_ins)
 
-    def _deadline(self, scene: Scene) -> int:
-        """The intent's remaining time, counted from the latest block by the chain's own clock."""
-        remaining = int((scene.request.deadline - self._clock.now()).total_seconds())
-        if remaining < 1:
-            raise NoPlan("deadline_passed", "the intent's deadline has passed; nothing was sent")
-        return scene.head.timestamp + remaining
+
+def _next(found: Found, refused: Collection[object]) -> Candidate | None:
+    return next((one for one in found.candidates if one.key not in refused), None)
 
 
 def unforeseen(error: Exception) -> PlanRefused:
@@ -441,54 +401,16 @@ def _wrapped(chain: PlanningChain) -> AssetId | None:
     return erc20(preset.chain_id, preset.wrapped_native) if preset.wrapped_native else None
 
 
-def _expected_fee(fees: FeeSuggestion) -> int:
-    return min(fees.max_fee_per_gas, fees.base_fee_high + fees.max_priority_fee_per_gas)
-
-
-def _limited(scene: Scene, candidate: Candidate, quote: Amount) -> Quoted:
-    """The candidate with its limits. Raises `NoPlan` where what is expected breaks them already."""
-    slippage = scene.constraints.max_slippage
-    pair = candidate.asset_in, candidate.asset_out
-    references = [
-        (int(one.amount_out), int(one.amount_in))
-        for one in scene.request.references
-        if (one.asset_in, one.asset_out) == pair
-    ]
-    marginal = strictest(references, candidate.solution.marginal)
-    spent, got = candidate.amount_in, candidate.amount_out
-    if scene.size.exact_in:
-        least = limit_out(spent, marginal, quote, slippage)
-        quoted = Quoted(candidate, spent, quote, spent, least)
-        broken = got < least or least == 0
-        numbers = f"{got} would come, the limit is {least}"
-    else:
-        most = limit_in(got, marginal, quote, slippage)
-        quoted = Quoted(candidate, quote, got, most, got)
-        broken = spent > most
-        numbers = f"{spent} would be spent, the limit is {most}"
-    if broken:
-        raise NoPlan(
-            "slippage_exceeded",
-            f"{candidate.venue}: {numbers} at max_slippage {slippage} against the worse of the price before"
-            f" fees and impact and the quote on chain ({quote}); nothing was sent",
-            # At one block it is fee and impact that cost too much, and waiting does not change them; against an
-            # earlier price it is the market that moved, and it may come back.
-            retryable=bool(references) or scene.head.hash != scene.snapshot.block.hash,
-        )
-    return quoted
-
-
-def _slices(scene: Scene, candidate: Candidate) -> tuple[int, str]:
+def _slices(scene: Scene, choice: Candidate) -> tuple[int, str]:
+    if scene.request.progress is not None:
+        return 1, "whole: a part of it is exchanged already"
+    if scene.rebalance is not None:
+        return 1, "whole: weights are reached at once"
     if scene.constraints.execution_style is not ExecutionStyle.ADAPTIVE:
         return 1, f"whole: the style is {scene.constraints.execution_style}"
     exact_in = scene.size.exact_in
-    deep = depth(
-        candidate.amount_in,
-        candidate.amount_out,
-        candidate.solution.marginal_after_fees,
-        exact_in=exact_in,
-    )
-    return slices(scene.size.amount, deep, candidate.gas_in_exact_asset)
+    deep = depth(choice.amount_in, choice.amount_out, choice.marginal_after_fees, exact_in=exact_in)
+    return slices(scene.size.amount, deep, choice.gas_in_exact_asset)
 
 
 def _no_route(left_out: Sequence[LeftOut]) -> str:

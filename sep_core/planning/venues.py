@@ -1,10 +1,11 @@
 """Venues as planning uses them: every answer is checked, and any failure names the venue."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from sep_hooks.errors import SepError, VenueError
+from sep_hooks.sampled_venue import SampledVenue
 from sep_hooks.types import MAX_AMOUNT, Address, Amount, Call, SwapOrder, address
 from sep_hooks.venue import VenueAdapter
 
@@ -15,14 +16,29 @@ _LONGEST_REASON: Final = 300
 
 
 class Venues:
-    """The venues by instance. Whatever one of them raises or answers wrongly becomes a `VenueError`."""
+    """The venues by instance. Whatever one of them raises or answers wrongly becomes `VenueFailed`.
 
-    def __init__(self, adapters: Mapping[str, VenueAdapter[Any]], guard: VenueGuard | None = None) -> None:
+    `single_hop` names those of which one call leads through one market only.
+    """
+
+    def __init__(
+        self,
+        adapters: Mapping[str, VenueAdapter[Any]],
+        guard: VenueGuard | None = None,
+        *,
+        single_hop: Collection[str] = (),
+    ) -> None:
         self._adapters = adapters
         self._guard = guard or DirectVenueGuard()
+        self._single_hop = frozenset(single_hop)
 
     def __contains__(self, venue: str) -> bool:
         return venue in self._adapters
+
+    def takes_paths(self, venue: str) -> bool:
+        """Whether one call can lead through several markets of the venue."""
+        adapter = self._adapters.get(venue)
+        return venue not in self._single_hop and not isinstance(adapter, SampledVenue)
 
     def spender(self, venue: str, order: SwapOrder) -> Address:
         """Who needs the allowance."""
@@ -48,9 +64,17 @@ class Venues:
             # The answer is checked inside the guarded call: a wrong one is the venue's fault and counts as one.
             return self._guard.call_sync(venue, call, lambda: ask(adapter))
         except SepError as error:
-            raise VenueError(f"{call} failed: {told(error.message)}") from error
+            raise VenueFailed(venue, f"{call} failed: {told(error.message)}") from error
         except Exception as error:  # whatever a plugin raises, it only leaves the candidates
-            raise VenueError(f"{call} failed: {type(error).__name__}: {told(str(error))}") from error
+            raise VenueFailed(venue, f"{call} failed: {type(error).__name__}: {told(str(error))}") from error
+
+
+class VenueFailed(VenueError):
+    """A venue that could not do its part, by name."""
+
+    def __init__(self, venue: str, message: str) -> None:
+        super().__init__(message)
+        self.venue = venue
 
 
 class WrongAnswer(Exception):

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sep_hooks.capabilities import Capability, Support
 from sep_hooks.chain import ChainAdapter, ChainPreset
 from sep_hooks.context import Clock, PluginContext, SignerContext, VenueContext
 from sep_hooks.errors import ConfigurationError, PluginError, SepError
@@ -51,7 +52,7 @@ class ChainPart:
 
 @dataclass(frozen=True, slots=True)
 class VenuePart:
-    """A configured venue with the decoder of its events."""
+    """A configured venue with the decoder of its events. `single_hop`: one call leads through one market only."""
 
     instance: str
     use: str
@@ -59,6 +60,7 @@ class VenuePart:
     chain: str
     adapter: VenueAdapter[Any]
     decoder: VenueLogs
+    single_hop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class Installation:
                 self.chains[one.chain].ref,
                 one.address,
                 tuple(self.assets[symbol].id for symbol in one.funding),
+                one.executor,
             )
             for one in self.settings.accounts.values()
         }
@@ -251,7 +254,16 @@ class Installer:
         except (PluginError, PluginFault) as error:
             self._leave_out(plugin, error)
             return
-        self._made.venues[instance] = VenuePart(instance, said.use, plugin, said.chain, adapter, decoder)
+        hops = loaded.manifest.capabilities.get(Capability.MULTI_HOP)
+        self._made.venues[instance] = VenuePart(
+            instance,
+            said.use,
+            plugin,
+            said.chain,
+            adapter,
+            decoder,
+            single_hop=hops in (Support.TODO, Support.UNSUPPORTED),
+        )
 
     async def _order_venue(self, instance: str, stack: AsyncExitStack) -> None:
         """Adds an order venue; one that is kept out or cannot be made leaves the others to work."""

@@ -191,7 +191,10 @@ def _account(name: str, table: Table, checksum: Checksum | None) -> AccountSetti
         table.address("address", checksum),
         table.texts("funding"),
         None if signer is None else SignerSettings(signer.text("use", pattern=_USE), frozen(signer.rest())),
+        table.address("executor", checksum) if table.has("executor") else None,
     )
+    if account.executor == account.address:
+        table.wrong("executor", "is the account itself; it must be the contract that the account owns")
     table.close()
     return account
 

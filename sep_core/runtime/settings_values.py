@@ -67,13 +67,16 @@ class SignerSettings:
 
 @dataclass(frozen=True, slots=True)
 class AccountSettings:
-    """`[accounts.<name>]`: who signs, and which assets (by symbol) may be spent."""
+    """`[accounts.<name>]`: who signs, which assets (by symbol) may be spent, and the account's own executor contract,
+    where it has one.
+    """
 
     name: str
     chain: str
     address: Address
     funding: tuple[str, ...]
     signer: SignerSettings | None
+    executor: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

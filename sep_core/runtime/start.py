@@ -291,6 +291,7 @@ def _planner(
         Venues(
             {one.instance: one.adapter for one in installation.venues.values()},
             VenueGuardOfGuard(installation),
+            single_hop=[one.instance for one in installation.venues.values() if one.single_hop],
         ),
         BookedHoldings(desk, composition),
         {part.ref: partial(transfers_of, part.ref) for part in installation.chains.values()},
