@@ -1,0 +1,160 @@
+"""Quotes over HTTP: a priced route with its proof, bounded work, and a problem document for everything else."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import pytest
+from httpx import Response
+from sep_native.decode import checksum_address
+
+from sep_core.runtime.plan_check import check_answer
+
+from .api_engine import GENESIS, TOKENS, Engine, engine
+
+pytestmark = pytest.mark.anyio
+
+PATH = "/v1/quotes"
+DEEP = b'{"spend":' + b"[" * 500 + b"]" * 500 + b"}"
+
+
+@pytest.fixture(scope="module")
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    """A serving engine."""
+    async with engine(tmp_path_factory.mktemp("engine")) as one:
+        yield one
+
+
+def asset(symbol: str) -> dict[str, Any]:
+    return {"address": checksum_address(TOKENS[symbol]["address"]), "chain_id": GENESIS["chain_id"]}
+
+
+def body(**change: object) -> dict[str, Any]:
+    """One WETH for USDC."""
+    return {
+        "spend": [{"asset": asset("WETH"), "amount": str(10**18)}],
+        "receive": {"asset": asset("USDC")},
+        **change,
+    }
+
+
+async def test_a_quote_is_proven_by_its_own_snapshot_and_leaves_no_trace(served: Engine) -> None:
+    before = (await served.client.get("/v1/events")).json()
+    answer = await served.send(body(include_snapshot=True), path=PATH)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["legs"]
+    assert found["spends"][0]["text"] == "1 WETH"
+    assert found["gas_priced"] is True
+    checked = check_answer(found, "the answer")
+    assert not checked.differences
+    bare = (await served.send(body(), path=PATH)).json()
+    assert bare["snapshot"] is None
+    after = (await served.client.get("/v1/events")).json()
+    assert after == before
+    assert (await served.client.get("/v1/intents")).json()["items"] == []
+
+
+async def test_an_exact_amount_out_and_limits(served: Engine) -> None:
+    wanted = body(
+        spend=[{"asset": asset("WETH")}],
+        receive={"asset": asset("USDC"), "amount": "100000000"},
+        max_legs=1,
+        include_snapshot=True,
+    )
+    found = (await served.send(wanted, path=PATH)).json()
+    assert len(found["legs"]) == 1
+    assert int(found["receives"][0]["amount"]) >= 100_000_000
+    assert not check_answer(found, "the answer").differences
+
+
+def problem(answer: Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    found: dict[str, Any] = answer.json()
+    assert found["detail"]
+    assert "Traceback" not in answer.text
+    return found
+
+
+NOBODY = {"address": "0x" + "12" * 20, "chain_id": GENESIS["chain_id"]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer"),
+    [
+        (body(receive={"asset": asset("WETH")}), "/receive/asset"),
+        (body(receive={"asset": NOBODY}), "/receive/asset"),
+        (body(receive={"asset": {**NOBODY, "chain_id": 1}}), "/receive/asset/chain_id"),
+        (body(receive={"asset": {**asset("USDC"), "address": "0x12"}}), "/receive/asset/address"),
+        (body(receive={"asset": asset("USDC"), "amount": "5"}), "/spend/0/amount"),
+        (body(spend=[]), "/spend"),
+        (body(spend=[{"asset": asset("WETH")}]), "/spend/0/amount"),
+        (body(spend=[{"asset": asset("WETH"), "amount": "0"}]), "/spend/0/amount"),
+        (body(spend=[{"asset": asset("WETH"), "amount": "-1"}]), "/spend/0/amount"),
+        (body(spend=[{"asset": asset("WETH"), "amount": 1}]), "/spend/0/amount"),
+        (body(spend=[{"asset": asset("WETH"), "amount": "1" + "0" * 80}]), "/spend/0/amount"),
+        (body(spend=[{"asset": asset("WETH"), "amount": "1"}] * 2), "/spend"),
+        (body(max_legs=0), "/max_legs"),
+        (body(max_hops=9), "/max_hops"),
+        (body(max_hops=True), "/max_hops"),
+        (body(time_ms=60_000), "/time_ms"),
+        (body(arbitrage="yes"), "/arbitrage"),
+        (body(venues=["nowhere"]), "/venues/0"),
+        (body(exclude=["nowhere/market"]), "/exclude/0"),
+        (body(more=1), "/more"),
+        ({}, "/spend"),
+    ],
+)
+async def test_a_wrong_field_is_named(served: Engine, wrong: dict[str, Any], pointer: str) -> None:
+    found = problem(await served.send(wrong, path=PATH), 422)
+    assert pointer in {one["pointer"] for one in found["errors"]}, found
+    assert found["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 400),
+        (b"nope", 400),
+        (b'{"spend": NaN}', 400),
+        (b'{"spend": [], "spend": []}', 400),
+        (DEEP, 400),
+        (b" " * 70_000, 413),
+    ],
+)
+async def test_what_cannot_be_read_is_refused(served: Engine, content: bytes, status: int) -> None:
+    problem(await served.send(content, path=PATH), status)
+
+
+async def test_the_token_is_demanded(served: Engine) -> None:
+    content = json.dumps(body()).encode()
+    headers = {"content-type": "application/json"}
+    problem(await served.client.post(PATH, content=content, headers=headers), 401)
+
+
+async def test_more_than_the_markets_hold_has_no_route_or_an_honest_one(served: Engine) -> None:
+    answer = await served.send(body(spend=[{"asset": asset("WETH"), "amount": str(2**255)}]), path=PATH)
+    if answer.status_code == 200:
+        assert int(answer.json()["spends"][0]["amount"]) == 2**255
+    else:
+        problem(answer, 422)
+
+
+async def test_many_at_once_are_answered_or_told_to_come_again(served: Engine) -> None:
+    found: list[Response] = []
+
+    async def ask() -> None:
+        found.append(await served.send(body(), path=PATH))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(40):
+            group.start_soon(ask)
+    assert {one.status_code for one in found} <= {200, 503}
+    amounts = {one.json()["receives"][0]["amount"] for one in found if one.status_code == 200}
+    assert len(amounts) == 1
+    for one in found:
+        if one.status_code == 503:
+            assert problem(one, 503)["code"] == "quotes_busy"
+    assert (await served.client.get("/livez")).status_code == 200
