@@ -174,7 +174,18 @@ impl ConcentratedLiquidity {
         amount: U256,
         exact_in: bool,
     ) -> Result<Quote, AmmError> {
-        self.walk(zero_for_one, amount, exact_in, SwapLimit::Whole)
+        self.quote_within(zero_for_one, amount, exact_in, SwapLimit::Whole)
+    }
+
+    /// What a swap up to a limit takes and gives.
+    pub fn quote_within(
+        &self,
+        zero_for_one: bool,
+        amount: U256,
+        exact_in: bool,
+        limit: SwapLimit,
+    ) -> Result<Quote, AmmError> {
+        self.walk(zero_for_one, amount, exact_in, limit)
             .map(|(quote, _)| quote)
     }
 

@@ -12,6 +12,16 @@ const FOUR: U256 = U256::from_limbs([4_000_000_000_000_000_000, 0, 0, 0]);
 /// Relative error of a power, with 18 decimals.
 const POWER_ERROR: U256 = U256::from_limbs([10_000, 0, 0, 0]);
 
+/// The vault stores balances as 112-bit numbers.
+pub(crate) const BALANCE_BITS: usize = 112;
+
+/// Whether the vault can hold so much more of an asset.
+pub(crate) fn fits_vault(balance: U256, amount_in: U256) -> bool {
+    balance
+        .checked_add(amount_in)
+        .is_some_and(|balance| balance.bit_len() <= BALANCE_BITS)
+}
+
 /// `a * b`, rounded down.
 pub(crate) fn mul_down(a: U256, b: U256) -> Option<U256> {
     a.checked_mul(b).map(|product| product / ONE)

@@ -1,14 +1,14 @@
 use ruint::aliases::U256;
 
-use crate::fixed_point::{ONE, complement, div_down, div_up, mul_down, mul_up, pow_up};
+use crate::fixed_point::{
+    BALANCE_BITS, ONE, complement, div_down, div_up, fits_vault, mul_down, mul_up, pow_up,
+};
 use crate::{ASSETS_MAX, AmmError, Quote};
 
 /// A weight is at least one hundredth.
 const WEIGHT_MIN: u64 = 10_000_000_000_000_000;
 /// A swap moves three tenths of a balance at most.
 const SWAP_RATIO_MAX: U256 = U256::from_limbs([300_000_000_000_000_000, 0, 0, 0]);
-/// The vault stores balances as 112-bit numbers.
-const BALANCE_BITS: usize = 112;
 const UNIT: u64 = 1_000_000_000_000_000_000;
 const TOO_LARGE: AmmError = AmmError::AmountTooLarge;
 /// A side without a balance buys and sells nothing.
@@ -131,6 +131,9 @@ impl WeightedProduct {
         } else {
             (self.amount_in(&sides, amount)?, amount)
         };
+        if !fits_vault(self.balances[asset_in], amount_in) {
+            return Err(TOO_LARGE);
+        }
         Ok(Quote {
             amount_in,
             amount_out,

@@ -2,7 +2,9 @@ use ruint::aliases::U256;
 
 use super::invariant::invariant;
 use super::{StableRule, balancer, curve};
-use crate::fixed_point::{complement, div_down, div_up, mul_down, mul_up};
+use crate::fixed_point::{
+    BALANCE_BITS, complement, div_down, div_up, fits_vault, mul_down, mul_up,
+};
 use crate::{ASSETS_MAX, AmmError, Quote};
 
 const FEE_DENOMINATOR_CURVE: U256 = U256::from_limbs([10_000_000_000, 0, 0, 0]);
@@ -50,6 +52,10 @@ impl StableSwap {
             return Err(AmmError::InvalidState(
                 "a stable pool does not hold 2 to 8 assets",
             ));
+        }
+        let too_large = |balance: &U256| balance.bit_len() > BALANCE_BITS;
+        if rule == StableRule::Balancer && balances.iter().any(too_large) {
+            return Err(AmmError::InvalidState("a balance is above 2^112 - 1"));
         }
         if rates.iter().any(U256::is_zero) {
             return Err(AmmError::InvalidState("a rate is zero"));
@@ -310,6 +316,11 @@ impl StableSwap {
             (StableRule::Balancer, true) => self.balancer_out(asset_in, asset_out, amount),
             (StableRule::Balancer, false) => self.balancer_in(asset_in, asset_out, amount),
         }
+        .and_then(|exchange| {
+            let fits = self.rule == StableRule::Curve
+                || fits_vault(self.balances[asset_in], exchange.amount_in);
+            fits.then_some(exchange).ok_or(TOO_LARGE)
+        })
     }
 
     /// No input buys this much.
