@@ -156,7 +156,15 @@ class Planner:
     def _weights(self, scene: Scene) -> Rebalance:
         measure, network = scene.size.asset, scene.snapshot.network
 
+        fixed = {
+            one.asset_in: Fraction(one.amount_out, one.amount_in)
+            for one in scene.request.references
+            if one.asset_out == measure
+        }
+
         def price(asset: AssetId) -> Fraction | None:
+            if asset in fixed:
+                return fixed[asset]
             worth = value_of(network, asset, _SAMPLE, measure)
             return None if worth is None else Fraction(worth, _SAMPLE)
 
@@ -365,6 +373,8 @@ class Planner:
             *((flow.asset, flow.limit) for flow in plan.spends),
             *((flow.asset, flow.expected) for flow in plan.receives),
             (native, plan.gas_cost_limit),
+            # The weights of later transactions are measured at these, whatever of them this one trades.
+            *((one.asset, _SAMPLE) for one in (scene.rebalance.parts if scene.rebalance else ())),
         )
         stand_ins = {native: scene.wrapped} if scene.wrapped is not None else {}
         return price_book(scene.snapshot.network, self._numeraire, amounts, stand_ins)
