@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import permutations
 from typing import ClassVar, Final
 
@@ -91,14 +91,14 @@ class SampledVenue[ConfigT: PluginConfig](VenueAdapter[ConfigT]):
         return None
 
     def fills(self, order: SwapOrder, logs: Sequence[DecodedLog]) -> Sequence[SwapFill]:
-        """The token transfers between the order's recipient and the contract that takes the input.
+        """The token transfers between the order's recipient and its counterparties, summed.
 
-        A venue that pays out from elsewhere overrides this. Raises `VenueError` where they do not show the leg.
+        Raises `VenueError` where they do not show the leg.
         """
         if len(order.legs) != 1:
             raise VenueError(f"{self.context.instance} takes orders of one leg, this has {len(order.legs)}")
         (leg,) = order.legs
-        places = self._places(order)
+        places = self.counterparties(order)
         paid = _moved(logs, leg.asset_in, {order.recipient}, places)
         got = _moved(logs, leg.asset_out, places, {order.recipient})
         if not paid or not got:
@@ -115,6 +115,12 @@ class SampledVenue[ConfigT: PluginConfig](VenueAdapter[ConfigT]):
                 ordinal=max(got),
             )
         ]
+
+    def counterparties(self, order: SwapOrder) -> Collection[Address]:
+        """Who takes the input and pays the output: the spender and the contract called. Pure; a venue whose tokens
+        lie elsewhere overrides it.
+        """
+        return {self.spender(order), self.swap_call(order).to}
 
     def market_of_pair(
         self,
@@ -158,15 +164,9 @@ class SampledVenue[ConfigT: PluginConfig](VenueAdapter[ConfigT]):
         except SepError:
             return None
 
-    def _places(self, order: SwapOrder) -> set[str]:
-        return {self.spender(order), self.swap_call(order).to}
-
 
 def _moved(
-    logs: Sequence[DecodedLog],
-    asset: AssetId,
-    senders: set[str] | set[Address],
-    receivers: set[str] | set[Address],
+    logs: Sequence[DecodedLog], asset: AssetId, senders: Collection[str], receivers: Collection[str]
 ) -> Mapping[int, int]:
     """Amounts of an asset that went from one of the senders to one of the receivers, by the log's ordinal."""
     token = token_address(asset)
