@@ -114,7 +114,7 @@ class OrderScenario:
         order that is sent twice is two orders.
         """
         changes = {"flow": STILL, "latency_ms": [0, 0], "unique_client_ids": False, **self.exchange}
-        genesis = demo_exchange(7, **changes)
+        genesis = demo_exchange(7) | changes
         made = SimExchange(json.dumps(genesis), START_MS)
         control(made, control="faults", faults=list(self.faults))
         return made

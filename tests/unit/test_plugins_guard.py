@@ -237,6 +237,7 @@ async def test_the_table_of_consequences_is_this() -> None:
         "hooks": "muted",
         "risk": "no_new_intents",
         "venue": "circuit_open",
+        "order-venue": "circuit_open",
         "chain": "circuit_open",
         "strategy": "quarantined",
         "signer": "stopped",
