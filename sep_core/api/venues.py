@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from litestar import get, post
 from litestar.params import FromPath
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 from sep_core.api.answer import Answer, AnyRequest, kernel_of
 from sep_core.api.body import json_bytes
@@ -13,8 +13,6 @@ from sep_core.api.operation import operation
 from sep_core.api.parameters import no_parameters
 from sep_core.runtime.submission import parse_body
 from sep_core.runtime.views import VenueView, View
-
-_ONE_LINE: Final = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 
 
 class VenueList(View):
@@ -28,7 +26,14 @@ class VenueOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=_ONE_LINE)]
+    reason: Annotated[str, StringConstraints(max_length=300)]
+
+    @field_validator("reason")
+    @classmethod
+    def _one_line(cls, reason: str) -> str:
+        if not reason.strip() or not reason.isprintable():
+            raise ValueError("a reason is one line of text that says something")
+        return reason
 
 
 _SEEN = operation(problems=(400, 404))

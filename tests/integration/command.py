@@ -84,10 +84,12 @@ class Running:
 
 
 @contextmanager
-def running(words: Sequence[str | Path], cwd: Path, until: str) -> Iterator[Running]:
+def running(
+    words: Sequence[str | Path], cwd: Path, until: str, *, program: Sequence[str | Path] = (SEP,)
+) -> Iterator[Running]:
     """Runs a command until the context ends; waits for a line that has `until` in it."""
     process = subprocess.Popen(
-        [SEP, *map(str, words)],
+        [*map(str, program), *map(str, words)],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
