@@ -1,6 +1,7 @@
 """Our own StableSwap pool keeps its rules: amounts by plain integer arithmetic, limits, ramps, and who may do what."""
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,7 @@ from sep_testnet.own_contracts import own_creation_codes
 pytest_plugins = ["sep_testnet.fixtures"]
 pytestmark = pytest.mark.anvil
 
+VECTORS = Path(__file__).parent / "vectors" / "stable_pool.txt"
 GET_DY = "get_dy(int128,int128,uint256)"
 EXCHANGE = "exchange(int128,int128,uint256,uint256)"
 MAX = 2**256 - 1
@@ -86,6 +88,17 @@ def test_a_quote_is_paid_and_the_invariant_never_falls(
 @pytest.fixture
 def pool(testnet: Testnet) -> StablePool:
     return testnet.deployment.stable_pools[0]
+
+
+def test_it_gives_the_numbers_of_others(testnet: Testnet, pool: StablePool) -> None:
+    """Three hundred amounts that an implementation of others computed for this very pool: i, j, dx, dy."""
+    balances = [number(testnet, pool.address, "balances(uint256)", index) for index in (0, 1)]
+    assert balances == [10**6 * ONE, 13 * 10**5 * 10**6]
+    lines = VECTORS.read_text().splitlines()
+    assert len(lines) == 300
+    for line in lines:
+        i, j, dx, dy = map(int, line.split())
+        assert number(testnet, pool.address, GET_DY, i, j, dx) == dy, line
 
 
 def test_less_than_the_minimum_changes_nothing(testnet: Testnet, pool: StablePool) -> None:
