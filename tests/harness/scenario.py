@@ -132,6 +132,8 @@ CANCELLED = Scenario(
     ends=frozenset({"SETTLED", "CANCELLED", "EXPIRED"}),
 )
 
+SEVERAL = Scenario("several", (dispose("in several transactions", 40 * 10**18),))
+
 SLICED = Scenario("sliced", (early_slices("in slices", 2),), clock=FastClock)
 
 SLICED_CANCELLED = Scenario(
@@ -153,6 +155,7 @@ SCENARIOS = {
         REVERTED,
         EXPIRED,
         CANCELLED,
+        SEVERAL,
         SLICED,
         SLICED_CANCELLED,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sep_hooks.types import IntentStatus, StepKind
+from sep_hooks.types import IntentStatus, IntentType
 
 from sep_core.adapters.store_sqlite.audit import verify_store
 from sep_core.events.facts import TransactionFinal, TransactionSigned
@@ -67,8 +67,7 @@ async def check_effects(
         if not state.status.terminal:
             raise Broken(f"intent {state.id} is {state.status}: {stuck(kernel)}")
         fills = [fill.transaction_hash for fill in state.fills]
-        swaps = [step for step in (state.plan.steps if state.plan else ()) if step.kind is StepKind.SWAP]
-        if state.status is IntentStatus.SETTLED and state.mode != "paper" and len(fills) != len(swaps):
+        if state.status is IntentStatus.SETTLED and state.mode != "paper" and not _whole(state):
             raise Broken(f"intent {state.id} is settled with fills {fills}")
         for fill in fills:
             if fill and fill in wanted:
@@ -90,9 +89,9 @@ async def check_effects(
         if on_chain.get(name) != final.get(name):
             raise Broken(f"nonce {one.nonce} ended {final.get(name)}, on chain it is {on_chain.get(name)}")
         state = kernel.world.intents.get(one.intent_id)
-        if state is None or not on_chain.get(name) or not _swaps(state, one.step_id):
+        if state is None or not on_chain.get(name) or not _swaps(one.step_id):
             continue
-        if state.status is not IntentStatus.SETTLED:
+        if name not in {fill.transaction_hash for fill in state.fills}:
             raise Broken(f"intent {state.id} is {state.status}, its swap {name} took effect")
     if kernel.world.book.holds:
         raise Broken(f"held for ever: {kernel.world.book.holds}")
@@ -126,9 +125,22 @@ async def _lanes_told(
     return signed, final, nonces
 
 
-def _swaps(state: IntentState, step_id: str) -> bool:
-    steps = state.plan.steps if state.plan is not None else ()
-    return any(step.id == step_id and step.kind is StepKind.SWAP for step in steps)
+def _whole(state: IntentState) -> bool:
+    """Whether all that was wanted is exchanged, and no more: one fill of a plan that leaves nothing, or several."""
+    if state.slices is not None:
+        return True  # its slices are looked at one by one
+    if state.plan is None or not state.filled:
+        return False
+    (part,) = state.intent.assets if len(state.intent.assets) == 1 else (None,)
+    if part is None or part.amount is None:
+        return True
+    exact = state.spent if state.intent.type is IntentType.DISPOSE else state.received
+    return exact == part.amount
+
+
+def _swaps(step_id: str) -> bool:
+    # Of earlier plans only the names of their steps are left.
+    return step_id.endswith(("-swap", "-bundle", "-order"))
 
 
 async def check_books(kernel: Kernel) -> None:

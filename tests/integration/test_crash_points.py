@@ -22,7 +22,7 @@ LIMIT_SECONDS = 240
 DEATHS = {"plain": 2}
 SHARDS = (
     ("plain", "paper", "sliced", "sliced-cancelled"),
-    ("reorganised", "doubted", "expired", "moved", "reverted", "cancelled"),
+    ("reorganised", "doubted", "expired", "moved", "reverted", "cancelled", "several"),
 )
 
 NOT_PASSED = {
