@@ -181,8 +181,9 @@ class Planner:
 
     def _used(self, scene: Scene) -> Collection[MarketId]:
         """On paper the markets do not move, so what the intent took of them is not there a second time."""
-        progress = scene.request.progress
-        return progress.markets if self._paper and progress is not None else ()
+        request = scene.request
+        before = request.progress.markets if request.progress is not None else frozenset()
+        return request.used | before if self._paper else ()
 
     async def _chosen(self, scene: Scene, found: Found) -> Planned | Sliced:
         """The best candidate that quotes and simulation confirm. A venue that fails is left out of all of them."""

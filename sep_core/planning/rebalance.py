@@ -1,7 +1,7 @@
 """From target weights to amounts: what is held, what it is worth at reference prices, and what is to be held."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from sep_hooks.types import Amount, AssetId, Quantity
@@ -60,6 +60,16 @@ class Rebalance:
     def weight_parts(self) -> tuple[int, ...]:
         """The weights as integers that add up to `WEIGHT_PARTS`."""
         return apportion(WEIGHT_PARTS, [one.weight for one in self.parts])
+
+    def among(self, traded: Container[AssetId]) -> "Rebalance | None":
+        """The same of the assets that can be traded, in the proportion of their weights; None where there is nothing
+        to exchange. What no market takes stays as it is.
+        """
+        parts = tuple(one for one in self.parts if one.asset in traded)
+        weights = sum((one.weight for one in parts), Fraction(0))
+        if len(parts) < 2 or not weights or not any(one.held for one in parts):
+            return None
+        return Rebalance(self.measure, tuple(replace(one, weight=one.weight / weights) for one in parts))
 
     @property
     def drift(self) -> Fraction:

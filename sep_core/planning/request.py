@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sep_hooks.types import Address, Amount, AssetId, Intent, Plan, PriceBook
+from sep_hooks.types import Address, Amount, AssetId, Intent, MarketId, Plan, PriceBook
 
 from sep_core.planning.progress import Progress
 
@@ -24,7 +24,8 @@ class PlanRequest:
 
     `deadline` is the intent's effective one; `attempt` counts its plans from 1 and names the steps. `references`
     are prices that the slippage of the whole is measured from, of which the intent is a part. `executor` is the
-    account's own contract for several trades in one transaction; `progress` is what earlier ones have done.
+    account's own contract for several trades in one transaction; `progress` is what earlier ones have done,
+    `used` the markets that they passed.
     """
 
     intent: Intent
@@ -36,6 +37,7 @@ class PlanRequest:
     references: tuple[Reference, ...] = ()
     executor: Address | None = None
     progress: Progress | None = None
+    used: frozenset[MarketId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from sep_core.planning.paths import MOST_HOPS, Path, best_path
 from sep_core.planning.ports import MarketSnapshot
 from sep_core.planning.prices import value_of
 from sep_core.planning.rebalance import Rebalance
+from sep_core.planning.request import NoPlan
 from sep_core.planning.scene import Scene
 from sep_core.planning.split import Split, rebalanced, split
 
@@ -122,14 +123,16 @@ class _Search:
     def _outside(self) -> set[MarketId]:
         return {one.id for one in self.scene.snapshot.markets.values() if one.venue not in self.venues}
 
-    def _rebalance(self, wanted: Rebalance, exclude: frozenset[MarketId]) -> None:
-        try:
-            whole = rebalanced(
-                self.scene.snapshot.network, wanted, self._gas_price(), exclude | self._outside()
-            )
-        except SepError as error:
-            self.left_out.append(LeftOut("a split over all venues", error.message))
+    def _rebalance(self, whole_basket: Rebalance, exclude: frozenset[MarketId]) -> None:
+        exclude = exclude | self._outside()
+        wanted = whole_basket.among(self._traded(exclude))
+        if wanted is None:
             return
+        try:
+            whole = rebalanced(self.scene.snapshot.network, wanted, self._gas_price(), exclude)
+        except SepError as error:
+            # That nothing was found is not that nothing is to be done: the intent waits, and does not end.
+            raise NoPlan(error.code, f"{error.message}; nothing was sent", retryable=True) from error
         self._note(whole.left_out)
         targets = [one.asset for one in wanted.parts]
         parts = passages(whole.legs, self.scene.venue_of, set(targets), self.takes_paths)
@@ -163,6 +166,11 @@ class _Search:
                     whole.certificate,
                 )
             )
+
+    def _traded(self, exclude: frozenset[MarketId]) -> frozenset[AssetId]:
+        """The assets that a market which may be used trades."""
+        markets = self.scene.snapshot.markets.values()
+        return frozenset(asset for one in markets if one.id not in exclude for asset in one.assets)
 
     def _passages(self, whole: Split) -> tuple[Passage, ...]:
         scene, size = self.scene, self.scene.size

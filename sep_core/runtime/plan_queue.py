@@ -7,7 +7,7 @@ import anyio
 from sep_hooks.context import Clock, Log
 from sep_hooks.errors import Permanent, SepError
 from sep_hooks.store import IdConflict, StoreBusy, WrongExpectedVersion
-from sep_hooks.types import Amount, ExecutionStyle, Intent, IntentId, IntentType
+from sep_hooks.types import Amount, ExecutionStyle, Intent, IntentId, IntentType, MarketId
 
 from sep_core.execution.errors import is_refusal
 from sep_core.intents import IntentState
@@ -143,6 +143,7 @@ class PlanQueue:
             self._references(state),
             account.executor,
             _progress(state),
+            _used(state),
         )
         answer: Planned | Sliced | PlanRefused = PlanRefused(
             "planning_timed_out", f"no plan within {PLAN_SECONDS:g} s; nothing was sent", retryable=True
@@ -259,6 +260,11 @@ def _reference_prices(state: IntentState) -> tuple[Reference, ...]:
     if not state.fills or book is None:
         return ()
     return tuple(Reference(one.asset, book.numeraire, one.amount, one.value) for one in book.prices)
+
+
+def _used(state: IntentState) -> frozenset[MarketId]:
+    """The markets that fills of the intent have passed."""
+    return frozenset(one.market for fill in state.fills for one in fill.passes)
 
 
 def _progress(state: IntentState) -> Progress | None:

@@ -84,6 +84,17 @@ def test_what_has_no_price_or_nothing_held_has_no_plan() -> None:
     assert empty.value.refused.code == "insufficient_funds"
 
 
+def test_what_no_market_trades_stays_as_it_is() -> None:
+    prices = {WETH: Fraction(2), USDC: Fraction(1), DAI: Fraction(1)}
+    found = of({WETH: "0.5", USDC: "0.25", DAI: "0.25"}, {USDC: 100, DAI: 30}, prices)
+    rest = found.among({WETH, USDC})
+    assert rest is not None
+    assert {one.asset: one.weight for one in rest.parts} == {WETH: Fraction(2, 3), USDC: Fraction(1, 3)}
+    assert rest.changes == {WETH: 33, USDC: -67}
+    assert found.among({WETH}) is None
+    assert of({WETH: "0", USDC: "0", DAI: "1"}, {USDC: 1}, prices).among({WETH, USDC}) is None
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 100), st.integers(0, 10**24), st.fractions(Fraction(1, 10**12), 10**12)),
