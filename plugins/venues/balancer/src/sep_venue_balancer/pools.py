@@ -1,7 +1,7 @@
 """Pools: the facts that never change, and of which kind each is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sep_hooks.context import VenueContext
@@ -24,8 +24,17 @@ NOBODY = "0x" + "00" * 20
 POOL_TOKENS = "getPoolTokens(bytes32)"
 POOL_TOKENS_RETURNS = "(address[],uint256[],uint256)"
 _ID_CHARACTERS = 66
-_ADDRESS_CHARACTERS = 42
-_MOVING_WEIGHTS = "getGradualWeightUpdateParams()"
+_LIFTED_DECIMALS = 18
+_QUESTIONS = (
+    ("getSwapFeePercentage()", "(uint256)"),
+    ("getScalingFactors()", "(uint256[])"),
+    ("getNormalizedWeights()", "(uint256[])"),
+    ("getGradualWeightUpdateParams()", "(uint256,uint256,uint256[])"),
+    ("getAmplificationParameter()", "(uint256,bool,uint256)"),
+    ("getBptIndex()", "(uint256)"),
+    ("getRateProviders()", "(address[])"),
+)
+"""What tells the kinds of pools apart: some have no answer to some of them."""
 
 
 class PoolKind(StrEnum):
@@ -67,13 +76,15 @@ class Pool:
 
 
 async def find_pools(context: VenueContext, names: Sequence[str], vault: Address) -> Mapping[Address, Pool]:
-    """The configured pools, by address. Raises `VenueError` for one that is unknown or of another kind."""
+    """The configured pools, by address, all read at one block.
+
+    Raises `VenueError` for one that the vault does not know, or of another kind.
+    """
     at = await latest_block(context)
-    found: dict[Address, Pool] = {}
-    for name in names:
-        pool = await _find(context, name, vault, at)
-        found.setdefault(pool.address, pool)
-    return found
+    ids = await _ids(context, names, at)
+    tokens = await _tokens(context, ids, vault, at)
+    pools = await _described(context, ids, tokens, at)
+    return {pool.address: pool for pool in pools}
 
 
 def market_of(pool: Pool, context: VenueContext, vault: Address) -> Market:
@@ -96,102 +107,120 @@ def market_id(context: VenueContext, pool: Address) -> MarketId:
     return MarketId(f"{context.instance}/{pool}")
 
 
-async def _find(context: VenueContext, name: str, vault: Address, at: BlockRef) -> Pool:
-    pool_id = await _pool_id(context, name, at)
-    address = Address("0x" + pool_id[:20].hex())
-    known, listed = await read_if_any(
-        context,
-        [
+async def _ids(context: VenueContext, names: Sequence[str], at: BlockRef) -> Mapping[Address, bytes]:
+    """The ids of pools that are named by id or address; an id begins with the address."""
+    asked = [Address(name) for name in names if len(name) != _ID_CHARACTERS]
+    reads = [Read(address, "getPoolId()", (), "(bytes32)") for address in asked]
+    told = dict(zip(asked, await read_if_any(context, reads, at), strict=True))
+    found: dict[Address, bytes] = {}
+    for name in names:
+        answer = told.get(Address(name))
+        pool_id = answer[0] if answer is not None else b""
+        if len(name) == _ID_CHARACTERS:
+            pool_id = bytes.fromhex(name[2:])
+        elif not isinstance(pool_id, bytes) or pool_id[:20].hex() != name[2:]:
+            raise VenueError(
+                f"venue {context.instance}: {name} is no pool of Balancer V2",
+                next_step="remove it from pools, or correct its address",
+            )
+        found[Address("0x" + pool_id[:20].hex())] = pool_id
+    return found
+
+
+async def _tokens(
+    context: VenueContext, ids: Mapping[Address, bytes], vault: Address, at: BlockRef
+) -> Mapping[Address, tuple[Address, ...]]:
+    """The tokens that the vault holds for each pool."""
+    reads = [
+        read
+        for pool_id in ids.values()
+        for read in (
             Read(vault, "getPool(bytes32)", (pool_id,), "(address,uint8)"),
             Read(vault, POOL_TOKENS, (pool_id,), POOL_TOKENS_RETURNS),
-        ],
-        at,
-    )
-    if known is None or listed is None or text(known[0]) != address:
-        raise VenueError(
-            f"venue {context.instance}: {name} is no pool of the vault {vault}",
-            next_step="remove it from pools, or correct vault",
         )
-    return await _described(context, pool_id, address, texts(listed[0]), at)
-
-
-async def _pool_id(context: VenueContext, name: str, at: BlockRef) -> bytes:
-    """The id of a pool that is named by it or by address."""
-    if len(name) == _ID_CHARACTERS:
-        return bytes.fromhex(name[2:])
-    (answer,) = await read_if_any(context, [Read(Address(name), "getPoolId()", (), "(bytes32)")], at)
-    if answer is None or not isinstance(answer[0], bytes) or answer[0][:20].hex() != name[2:]:
-        raise VenueError(
-            f"venue {context.instance}: {name} is no pool of Balancer V2",
-            next_step="remove it from pools, or correct its address",
-        )
-    return answer[0]
+    ]
+    answers = iter(await read_if_any(context, reads, at))
+    found: dict[Address, tuple[Address, ...]] = {}
+    for address in ids:
+        known, listed = next(answers), next(answers)
+        if known is None or listed is None or text(known[0]) != address:
+            raise VenueError(
+                f"venue {context.instance}: {address} is no pool of the vault {vault}",
+                next_step="remove it from pools, or correct vault",
+            )
+        found[address] = texts(listed[0])
+    return found
 
 
 async def _described(
-    context: VenueContext, pool_id: bytes, address: Address, tokens: tuple[Address, ...], at: BlockRef
-) -> Pool:
-    def read(signature: str, returns: str) -> Read:
-        return Read(address, signature, (), returns)
+    context: VenueContext,
+    ids: Mapping[Address, bytes],
+    tokens: Mapping[Address, tuple[Address, ...]],
+    at: BlockRef,
+) -> Sequence[Pool]:
+    reads = [Read(address, name, (), kind) for address in ids for name, kind in _QUESTIONS]
+    answers = iter(await read_if_any(context, reads, at))
+    pools: list[Pool] = []
+    for address, pool_id in ids.items():
+        own = [next(answers) for _ in _QUESTIONS]
+        pools.append(_checked(context, _pool(context, pool_id, address, tokens[address], own)))
+    return await _with_scaling(context, pools, at)
 
-    fee, scaling, weights, moving, amplification, own, providers = await read_if_any(
-        context,
-        [
-            read("getSwapFeePercentage()", "(uint256)"),
-            read("getScalingFactors()", "(uint256[])"),
-            read("getNormalizedWeights()", "(uint256[])"),
-            read(_MOVING_WEIGHTS, "(uint256,uint256,uint256[])"),
-            read("getAmplificationParameter()", "(uint256,bool,uint256)"),
-            read("getBptIndex()", "(uint256)"),
-            read("getRateProviders()", "(address[])"),
-        ],
-        at,
-    )
+
+def _pool(
+    context: VenueContext,
+    pool_id: bytes,
+    address: Address,
+    tokens: tuple[Address, ...],
+    answers: Sequence[tuple[AbiValue, ...] | None],
+) -> Pool:
+    """The pool out of its answers to `_QUESTIONS`. A stable one's scaling holds rates too, until it is set."""
+    fee, scaling, weights, moving, amplification, own, providers = answers
     if fee is None or scaling is None:
         raise _not_covered(context, address, "it is older than scaling factors, or no pool at all")
-    fee_ppm = number(fee[0]) * 10**6 // ONE
+    fee_ppm, factors = number(fee[0]) * 10**6 // ONE, numbers(scaling[0])
     if weights is not None and moving is None:
-        return _checked(
-            context,
-            Pool(
-                id=pool_id,
-                address=address,
-                kind=PoolKind.WEIGHTED,
-                tokens=tokens,
-                assets=tokens,
-                scaling=numbers(scaling[0]),
-                weights=numbers(weights[0]),
-                rate_providers=(None,) * len(tokens),
-                fee_ppm=fee_ppm,
-            ),
+        return Pool(
+            id=pool_id,
+            address=address,
+            kind=PoolKind.WEIGHTED,
+            tokens=tokens,
+            assets=tokens,
+            scaling=factors,
+            weights=numbers(weights[0]),
+            rate_providers=(None,) * len(tokens),
+            fee_ppm=fee_ppm,
         )
     if amplification is None or own is None or providers is None:
         why = "its weights move" if moving is not None else "it is neither weighted nor composable stable"
         raise _not_covered(context, address, why)
     index = number(own[0])
-    assets = _without(tokens, index)
-    return _checked(
-        context,
-        Pool(
-            id=pool_id,
-            address=address,
-            kind=PoolKind.STABLE,
-            tokens=tokens,
-            assets=assets,
-            scaling=await _scaling(context, assets, at),
-            weights=(),
-            rate_providers=tuple(
-                None if one == NOBODY else one for one in _without(texts(providers[0]), index)
-            ),
-            fee_ppm=fee_ppm,
-        ),
+    return Pool(
+        id=pool_id,
+        address=address,
+        kind=PoolKind.STABLE,
+        tokens=tokens,
+        assets=_without(tokens, index),
+        scaling=_without(factors, index),
+        weights=(),
+        rate_providers=tuple(None if one == NOBODY else one for one in _without(texts(providers[0]), index)),
+        fee_ppm=fee_ppm,
     )
 
 
-async def _scaling(context: VenueContext, assets: Sequence[Address], at: BlockRef) -> tuple[int, ...]:
-    """What lifts each asset to 18 decimals: the pool's own factors hold the rates too."""
-    reads = [Read(asset, "decimals()", (), "(uint8)") for asset in assets]
-    return tuple(ONE * 10 ** (18 - number(value)) for (value,) in await read_all(context, reads, at))
+async def _with_scaling(context: VenueContext, pools: Sequence[Pool], at: BlockRef) -> Sequence[Pool]:
+    """The pools with the factors of decimals alone, which a stable pool does not tell by themselves."""
+    stable = [pool for pool in pools if pool.kind is PoolKind.STABLE]
+    tokens = list(dict.fromkeys(asset for pool in stable for asset in pool.assets))
+    answers = await read_all(context, [Read(token, "decimals()", (), "(uint8)") for token in tokens], at)
+    factors = {
+        token: ONE * 10 ** max(_LIFTED_DECIMALS - number(value), 0)
+        for token, (value,) in zip(tokens, answers, strict=True)
+    }
+    return [
+        replace(pool, scaling=tuple(factors[asset] for asset in pool.assets)) if pool in stable else pool
+        for pool in pools
+    ]
 
 
 def _checked(context: VenueContext, pool: Pool) -> Pool:
