@@ -14,7 +14,7 @@ from schemathesis.engine import Status, events, from_schema
 
 from .api_engine import engine
 
-JUDGED = ("submitIntent", "submitIntentAlias", "dryRunIntent", "listIntents")
+JUDGED = ("submitIntent", "submitIntentAlias", "dryRunIntent", "listIntents", "quote")
 """What a schema allows may still name an unknown strategy, asset or cursor, which the schema cannot know."""
 
 
