@@ -11,6 +11,7 @@ from sep_core.cli.options import IntentName, as_of_option, config_option, json_o
 from sep_core.cli.output import emit_json, emit_wrapped
 
 if TYPE_CHECKING:
+    from sep_core.execution.orders.reconcile import OrderEvidence
     from sep_core.execution.reconcile import Evidence
     from sep_core.runtime.queries import Queries
     from sep_core.runtime.world import World
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @json_option
 @as_of_option
 def reconcile(intent: str | None, config: Path | None, as_json: bool, as_of: str | None) -> int:
-    """Show what is known and not known of INTENT's transactions, or of everything in doubt. Sends nothing."""
+    """Show what is known and not known of what INTENT sent, or of everything in doubt. Sends nothing."""
     from sep_core.cli.reading import read
 
     found = read(settings_of(config), lambda queries, world: _evidence(queries, world, intent), as_of=as_of)
@@ -30,27 +31,43 @@ def reconcile(intent: str | None, config: Path | None, as_json: bool, as_of: str
     if as_json:
         emit_json([asdict(one) for one in found])
     elif not found:
-        click.echo("nothing is in doubt" if intent is None else f"nothing was signed for intent {intent}")
+        none = f"nothing was signed or ordered for intent {intent}"
+        click.echo("nothing is in doubt" if intent is None else none)
     for one in [] if as_json else found:
         _tell(one)
     return EXIT_IN_DOUBT if doubtful else EXIT_OK
 
 
-async def _evidence(queries: "Queries", world: "World", intent: str | None) -> "list[Evidence]":
+async def _evidence(
+    queries: "Queries", world: "World", intent: str | None
+) -> "list[Evidence | OrderEvidence]":
     from sep_hooks.types import IntentId
 
+    from sep_core.execution.orders.reconcile import doubtful_orders, reconcile_orders
     from sep_core.execution.reconcile import doubts
     from sep_core.execution.reconcile import reconcile as evidence_of
 
     if intent is None:
-        return [one for lane in world.lanes.values() for one in doubts(lane)]
+        return [
+            *(one for lane in world.lanes.values() for one in doubts(lane)),
+            *(one for orders in world.orders.values() for one in doubtful_orders(orders)),
+        ]
     found = IntentId(queries.named(intent))
-    return [one for lane in world.lanes.values() for one in evidence_of(lane, found)]
+    return [
+        *(one for lane in world.lanes.values() for one in evidence_of(lane, found)),
+        *(one for orders in world.orders.values() for one in reconcile_orders(orders, found)),
+    ]
 
 
-def _tell(one: "Evidence") -> None:
-    click.echo(f"account {one.account}  nonce {one.nonce}  step {one.step_id}  {one.status}")
-    click.echo(f"  transaction  {one.transaction_hash}")
+def _tell(one: "Evidence | OrderEvidence") -> None:
+    from sep_core.execution.reconcile import Evidence
+
+    if isinstance(one, Evidence):
+        click.echo(f"account {one.account}  nonce {one.nonce}  step {one.step_id}  {one.status}")
+        click.echo(f"  transaction  {one.transaction_hash}")
+    else:
+        click.echo(f"account {one.account}  venue {one.venue}  step {one.step_id}  {one.status}")
+        click.echo(f"  order        {one.client_order_id}")
     for held in one.held:
         emit_wrapped(held, first="  held         ")
     for missing in one.missing:

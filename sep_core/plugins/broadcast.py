@@ -21,6 +21,8 @@ from sep_core.events.facts import (
     IntentReceived,
     IntentRejected,
     IntentSettled,
+    OrderReserved,
+    OrderSubmitted,
     RiskApproved,
     TransactionBroadcast,
     TransactionSigned,
@@ -78,6 +80,12 @@ class Broadcaster:
                 intent_id, step_id = self._signed.pop(fact.hash)
                 sent = {"intent_id": intent_id, "step_id": step_id, "transaction_hash": fact.hash}
                 return [("sep_step_submitted", sent)]
+            case OrderReserved():
+                _remember(self._signed, fact.client_order_id, (fact.intent_id, fact.step_id))
+            case OrderSubmitted() if fact.client_order_id in self._signed:
+                intent_id, step_id = self._signed.pop(fact.client_order_id)
+                order = {"intent_id": intent_id, "step_id": step_id, "transaction_hash": fact.client_order_id}
+                return [("sep_step_submitted", order)]
             case ChainReorged():
                 gone = {"chain": fact.chain, "removed": fact.removed, "head": fact.head}
                 return [("sep_chain_reorged", gone)]

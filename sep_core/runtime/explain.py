@@ -99,6 +99,8 @@ def _money(state: IntentState, lane: LaneState | None, assets: AssetBook) -> str
     match state.status:
         case IntentStatus.SETTLED if state.mode == "paper":
             return "On paper only: the books say so, nothing was signed or sent."
+        case IntentStatus.SETTLED if _ordered(state):
+            return "In the books, final, from the venue's own trades."
         case IntentStatus.SETTLED:
             return "In the books, final, from amounts decoded out of the receipts."
         case IntentStatus.REJECTED | IntentStatus.CANCELLED:
@@ -119,6 +121,9 @@ def _money(state: IntentState, lane: LaneState | None, assets: AssetBook) -> str
                 else "Nothing was sent"
             )
             return f"{sent}{spent}."
+        case IntentStatus.EXECUTING | IntentStatus.IN_DOUBT if _ordered(state):
+            held = ", ".join(assets.text(asset, amount) for asset, amount in state.money)
+            return f"An order may move up to {held}; that is held until the venue says what became of it."
         case IntentStatus.EXECUTING | IntentStatus.IN_DOUBT | IntentStatus.PARTIALLY_FILLED:
             held = ", ".join(assets.text(asset, amount) for asset, amount in state.money)
             nonces = "" if lane is None else ", ".join(str(one.nonce) for one in lane.of_intent(state.id))
@@ -129,6 +134,11 @@ def _money(state: IntentState, lane: LaneState | None, assets: AssetBook) -> str
             return f"Held for it: {held}. Nothing was sent yet."
         case _:
             return "Nothing was sent yet."
+
+
+def _ordered(state: IntentState) -> bool:
+    """Whether the intent's plan is an order in a book."""
+    return state.plan is not None and any(step.book is not None for step in state.plan.steps)
 
 
 def _next_step(state: IntentState) -> str:
@@ -164,13 +174,16 @@ def _told(fact: Fact, assets: AssetBook) -> str:
         case PlanWithdrawn():
             return f"plan withdrawn before anything was sent: {fact.reason}"
         case StepsReverted():
-            return f"planned again: {fact.reason}; gas of {decimal_text(fact.gas_cost, 18)} was spent"
+            spent = f"; gas of {decimal_text(fact.gas_cost, 18)} was spent" if fact.gas_cost else ""
+            return f"planned again: {fact.reason}{spent}"
         case RiskApproved():
             held = ", ".join(assets.text(asset, amount) for asset, amount in fact.money)
             return f"approved by {sum(one.ok for one in fact.verdicts)} checks; held: {held}"
         case ExecutionStarted():
             if fact.mode == "paper":
                 return "filled on paper: simulated, not signed, not sent"
+            if not fact.transaction_hashes:
+                return "its order has a name of its own, durable before sending"
             return f"signed and durable before sending: {', '.join(fact.transaction_hashes)}"
         case IntentDoubted():
             return f"step {fact.step_id} came into doubt: {fact.reason}"
@@ -180,7 +193,10 @@ def _told(fact: Fact, assets: AssetBook) -> str:
             fill = fact.fill
             spent = assets.texts((asset, -change) for asset, change in fill.moved if change <= 0)
             got = assets.texts((asset, change) for asset, change in fill.moved if change > 0)
-            return f"filled: {spent} for {got} in block {fill.block.number}"
+            where = (
+                f"in block {fill.block.number}" if fill.block.number else f"by order {fill.transaction_hash}"
+            )
+            return f"filled: {spent} for {got} {where}"
         case IntentSettled():
             return f"settled; gas cost {decimal_text(fact.gas_cost, 18)}"
         case IntentFailed():

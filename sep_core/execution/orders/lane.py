@@ -36,6 +36,11 @@ class OrderStatus(StrEnum):
     IN_DOUBT = "IN_DOUBT"
     CLOSED = "CLOSED"
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it is not known if the venue has it."""
+        return self is OrderStatus.IN_DOUBT
+
 
 @dataclass(frozen=True, slots=True)
 class OrderEntry:
