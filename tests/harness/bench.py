@@ -1,7 +1,7 @@
 """The world of an engine that tests kill: a simulated chain, a funded account, a configuration, intents."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -98,6 +98,25 @@ def early_slices(name: str, count: int, amount: int = 10**16 + 1) -> Wish:
     """WETH for USDC in slices in the first tenth of a wide window, so that much time is left after them."""
     slicing = {"profile": ["1"] * count + ["0"] * (9 * count)}
     return wish(name, "DISPOSE", "WETH", amount, 600_000, "0.05", style="VWAP", slicing=slicing)
+
+
+def rebalance(name: str, weights: Mapping[str, str], *, window_ms: int = 600_000) -> Wish:
+    """All of these assets at these weights, in as many transactions as it takes."""
+    client_id = uuid5(NAMES, name)
+    body = json.loads(wish(name, "REBALANCE", "WETH", 1, window_ms, "0.05").body)
+    body["assets"] = [
+        {
+            "asset": {
+                "symbol": symbol,
+                "address": checksum_address(TOKENS[symbol]["address"]),
+                "decimals": TOKENS[symbol]["decimals"],
+                "chain_id": CHAIN_ID,
+            },
+            "percentage": weight,
+        }
+        for symbol, weight in weights.items()
+    ]
+    return Wish(client_id, json.dumps(body).encode())
 
 
 def new_key_file(folder: Path) -> Keystore:

@@ -152,17 +152,21 @@ class Explorer:
         for one, view in zip(self.scenario.wishes, views, strict=True):
             if not self.scenario.paper:
                 body = json.loads(one.body)
-                amount = int(body["assets"][0]["amount"]) if view.status == "SETTLED" else 0
-                if view.slices is not None:
-                    amount = int(view.slices.done.amount)
-                expected["WETH"] += amount if body["type"] == "ACQUIRE" else -amount
+                changes = {change.asset.symbol: int(change.quantity) for change in view.changes}
+                if body["type"] != "REBALANCE" and (view.status == "SETTLED" or view.slices is not None):
+                    wanted = body["assets"][0]["amount"]
+                    amount = int(wanted if view.slices is None else view.slices.done.amount)
+                    if changes.get("WETH", 0) != (amount if body["type"] == "ACQUIRE" else -amount):
+                        raise Broken(f"{view.status} with {changes}, wanted were {amount} of WETH")
+                for symbol in expected:
+                    expected[symbol] += changes.get(symbol, 0)
         held = _balances(chain)
         if held != expected:
             raise Broken(f"the account holds {held}, it should hold {expected}")
 
 
 def _balances(chain: SimChain) -> dict[str, int]:
-    symbols = ("WETH", "DAI", "WBTC")
+    symbols = ("WETH", "USDC", "DAI", "WBTC")
     return {one: token_balance(partial(ask, chain), TOKENS[one]["address"]) for one in symbols}
 
 

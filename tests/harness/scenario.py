@@ -9,7 +9,7 @@ from typing import Any
 
 from sep_native.sim import SimChain
 
-from .bench import GENESIS, Wish, acquire, dispose, early_slices
+from .bench import GENESIS, Wish, acquire, dispose, early_slices, rebalance
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -144,6 +144,11 @@ SLICED_CANCELLED = Scenario(
     ends=frozenset({"SETTLED", "CANCELLED", "EXPIRED"}),
 )
 
+REBALANCED = Scenario(
+    "rebalanced",
+    (rebalance("three assets", {"WETH": "0.2", "DAI": "0.3", "WBTC": "0.5"}),),
+)
+
 SCENARIOS = {
     one.name: one
     for one in (
@@ -158,5 +163,6 @@ SCENARIOS = {
         SEVERAL,
         SLICED,
         SLICED_CANCELLED,
+        REBALANCED,
     )
 }

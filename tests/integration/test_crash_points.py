@@ -21,7 +21,7 @@ from ..harness.scenario import SCENARIOS
 LIMIT_SECONDS = 240
 DEATHS = {"plain": 2}
 SHARDS = (
-    ("plain", "paper", "sliced", "sliced-cancelled"),
+    ("plain", "paper", "sliced", "sliced-cancelled", "rebalanced"),
     ("reorganised", "doubted", "expired", "moved", "reverted", "cancelled", "several"),
 )
 
