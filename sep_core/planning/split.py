@@ -46,7 +46,11 @@ class Split:
             gap = (objective - self.bound) / self.bound
             net = (objective + gas_worth - net_bound) / net_bound
         return replace(
-            self.certificate, method=method, gap_before_gas=max(0.0, gap).hex(), net_gap=max(0.0, net).hex()
+            self.certificate,
+            method=method,
+            objective=float(objective).hex(),
+            gap_before_gas=max(0.0, gap).hex(),
+            net_gap=max(0.0, net).hex(),
         )
 
 
@@ -109,6 +113,8 @@ def _split(solution: Solution, exact_in: bool) -> Split:
         False,
         single,
         solution.iterations,
+        solution.objective.hex(),
+        tuple(AssetId(one) for one in solution.order),
     )
     return Split(
         legs_of(solution.legs),

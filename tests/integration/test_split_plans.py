@@ -234,7 +234,7 @@ def seeded() -> random.Random:
 async def test_a_split_over_all_venues_is_one_transaction_to_the_wei(world: World) -> None:
     """Ether for DAI: through V2, V3 and the weighted pool, then through pools of dollars, in one bundle."""
     draw = seeded()
-    amount = draw.randrange(300 * ETHER, 500 * ETHER)
+    amount = draw.randrange(400 * ETHER, 600 * ETHER)
     fund(world, "WETH", amount)
     world.deploy_executor()
     plan = await world.plan(world.request(IntentType.DISPOSE, "WETH", amount, "DAI", slippage="0.5"))
@@ -287,7 +287,7 @@ async def realise(world: World, plan: Plan) -> None:
 
 async def test_one_failing_leg_rolls_all_back(world: World) -> None:
     draw = seeded()
-    amount = draw.randrange(300 * ETHER, 500 * ETHER)
+    amount = draw.randrange(400 * ETHER, 600 * ETHER)
     fund(world, "WETH", amount)
     world.deploy_executor()
     plan = await world.plan(world.request(IntentType.DISPOSE, "WETH", amount, "DAI", slippage="0.5"))
@@ -358,7 +358,7 @@ def progressed(plan: Plan, first: tuple[Any, Any], moved: Sequence[tuple[AssetId
 async def test_several_transactions_plan_the_rest_anew_within_the_limit(world: World, wanted: str) -> None:
     """Without an executor: one transaction after another, the market moved between them."""
     draw = seeded()
-    amount = draw.randrange(300 * ETHER, 500 * ETHER)
+    amount = draw.randrange(400 * ETHER, 600 * ETHER)
     fund(world, "WETH", amount)
     request = world.request(IntentType.DISPOSE, "WETH", amount, wanted, slippage="0.3")
     plan = await world.plan(request)

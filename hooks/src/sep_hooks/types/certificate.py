@@ -44,7 +44,8 @@ class Certificate:
 
     `bound` and the gaps are exact texts of doubles (`float.hex`): the bound in base units of the measured asset,
     the gaps as fractions. Measured is what comes out (exact in) or what is spent (exact out). Empty texts: the
-    method proves nothing of its kind. `arbitrage` says whether loops were allowed.
+    method proves nothing of its kind. `arbitrage` says whether loops were allowed; where they were not and could be,
+    the claim holds for the `order` of the assets. `objective` is what the measured side came to.
     """
 
     method: str
@@ -55,3 +56,5 @@ class Certificate:
     arbitrage: bool
     single_path: SinglePath | None
     iterations: int = 0
+    objective: str = ""
+    order: tuple[AssetId, ...] = ()
