@@ -26,12 +26,29 @@ MOST_LEFT_OUT_SHOWN = 12
 @click.option(
     "--buy-amount", metavar="NUMBER", help="Instead of --amount: exactly so much of what is wanted."
 )
-@click.option("--max-legs", metavar="N", type=click.IntRange(1, 64), help="The most markets that are used.")
 @click.option(
-    "--max-hops", metavar="N", type=click.IntRange(1, 8), default=8, help="The most markets in a row."
+    "--max-legs",
+    metavar="N",
+    type=click.IntRange(1, 64),
+    default=16,
+    show_default=True,
+    help="The most markets that are used.",
 )
 @click.option(
-    "--time-ms", metavar="N", type=click.IntRange(1, 10_000), default=1_000, help="The longest search."
+    "--max-hops",
+    metavar="N",
+    type=click.IntRange(1, 8),
+    default=8,
+    show_default=True,
+    help="The most markets in a row.",
+)
+@click.option(
+    "--time-ms",
+    metavar="N",
+    type=click.IntRange(1, 10_000),
+    default=1_000,
+    show_default=True,
+    help="The longest search.",
 )
 @click.option("--venue", "venues", metavar="NAME", multiple=True, help="Only this venue; may be given again.")
 @click.option(
@@ -53,7 +70,7 @@ def quote(
     amount: str | None,
     buy: str,
     buy_amount: str | None,
-    max_legs: int | None,
+    max_legs: int,
     max_hops: int,
     time_ms: int,
     venues: tuple[str, ...],
