@@ -129,7 +129,9 @@ def _answer(context: VenueContext, read: Read, outcome: RpcOutcome) -> tuple[Abi
         kind = NoSuchAnswer if _is_final(outcome.error) else VenueError
         raise kind(f"venue {context.instance}: {what}: {outcome.error.message}") from outcome.error
     answer = json.loads(outcome.result)
-    if not isinstance(answer, str) or len(answer) <= 2:
+    if not isinstance(answer, str):
+        raise VenueError(f"venue {context.instance}: {what}: the endpoint answers no bytes")
+    if len(answer) <= 2:
         raise NoSuchAnswer(
             f"venue {context.instance}: {what} answers nothing: there is no such contract on chain"
             f" {context.chain_id}",

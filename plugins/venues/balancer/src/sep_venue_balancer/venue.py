@@ -23,7 +23,8 @@ from sep_hooks.venue import VenueAdapter
 from . import calls, events
 from .config import BalancerConfig
 from .contracts import contracts_of
-from .pools import Pool, find_pools, market_id, market_of
+from .discovery import find_pools
+from .pools import Pool, market_id, market_of
 from .states import read_states
 
 

@@ -22,7 +22,8 @@ from sep_hooks.venue import VenueAdapter
 
 from . import calls, events
 from .config import CurveConfig
-from .pools import Pool, find_pools, market_id, market_of
+from .discovery import find_pools
+from .pools import Pool, market_id, market_of
 from .states import read_states
 
 
