@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 import pytest
-from sep_hooks.types import IntentId
+from sep_hooks.types import IntentId, IntentStatus, IntentType
 from sep_native.decode import checksum_address
 from sep_native.sim import SimChain
 
@@ -20,7 +20,7 @@ from sep_core.runtime.submission import parse_submission
 from sep_core.runtime.views import IntentView
 
 from ..harness.bench import CHAIN_ID, DATA, GENESIS, NAMES, OWNER, STRATEGY, TOKENS, new_key_file
-from ..harness.run import engine
+from ..harness.run import engine, until
 from ..harness.scenario import Scenario, ask
 from ..harness.verdict import own_transactions, token_balance
 
@@ -213,3 +213,37 @@ async def test_what_would_lose_more_than_the_slippage_is_not_sent(tmp_path: Path
         assert view.status != "SETTLED"
         assert held(chain) == before
         assert not view.changes
+
+
+async def test_a_strategy_keeps_a_basket_at_its_weights(tmp_path: Path) -> None:
+    new_key_file(tmp_path)
+    chain = five_tokens()
+    weights = {"WETH": "0.3", "WBTC": "0.3", "LINK": "0.2", "USDC": "0.2"}
+    basket = {
+        "use": "rebalance",
+        "account": "main",
+        "quote": "USDC",
+        "weights": weights,
+        "max_slippage": "0.05",
+    }
+    plugins = {"enabled": ["sep-risk-limits", "sep-strategy-rebalance"]}
+    async with running(tmp_path, chain, strategies={"basket": basket}, plugins=plugins) as kernel:
+
+        def settled() -> bool:
+            ask(chain, "sim_mine")
+            return any(one.status is IntentStatus.SETTLED for one in kernel.world.intents.values())
+
+        await until(kernel, settled, 30)
+        (first, *_) = kernel.world.intents.values()
+        assert first.intent.type is IntentType.REBALANCE
+        assert first.intent.strategy == "basket"
+        now = held(chain)
+        book = first.first_prices
+        assert book is not None
+        price = {one.asset: Fraction(one.value, one.amount) for one in book.prices}
+        price[book.numeraire] = Fraction(1)
+        worths = {one: now[one] * price[kernel.installation.assets[one].id] for one in weights}
+        whole = sum(worths.values())
+        assert all(
+            abs(worths[one] / whole - Fraction(weight)) < Fraction(2, 100) for one, weight in weights.items()
+        )
