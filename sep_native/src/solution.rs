@@ -9,6 +9,14 @@ use crate::errors;
 use crate::problem::Problem;
 use crate::route::Network;
 
+type LegArguments<'py> = (
+    String,
+    String,
+    String,
+    Bound<'py, PyInt>,
+    Bound<'py, PyInt>,
+    u64,
+);
 type Amounts<'py> = Vec<(String, Bound<'py, PyInt>)>;
 
 /// One market of a plan with its exact amounts.
@@ -68,17 +76,7 @@ impl Leg {
         self.0.gas
     }
 
-    fn __getnewargs__<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(
-        String,
-        String,
-        String,
-        Bound<'py, PyInt>,
-        Bound<'py, PyInt>,
-        u64,
-    )> {
+    fn __getnewargs__<'py>(&self, py: Python<'py>) -> PyResult<LegArguments<'py>> {
         let leg = &self.0;
         Ok((
             leg.market.clone(),
