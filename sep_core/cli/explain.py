@@ -14,7 +14,7 @@ from sep_core.cli.slices import tell_slices
 if TYPE_CHECKING:
     from sep_core.runtime.asset_book import AssetBook
     from sep_core.runtime.queries import Queries
-    from sep_core.runtime.views import ExplanationView, PlanView, VerdictView
+    from sep_core.runtime.views import ExplanationView, OrderView, PlanView, VerdictView
 
 _RULER = 21
 _NUMBERS = re.compile(r"size (\d+), depth (\d+), gas per slice (\d+), in units of one asset")
@@ -80,9 +80,11 @@ def _tell_plan(plan: "PlanView", assets: "AssetBook") -> None:
     def line(name: str, text: str) -> None:
         emit_wrapped(text, first=f"    {name:<{_RULER - 4}}")
 
+    in_book = any(step.order is not None for step in plan.steps)
     click.echo()
     click.echo(
-        f"  plan {plan.digest[:18]}… on block {plan.block_number}, {plan.markets} markets, {plan.method}"
+        f"  plan {plan.digest[:18]}… on {'book' if in_book else 'block'} {plan.block_number},"
+        f" {plan.markets} markets, {plan.method}"
     )
     line("mode", f"{plan.mode}: {assets.words(plan.mode_reason)}" if plan.mode_reason else plan.mode)
     spent, got = (
@@ -94,7 +96,8 @@ def _tell_plan(plan: "PlanView", assets: "AssetBook") -> None:
         "price at size 0",
         f"{plan.marginal_price} before fees: {_percent(plan.slippage)} % are lost to size and fees",
     )
-    line("quote on chain", f"{plan.quoted.text}, asked of the venue's own contract")
+    if not in_book:
+        line("quote on chain", f"{plan.quoted.text}, asked of the venue's own contract")
     most, least = (
         " and ".join(one.limit.text for one in flows) for flows in (plan.all_spends, plan.all_receives)
     )
@@ -110,6 +113,9 @@ def _tell_plan(plan: "PlanView", assets: "AssetBook") -> None:
         )
     _tell_proof(plan, line)
     for step in plan.steps:
+        if step.order is not None:
+            line(step.id, _order(step.order, step.status))
+            continue
         line(
             step.id,
             "not sent"
@@ -176,3 +182,12 @@ def _rounded(amount: str, places: int) -> str:
     number, _, symbol = amount.partition(" ")
     whole, _, rest = number.partition(".")
     return f"{whole}{'.' if rest else ''}{rest[:places]} {symbol}"
+
+
+def _order(order: "OrderView", status: str | None) -> str:
+    """An order in the venue's own steps of price and size."""
+    wanted = f"{order.side.lower()} {order.size} lots of {order.market} at {order.price} ticks, {order.time_in_force}"
+    if order.client_order_id is None:
+        return f"{wanted}; not sent"
+    state = status if order.outcome is None else f"{status} as {order.outcome}"
+    return f"{wanted}; {order.client_order_id}  {state}, {order.filled} filled"

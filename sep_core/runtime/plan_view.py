@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from math import isfinite
 
-from sep_hooks.types import Certificate, Flow, Leg, Plan, SandwichBound, Step, Verdict
+from sep_hooks.types import BookOrder, Certificate, Flow, Leg, Plan, SandwichBound, Step, Verdict
 
 from sep_core.execution import NonceEntry
+from sep_core.execution.orders import OrderEntry
 from sep_core.runtime.asset_book import AssetBook
 from sep_core.runtime.native import checksum_address
 from sep_core.runtime.views import (
@@ -15,6 +16,7 @@ from sep_core.runtime.views import (
     FlowView,
     LeftOutView,
     LegView,
+    OrderView,
     PlanView,
     SandwichView,
     SinglePathView,
@@ -25,7 +27,13 @@ from sep_core.runtime.views import (
 PRICE_DIGITS = 12
 
 
-def plan_view(plan: Plan, attempt: int, assets: AssetBook, entries: Mapping[str, NonceEntry]) -> PlanView:
+def plan_view(
+    plan: Plan,
+    attempt: int,
+    assets: AssetBook,
+    entries: Mapping[str, NonceEntry],
+    orders: Mapping[str, OrderEntry],
+) -> PlanView:
     """A plan; prices are whole units received for one spent, slippage is what the plan expects to lose."""
     scale = assets.asset(plan.asset_in).decimals - assets.asset(plan.asset_out).decimals
     marginal = _ratio(plan.marginal[0], plan.marginal[1])
@@ -61,7 +69,7 @@ def plan_view(plan: Plan, attempt: int, assets: AssetBook, entries: Mapping[str,
         slices_reason=plan.slices_reason,
         gas_limit=plan.gas_limit,
         max_fee_per_gas=str(plan.max_fee_per_gas),
-        steps=[_step(step, assets, entries.get(step.id)) for step in plan.steps],
+        steps=[_step(step, assets, entries.get(step.id), orders.get(step.id)) for step in plan.steps],
         later=[_leg(leg, assets) for leg in plan.later],
         certificate=None if plan.certificate is None else _certificate(plan, plan.certificate, assets),
         sandwich=None if plan.sandwich is None else _sandwich(plan.sandwich, assets),
@@ -147,7 +155,8 @@ def _double(text: str) -> str | None:
     return _text(Decimal(number)) if isfinite(number) else None
 
 
-def _step(step: Step, assets: AssetBook, entry: NonceEntry | None) -> StepView:
+def _step(step: Step, assets: AssetBook, entry: NonceEntry | None, order: OrderEntry | None) -> StepView:
+    status = entry.status if entry is not None else order.status if order is not None else None
     return StepView(
         id=step.id,
         kind=step.kind,
@@ -157,9 +166,24 @@ def _step(step: Step, assets: AssetBook, entry: NonceEntry | None) -> StepView:
         spender=None if step.spender is None else checksum_address(step.spender),
         allowance=None if step.allowance is None else str(step.allowance),
         legs=[_leg(leg, assets) for leg in step.legs],
-        status=None if entry is None else entry.status,
+        status=status,
         nonce=None if entry is None else entry.nonce,
         transaction_hash=None if entry is None or not entry.hash else entry.hash,
+        order=None if step.book is None else _order(step.book, order),
+    )
+
+
+def _order(book: BookOrder, entry: OrderEntry | None) -> OrderView:
+    return OrderView(
+        market=book.market,
+        side=book.side,
+        price=book.price,
+        size=book.size,
+        time_in_force=book.time_in_force,
+        client_order_id=None if entry is None else entry.client_order_id,
+        filled=0 if entry is None else entry.filled,
+        outcome=None if entry is None else entry.outcome,
+        evidence=None if entry is None else entry.evidence or None,
     )
 
 

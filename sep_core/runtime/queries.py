@@ -11,6 +11,7 @@ from sep_hooks.store import EventFilter, EventStore, Recorded
 from sep_hooks.types import Intent, IntentId, IntentStatus, Plan
 
 from sep_core.execution import NonceEntry
+from sep_core.execution.orders import OrderEntry
 from sep_core.intents import IntentState
 from sep_core.portfolio import Holding, floor_value
 from sep_core.runtime.asset_book import AssetBook
@@ -118,11 +119,11 @@ class Queries:
             raise NotFound(
                 f"intent {intent_id} has no plan: it is {state.status}", next_step=f"sep explain {intent_id}"
             )
-        return plan_view(state.plan, state.attempt, self._assets, self._entries(state))
+        return plan_view(state.plan, state.attempt, self._assets, self._entries(state), self._orders(state))
 
     def planned(self, plan: Plan, attempt: int) -> PlanView:
         """A plan that no intent of the log has."""
-        return plan_view(plan, attempt, self._assets, {})
+        return plan_view(plan, attempt, self._assets, {}, {})
 
     async def explain(self, intent_id: UUID) -> ExplanationView:
         """Why an intent went as it did, where the money is, and what can be done next. Raises `NotFound`."""
@@ -228,6 +229,14 @@ class Queries:
     def _entries(self, state: IntentState) -> dict[str, NonceEntry]:
         lane = self._world.lane(state.intent.account)
         return {} if lane is None else {entry.step_id: entry for entry in lane.of_intent(state.id)}
+
+    def _orders(self, state: IntentState) -> dict[str, OrderEntry]:
+        return {
+            entry.step_id: entry
+            for key, lane in self._world.orders.items()
+            if key.account == state.intent.account
+            for entry in lane.of_intent(state.id)
+        }
 
     def _intent(self, state: IntentState) -> IntentView:
         intent, ended = state.intent, state.status is IntentStatus.SETTLED

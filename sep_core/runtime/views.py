@@ -179,8 +179,25 @@ class LegView(View):
     receives: AmountView
 
 
+class OrderView(View):
+    """An order in a book: price in ticks, size and what is filled of it in lots, and what became of it.
+
+    `client_order_id` is ours, the name under which the venue knows it; null before it is reserved.
+    """
+
+    market: str
+    side: str
+    price: int
+    size: int
+    time_in_force: str
+    client_order_id: str | None
+    filled: int
+    outcome: str | None
+    evidence: str | None
+
+
 class StepView(View):
-    """One planned transaction."""
+    """One planned transaction, or an order at an order venue."""
 
     id: str
     kind: str
@@ -193,6 +210,7 @@ class StepView(View):
     status: str | None
     nonce: int | None
     transaction_hash: str | None
+    order: OrderView | None
 
 
 class LeftOutView(View):

@@ -62,6 +62,9 @@ async def test_every_face_shows_an_order_and_the_books_agree(tmp_path: Path) -> 
             plan = queries.plan(view.id)
             assert plan.steps[0].venue == VENUE
             assert plan.steps[0].kind == "ORDER"
+            order = plan.steps[0].order
+            assert order is not None
+            assert (order.outcome, order.filled, order.size) == ("filled", 100, 100)
             story = await queries.explain(view.id)
             text = story.model_dump_json()
             assert f"{VENUE}/WETH-USDC" in text
