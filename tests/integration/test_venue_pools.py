@@ -34,6 +34,7 @@ from sep_testnet.pools import RandomPools
 from sep_testnet.testnet import Testnet
 from sep_testnet.transactor import Transactor
 from sep_venue_balancer import Balancer, BalancerConfig
+from sep_venue_balancer.venue import RATES_AGE_BLOCKS
 from sep_venue_curve import Curve, CurveConfig
 
 from sep_core.chains.access import ChainAccess
@@ -348,6 +349,9 @@ async def test_a_rate_that_has_expired_is_the_provider_s(testnet: Testnet, acces
     venue = balancer_of(testnet, access, [pool.pool_id])
     (market,) = await venue.markets()
     (before,) = await venue.states([market], head_of(testnet))
+    board, heads = board_of(venue), HeadFollower(access.reads, FakeLog())
+    await board.discover(CHAIN)
+    await follow(board, heads)
     rate = source.randint(10**18, 11 * 10**17)
     testnet.rpc.call("anvil_setCode", providers[0], "0x7f" + rate.to_bytes(32).hex() + "5f5260205ff3")
     testnet.mine()
@@ -356,6 +360,10 @@ async def test_a_rate_that_has_expired_is_the_provider_s(testnet: Testnet, acces
     assert isinstance(after, StableSwapState)
     changed = [now for was, now in zip(before.rates, after.rates, strict=True) if was != now]
     assert [now // 10 ** (len(str(now)) - 19) for now in changed] == [rate]
+    testnet.mine(RATES_AGE_BLOCKS)
+    await follow(board, heads)
+    kept = board.snapshot(CHAIN).states[market.id]
+    assert kept == replace(after, block=head_of(testnet))  # no log told of it
     network, _ = network_of([(market, after)])
     asset_in, asset_out = market.assets[:2]
     amount = after.balances[0] // 1000 + 1
@@ -492,6 +500,12 @@ class Crowd:
         self.testnet.execute(self.me, pool.address, "set_fee(uint256,uint256)", fee, 5 * 10**9)
 
 
+def board_of(*venues: AnyVenue) -> MarketBoard:
+    return MarketBoard(
+        [BoardVenue(venue.context.instance, venue, VenueLogs(venue.event_signatures)) for venue in venues]
+    )
+
+
 async def follow(board: MarketBoard, heads: HeadFollower) -> None:
     while (item := await heads.poll()) is not None:
         if isinstance(item, Gap):
@@ -512,9 +526,7 @@ async def test_states_kept_by_logs_equal_fresh_reads(testnet: Testnet, access: C
         balancer_of(testnet, access, [pool.address for pool in pools]),
         curve_of(access, [pool.address for pool in stables]),
     ]
-    board = MarketBoard(
-        [BoardVenue(venue.context.instance, venue, VenueLogs(venue.event_signatures)) for venue in venues]
-    )
+    board = board_of(*venues)
     heads = HeadFollower(access.reads, FakeLog())
     await board.discover(CHAIN)
     await follow(board, heads)

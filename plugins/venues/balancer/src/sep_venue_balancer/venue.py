@@ -27,6 +27,9 @@ from .discovery import find_pools
 from .pools import Pool, market_id, market_of
 from .states import read_states
 
+RATES_AGE_BLOCKS = 20
+OTHERS_AGE_BLOCKS = 7_200
+
 
 class Balancer(VenueAdapter[BalancerConfig]):
     """One vault. Knows the pools that `markets` found last.
@@ -42,6 +45,12 @@ class Balancer(VenueAdapter[BalancerConfig]):
         self._contracts = contracts_of(config, context.chain_id, context.instance)
         self._pools: dict[MarketId, Pool] = {}
         self._by_id: dict[bytes, MarketId] = {}
+
+    @property
+    def refresh_blocks(self) -> int:
+        """After how many blocks states are read again whatever the logs say: a rate that expires is in none."""
+        aging = any(provider for pool in self._pools.values() for provider in pool.rate_providers)
+        return RATES_AGE_BLOCKS if aging else OTHERS_AGE_BLOCKS
 
     async def markets(self) -> Sequence[Market]:
         """The configured pools."""
