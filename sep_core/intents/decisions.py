@@ -174,7 +174,7 @@ def request_cancel(state: IntentState, by: str, *, signing: bool = False) -> Dec
     if state.slices is not None:
         closes = () if state.slices.closed else (SlicingClosed("cancelled", f"cancelled by {by}"),)
         return from_state(state, *asked, *closes)
-    if signing or state.status not in BEFORE_EXECUTION:
+    if signing or not (state.status in BEFORE_EXECUTION or state.between):
         return from_state(state, *asked)
     if state.fills:
         return from_state(state, *asked, IntentFailed("cancelled_partially_filled", f"cancelled by {by}"))

@@ -88,6 +88,12 @@ class IntentState:
         return self.attempt - self.attempts_before
 
     @property
+    def between(self) -> bool:
+        """Whether a part is exchanged and nothing is under way: the rest waits for a plan of its own."""
+        waits = self.plan is None or bool(self.plan.later)
+        return self.status is IntentStatus.PARTIALLY_FILLED and self.slices is None and waits
+
+    @property
     def plannable(self) -> bool:
         """Whether it wants a plan of its own now."""
         return self.status in _PLANNABLE and self.slices is None

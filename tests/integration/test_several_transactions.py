@@ -15,6 +15,7 @@ from sep_core.adapters.store_sqlite.audit import verify_store
 from sep_core.events.facts import FillRecorded, IntentPlanned, IntentSettled
 from sep_core.events.registry import decode_fact
 from sep_core.events.streams import intent_stream
+from sep_core.runtime.commands import CancelIntent
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.submission import parse_submission
 from sep_core.runtime.views import IntentView
@@ -135,3 +136,30 @@ async def test_on_paper_no_market_is_used_twice(tmp_path: Path) -> None:
     used = [one.market for fill in state.fills for one in fill.passes]
     assert len(used) == len(set(used))
     assert state.spent == AMOUNT
+
+
+async def test_a_cancel_between_two_parts_ends_it_there(tmp_path: Path) -> None:
+    chain = new_chain(tmp_path)
+    before = held(chain)
+    wish = dispose("forty", AMOUNT)
+    async with running(tmp_path, chain) as kernel:
+        cancelled: list[IntentId] = []
+
+        def end(_: object) -> None:
+            state = next(iter(kernel.world.intents.values()), None)
+            if state is not None and state.between and not cancelled:
+                cancelled.append(state.id)
+                kernel.desk.decide(CancelIntent(state.id, "the test"))
+
+        kernel.desk.on_commit(end)
+        view = await ended(kernel, wish)
+        told = await facts(kernel, IntentId(view.id))
+        explained = await (await kernel.queries()).explain(view.id)
+        assert not kernel.world.book.holds
+    assert (view.status, view.code) == ("FAILED", "cancelled_partially_filled"), view
+    (first,) = [one.fill for one in told if isinstance(one, FillRecorded)]
+    after = held(chain)
+    assert before["WETH"] - after["WETH"] == first.amount_in < AMOUNT
+    assert after["USDC"] - before["USDC"] == first.amount_out
+    assert "stands in the books" in explained.money
+    verify_store(tmp_path / DATA)
