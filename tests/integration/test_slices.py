@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import anyio
 import pytest
 from sep_hooks.types import IntentId, IntentStatus, ratio_parts
 from sep_native.sim import SimChain
@@ -22,10 +23,22 @@ from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.submission import parse_submission
 from sep_core.runtime.views import IntentView
 
-from ..harness.bench import DATA, GENESIS, TOKENS, Wish, dispose, new_chain, twap, wish
+from ..harness.bench import (
+    DATA,
+    GENESIS,
+    TOKENS,
+    Wish,
+    dispose,
+    new_chain,
+    tables,
+    toml_text,
+    twap,
+    wish,
+)
 from ..harness.run import engine, until
 from ..harness.scenario import START, Scenario, StandingClock, ask
 from ..harness.verdict import own_transactions, token_balance
+from .command import sep
 
 pytestmark = pytest.mark.anyio
 
@@ -288,7 +301,10 @@ async def test_the_whole_keeps_its_slippage_and_expires_with_what_was_done(stage
         assert view.slices.done.amount == str(10**15)
         assert view.slices.received[0].asset.symbol == "USDC"
         told = await (await kernel.queries()).explain(intent_id)
-        assert "Expired with what was done, as the deadline passed: 1 of 2 released slices settled" in told.summary
+        assert (
+            "Expired with what was done, as the deadline passed: 1 of 2 released slices settled"
+            in told.summary
+        )
 
 
 async def test_a_slice_waits_until_the_price_is_back(stage: Stage) -> None:
@@ -410,3 +426,25 @@ async def test_a_dry_run_shows_the_first_slice(stage: Stage) -> None:
         assert shown.reason is not None
         assert "3 slices" in shown.reason
         assert not kernel.world.intents
+
+
+async def test_the_command_line_shows_the_tree(stage: Stage) -> None:
+    async with stage.engine() as kernel:
+        intent_id = await submit(kernel, twap("shown", 3 * 10**15, slices=3, window_ms=TEN_MINUTES))
+        await settled(kernel, intent_id, 1)
+        child = children_of(kernel, intent_id)[0].id
+    config = stage.folder / "sep.toml"
+    config.write_text(toml_text(tables({"shared": "closed"})))
+    shown = await anyio.to_thread.run_sync(lambda: sep("status", str(intent_id)[:13], cwd=stage.folder))
+    assert shown.code == 0, shown.err
+    assert "TWAP: 0.001 WETH of 0.003 WETH done" in shown.out
+    assert f"0      {str(child)[:8]}" in shown.out
+    assert shown.out.count("SCHEDULED") == 2
+    told = await anyio.to_thread.run_sync(lambda: sep("explain", str(intent_id), cwd=stage.folder))
+    assert "schedule 1: TWAP: 3 slices spread equally over the window" in " ".join(told.out.split())
+    assert "slice 0 SETTLED" in told.out
+    one = await anyio.to_thread.run_sync(lambda: sep("status", str(child), cwd=stage.folder))
+    assert f"slice 0 of {intent_id}" in one.out
+    every = await anyio.to_thread.run_sync(lambda: sep("status", cwd=stage.folder))
+    assert str(intent_id)[:8] in every.out
+    assert str(child)[:8] not in every.out
