@@ -10,7 +10,10 @@ from sep_core.cli.options import json_option
 from sep_core.cli.output import Waiting, emit_json, emit_wrapped
 
 if TYPE_CHECKING:
-    from sep_core.runtime.plan_check import CheckedPlan
+    from collections.abc import Sequence
+
+    from sep_core.markets.snapshot_data import SnapshotData
+    from sep_core.runtime.plan_check import CheckedPlan, Difference
 
 
 @click.command(name="verify-plan")
@@ -26,30 +29,79 @@ if TYPE_CHECKING:
 def verify_plan(file: Path, snapshot_file: Path | None, as_json: bool) -> int:
     """Check a route (what `sep quote --json` prints) against its markets, offline, from the file alone.
 
-    Replays every leg, computes the bound from the prices alone, compares every figure. Names each place that differs;
-    exit code 1 where one does.
+    Or a plan of the log (what `sep events --at POSITION` prints of an IntentPlanned) against --snapshot. Replays every
+    leg, computes the bound from the prices alone, compares every figure. Names each place that differs; exit code 1
+    where one does.
     """
     from sep_core.markets.snapshot_reader import read_snapshot
     from sep_core.markets.strict_json import decode_strictly, read_file
     from sep_core.runtime.plan_check import check_answer
+    from sep_core.runtime.stored_plan_check import is_stored_plan
 
     with Waiting("checking the route"):
         given = None if snapshot_file is None else read_snapshot(read_file(snapshot_file), str(snapshot_file))
-        checked = check_answer(decode_strictly(read_file(file), str(file)), str(file), given)
+        document = decode_strictly(read_file(file), str(file))
+        if is_stored_plan(document):
+            return _stored(document, file, given, as_json=as_json)
+        checked = check_answer(document, str(file), given)
     if as_json:
         emit_json(
             {
                 "ok": not checked.differences,
                 "snapshot_digest": checked.answer.snapshot_digest,
-                "differences": [
-                    {"pointer": one.pointer, "said": one.said, "found": one.found}
-                    for one in checked.differences
-                ],
+                "differences": _differences(checked.differences),
             }
         )
     else:
         _show(checked)
     return EXIT_NEGATIVE if checked.differences else EXIT_OK
+
+
+def _stored(document: object, file: Path, given: "SnapshotData | None", *, as_json: bool) -> int:
+    from sep_core.markets.strict_json import FileRefused
+    from sep_core.runtime.stored_plan_check import check_stored_plan
+
+    if given is None:
+        raise FileRefused(
+            f"{file} is a plan of the log, which holds no snapshot",
+            next_step="name the file of the markets that it was made on: --snapshot FILE",
+        )
+    checked = check_stored_plan(document, str(file), given)
+    if as_json:
+        emit_json(
+            {
+                "ok": not checked.differences,
+                "snapshot_digest": checked.plan.snapshot.digest,
+                "covered": checked.covered,
+                "notes": list(checked.notes),
+                "differences": _differences(checked.differences),
+            }
+        )
+        return EXIT_NEGATIVE if checked.differences else EXIT_OK
+    if checked.differences:
+        _show_differences(checked.differences)
+        return EXIT_NEGATIVE
+    click.echo(f"verified  plan {checked.plan.digest}: each amount holds on its snapshot")
+    if checked.covered is not None and checked.plan.certificate is not None:
+        gap = float.fromhex(checked.plan.certificate.gap_before_gas) * 10_000
+        click.echo(
+            f"proven    at most {gap:.6g} bp below the best possible before gas, over {checked.covered} markets"
+        )
+    for note in checked.notes:
+        emit_wrapped(note, first="note      ")
+    return EXIT_OK
+
+
+def _differences(found: "Sequence[Difference]") -> list[dict[str, str]]:
+    return [{"pointer": one.pointer, "said": one.said, "found": one.found} for one in found]
+
+
+def _show_differences(found: "Sequence[Difference]") -> None:
+    for one in found:
+        emit_wrapped(
+            f"{one.pointer}: the file says {one.said}, the snapshot gives {one.found}", first="DIFFERS  "
+        )
+    click.echo("next  do not act on it; make the quote anew and compare")
 
 
 def _show(checked: "CheckedPlan") -> None:
@@ -66,8 +118,4 @@ def _show(checked: "CheckedPlan") -> None:
         )
         click.echo(f"snapshot  {answer.snapshot_digest}")
         return
-    for one in checked.differences:
-        emit_wrapped(
-            f"{one.pointer}: the file says {one.said}, the snapshot gives {one.found}", first="DIFFERS  "
-        )
-    click.echo("next  do not act on it; make the quote anew and compare")
+    _show_differences(checked.differences)

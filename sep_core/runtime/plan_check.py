@@ -202,7 +202,7 @@ def _leg_again(
     try:
         quote = data.network.quote(leg.market, leg.asset_in, int(amount), question.exact_in, leg.asset_out)
     except (SepError, ValueError, KeyError) as error:
-        return Difference(pointer, f"{leg.amount_in} for {leg.amount_out}", _words(error))
+        return Difference(pointer, f"{leg.amount_in} for {leg.amount_out}", words_of(error))
     again = NativeLeg(leg.market, leg.asset_in, leg.asset_out, quote.amount_in, quote.amount_out, market.gas)
     return told.leg(again)
 
@@ -275,8 +275,8 @@ def _proof(answer: QuoteView, question: Question, data: SnapshotData) -> Iterato
     try:
         claimed.verify(data.network)
     except (SepError, ValueError, KeyError, OverflowError) as error:
-        words = _words(error)
-        place = next((place for text, place in _REFUTED if text in words), "/certificate")
+        words = words_of(error)
+        place = refuted_place(words)
         yield Difference(place, _claim(said, place), words)
         return
     yield from _net(answer, question, bound, gap)
@@ -305,5 +305,11 @@ def _different(pointer: str, said: object, found: object) -> Iterator[Difference
         yield Difference(pointer, printable(said), printable(found))
 
 
-def _words(error: Exception) -> str:
+def refuted_place(words: str) -> str:
+    """The place of a certificate that the core speaks of when it refuses it."""
+    return next((place for text, place in _REFUTED if text in words), "/certificate")
+
+
+def words_of(error: Exception) -> str:
+    """What an error of the core says, fit for a terminal."""
     return printable(error.message if isinstance(error, SepError) else error.args[0] if error.args else error)

@@ -9,9 +9,12 @@ import pytest
 from httpx import Response
 from sep_native.decode import checksum_address
 
+from sep_core.markets.snapshot_reader import snapshot_of
+from sep_core.markets.strict_json import FileRefused
 from sep_core.runtime.plan_check import check_answer
+from sep_core.runtime.stored_plan_check import check_stored_plan, is_stored_plan
 
-from .api_engine import GENESIS, TOKENS, Engine, engine
+from .api_engine import GENESIS, TOKENS, Engine, engine, intent
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +56,39 @@ async def test_a_quote_is_proven_by_its_own_snapshot_and_leaves_no_trace(served:
     assert bare["snapshot"] is None
     after = (await served.client.get("/v1/events")).json()
     assert after == before
-    assert (await served.client.get("/v1/intents")).json()["items"] == []
+
+
+@pytest.mark.parametrize("kind", ["DISPOSE", "ACQUIRE"])
+async def test_a_plan_of_the_log_holds_on_the_snapshot_of_its_block(served: Engine, kind: str) -> None:
+    """In paper mode nothing moves the markets, so the states of the plan are still those of now."""
+    asked = intent(type=kind)
+    accepted = await served.send(asked, prefer="wait=30")
+    assert accepted.json()["status"] == "SETTLED", accepted.text
+    page = (await served.client.get(f"/v1/intents/{accepted.json()['intent_id']}/events")).json()
+    (planned,) = (one for one in page["items"] if one["type"] == "IntentPlanned")
+    snapshot = (await served.send(body(include_snapshot=True), path=PATH)).json()["snapshot"]
+    data = snapshot_of(snapshot, "it")
+    for document in (planned, planned["body"], planned["body"]["plan"]):
+        assert is_stored_plan(document)
+        checked = check_stored_plan(document, "it", data)
+        assert not checked.differences
+        assert checked.covered, checked.notes
+        assert not checked.notes
+    changed = json.loads(json.dumps(planned))
+    changed["body"]["plan"]["certificate"]["bound"] = (1.0).hex()
+    found = check_stored_plan(changed, "it", data).differences
+    assert "/plan/digest" in {one.pointer for one in found}
+    moved = json.loads(json.dumps(snapshot))
+    moved["digest"] = None
+    moved["markets"][0]["gas"] += 1
+    found = check_stored_plan(planned, "it", snapshot_of(moved, "it")).differences
+    assert [one.pointer for one in found] == ["/plan/snapshot/digest"]
+    wrong: object
+    for wrong in ({"steps": [], "snapshot": {}}, {"plan": {"steps": 1, "snapshot": 1}}):
+        with pytest.raises(FileRefused):
+            check_stored_plan(wrong, "it", data)
+    assert not is_stored_plan([])
+    assert not is_stored_plan({"plan": {}})
 
 
 async def test_an_exact_amount_out_and_limits(served: Engine) -> None:
