@@ -175,3 +175,69 @@ async def test_the_data_survives_a_restart(tmp_path: Path) -> None:
         assert two.token == token
         again = (await two.send(body)).json()
         assert again == {**receipt, "duplicate": True}
+
+
+async def test_an_intent_in_slices_shows_its_tree_and_is_cancelled_as_one(served: Engine) -> None:
+    """The schedule, the first child, its way back, and an end that keeps what was done."""
+    constraints = {
+        "max_slippage": "0.05",
+        "time_window_ms": 600_000,
+        "execution_style": "VWAP",
+        "slicing": {"profile": ["1", "2", 3], "size_jitter": "0.1"},
+    }
+    body = intent(constraints=constraints)
+    shown = await served.send(body, path="/v1/intents/dry-run")
+    assert shown.json()["approved"] is True
+    assert "3 slices spread as the given volume profile" in shown.json()["reason"]
+    receipt = (await served.send(body)).json()
+    assert receipt["status"] in {"ACCEPTED", "EXECUTING"}, receipt
+    place = f"/v1/intents/{receipt['intent_id']}"
+    with anyio.fail_after(20):
+        while not (found := (await served.client.get(place)).json())["slices"]["done"]["amount"].strip("0"):
+            await served.client.get(place, headers={"Prefer": "wait=1"})
+    assert found["constraints"]["slicing"]["profile"] == ["1", "2", "3"]
+    assert found["status"] == "PARTIALLY_FILLED"
+    tree = found["slices"]
+    assert (tree["style"], len(tree["items"]), tree["pending"], len(tree["seed"])) == ("VWAP", 3, 2, 32)
+    assert sum(int(one["amount"]["amount"]) for one in tree["items"]) == int(tree["total"]["amount"])
+    first = tree["items"][0]
+    child = (await served.client.get(f"/v1/intents/{first['id']}")).json()
+    assert child["parent"] == {"intent_id": found["id"], "ordinal": 0}
+    assert (child["status"], child["received"]) == ("SETTLED", first["amount"]["amount"])
+    listed = (await served.client.get("/v1/intents", params={"limit": 500})).json()["items"]
+    assert found["id"] in {one["id"] for one in listed}
+    assert child["id"] not in {one["id"] for one in listed}
+    again = (await served.send(body)).json()
+    assert again["duplicate"] is True
+    ended = (await served.client.post(f"{place}/cancel")).json()
+    assert (ended["status"], ended["slices"]["done"]) == ("CANCELLED", first["amount"])
+    assert {change["asset"]["symbol"] for change in ended["changes"]} == {"WETH", "USDC"}
+
+
+@pytest.mark.parametrize(
+    ("slicing", "pointer", "code"),
+    [
+        ({"profile": ["1"]}, "/constraints/slicing/profile", "profile_length"),
+        ({"profile": ["1", "-1"]}, "/constraints/slicing/profile/1", "invalid"),
+        ({"profile": ["1", "1"], "slices": 2}, "/constraints/slicing/slices", "slicing_without_use"),
+        (
+            {"profile": ["1", "1"], "time_jitter": "1"},
+            "/constraints/slicing/time_jitter",
+            "jitter_out_of_range",
+        ),
+        ({"profile": ["1"] * 257}, "/constraints/slicing/profile", "invalid"),
+        ({"weights": ["1", "1"]}, "/constraints/slicing/weights", "unknown_field"),
+    ],
+)
+async def test_slicing_that_cannot_be_is_named_by_its_place(
+    served: Engine, slicing: dict[str, object], pointer: str, code: str
+) -> None:
+    constraints = {
+        "max_slippage": "0.05",
+        "time_window_ms": 600_000,
+        "execution_style": "VWAP",
+        "slicing": slicing,
+    }
+    answer = await served.send(intent(constraints=constraints))
+    assert answer.status_code == 422, answer.text
+    assert (pointer, code) in {(one["pointer"], one["code"]) for one in answer.json()["errors"]}
