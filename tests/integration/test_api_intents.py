@@ -209,7 +209,7 @@ async def test_an_intent_in_slices_shows_its_tree_and_is_cancelled_as_one(served
     assert child["id"] not in {one["id"] for one in listed}
     again = (await served.send(body)).json()
     assert again["duplicate"] is True
-    ended = (await served.client.post(f"{place}/cancel")).json()
+    ended = (await served.send(b"", path=f"{place}/cancel")).json()
     assert (ended["status"], ended["slices"]["done"]) == ("CANCELLED", first["amount"])
     assert {change["asset"]["symbol"] for change in ended["changes"]} == {"WETH", "USDC"}
 
