@@ -1,5 +1,6 @@
 """Orders from books: sizes and limits against a search of all prices, and every refusal."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -313,3 +314,37 @@ def test_taking_more_never_costs_less_a_lot(
         assert smaller.lots <= larger.lots
         assert smaller.worth <= larger.worth
         assert smaller.worth * larger.lots <= larger.worth * smaller.lots
+
+
+def test_an_order_carries_the_proof_of_how_good_it_is() -> None:
+    for plan in (
+        plan_of(planned(IntentType.ACQUIRE, BASE, 80 * 10**15)),
+        plan_of(planned(IntentType.DISPOSE, BASE, 80 * 10**15)),
+    ):
+        proof = plan.certificate
+        assert proof is not None
+        bound, gap = float.fromhex(proof.bound), float.fromhex(proof.gap_before_gas)
+        figure = plan.receives[0].expected if plan.exact_in else plan.spends[0].expected
+        assert bound >= figure if plan.exact_in else bound <= figure
+        # Within a tenth of a basis point, all of it the fee's last unit and the real numbers between levels.
+        assert 0 <= gap < 1e-5
+
+
+def test_a_way_round_that_is_better_shows_in_the_gap() -> None:
+    # From the quote asset over a third one to the base asset for half of what the direct book asks.
+    first = BookView(
+        "book", replace(MARKET, name="a", taker_fee_ppm=0), OTHER, QUOTE, 1, (), ((1_000, 9_000),), NOW
+    )
+    second = BookView(
+        "book",
+        replace(MARKET, name="b", tick=Amount(10**15), taker_fee_ppm=0),
+        BASE,
+        OTHER,
+        1,
+        (),
+        ((150, 9_000),),
+        NOW,
+    )
+    plan = plan_of(planned(IntentType.ACQUIRE, BASE, 30 * 10**15, books=Books(BOOK, first, second)))
+    assert plan.certificate is not None
+    assert float.fromhex(plan.certificate.gap_before_gas) > 0.4

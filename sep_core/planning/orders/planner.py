@@ -43,6 +43,7 @@ from sep_core.planning.orders.book import (
     walk,
     with_fee,
 )
+from sep_core.planning.orders.proof import proof_of
 from sep_core.planning.ports import Holdings
 from sep_core.planning.request import NoPlan, Planned, PlanRefused, PlanRequest
 from sep_core.planning.size import Size, size_of
@@ -266,6 +267,9 @@ class OrderPlanner:
                 left_out=_dust(book, wanted, size),
                 mode=PlanMode.ONE_CALL,
                 mode_reason="the account is at this venue, and one book leads from one asset to the other",
+                certificate=proof_of(
+                    self._books.books(book.venue), (spends, receives), exact_in=size.exact_in, method=METHOD
+                ),
             )
         )
 
@@ -277,6 +281,8 @@ class OrderPlanner:
 
 def _rest(request: PlanRequest, holdings: Holdings, done: Done | None) -> Size:
     """What is left of the intent. Raises `NoPlan`."""
+    # Of the whole, whose share may have to be measured as it was before a part was exchanged.
+    request = replace(request, progress=None)
     if done is None or done.amount == 0:
         return size_of(request, holdings)
     size = size_of(request, _Before(holdings, done, sold=request.intent.type.value == "DISPOSE"))
