@@ -47,20 +47,25 @@ from sep_hooks.types import (
 
 from sep_core.events import codec
 from sep_core.events.decided import Decided
-from sep_core.events.facts import StrategyAdvanced, StrategyStarted, StrategyStopped
+from sep_core.events.facts import Slice, StrategyAdvanced, StrategyStarted, StrategyStopped
 from sep_core.events.registry import Fact, decode_fact, encode_fact, fact_type
 from sep_core.events.streams import strategy_stream
 from sep_core.intents import (
     IntentRules,
     IntentState,
+    child_ended,
+    child_id,
+    conclude,
     evolve,
     execution_started,
     fill_recorded,
     intent_id,
     plan_chosen,
     receive,
+    release,
     request_cancel,
     risk_approved,
+    schedule,
     settled,
 )
 from sep_core.strategies import (
@@ -216,7 +221,7 @@ class MemoryDesk:
         return {
             key: state.status
             for key, state in self.intents.items()
-            if state.open and state.intent.strategy == instance
+            if state.open and state.intent.strategy == instance and state.intent.parent is None
         }
 
     def free(self, instance: str, asset: AssetId) -> Amount:
@@ -232,7 +237,7 @@ class MemoryDesk:
 
     def execute(self) -> None:
         """Settles every open intent, as the rest of the kernel would."""
-        for key in tuple(self.open_intents("one")):
+        for key in [key for key, state in self.intents.items() if state.open and state.slices is None]:
             state = self.intents[key]
             plan = swap_plan(intent_id=key)
             fill = Fill(
@@ -694,3 +699,39 @@ async def test_the_bench_of_authors_submits_what_the_kernel_would() -> None:
     kernel = [state.intent.client_id for state in desk.intents.values()]
     assert [one.client_id for one in benched.submissions] == kernel
     assert len(kernel) == 8
+
+
+SEEN_FILLS: list[IntentId] = []
+
+
+class Slicer(Buyer):
+    """Keeps whose fills it is told."""
+
+    async def on_fill(self, ctx: StrategyContext, fill: Fill) -> None:
+        SEEN_FILLS.append(fill.intent_id)
+        await super().on_fill(ctx, fill)
+
+
+async def test_of_slices_an_author_is_told_the_fills_alone_as_those_of_its_own_intent() -> None:
+    desk = MemoryDesk(HandClock())
+    SEEN_FILLS.clear()
+    async with hosted(desk, spec(Slicer)) as host:
+        now, own = desk.clock.now(), UUID(int=7)
+        constraints = replace(DRAFT.constraints, execution_style=ExecutionStyle.TWAP)
+        intent = Intent(intent_id(ID, own), own, "one", "main", IntentType.ACQUIRE, DRAFT.assets, constraints)
+        desk.say(receive(intent, "strategy", "", now, IntentRules()))
+        cut = (Slice(0, now, Amount(6 * 10**14)), Slice(1, now, Amount(4 * 10**14)))
+        desk.say(schedule(desk.intents[intent.id], Amount(10**15), cut, "two slices"))
+        for ordinal, slice_ in enumerate(cut):
+            desk.say(release(desk.intents[intent.id], slice_, now, IntentRules()))
+            desk.execute()
+            desk.say(child_ended(desk.intents[intent.id], desk.intents[child_id(intent.id, ordinal)]))
+        desk.say(conclude(desk.intents[intent.id]))
+        await host.idle()
+    state = life(desk).state
+    assert [intent.id, intent.id] == SEEN_FILLS
+    assert desk.open_intents("one") == {}
+    assert desk.intents[intent.id].status is IntentStatus.SETTLED
+    assert state is not None
+    assert '"fills":2' in state
+    assert '"updates":["ACCEPTED","EXECUTING","SETTLED"]' in state
