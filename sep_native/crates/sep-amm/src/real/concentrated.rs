@@ -1,7 +1,7 @@
 use crate::real::{HyperbolicLadder, LadderBuilder, RealMarket, Response};
 use crate::tick_math::sqrt_price_within;
 use crate::{
-    ConcentratedLiquidity, FEE_DENOMINATOR, SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX, TICK_MIN,
+    ConcentratedLiquidity, U256, FEE_DENOMINATOR, SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX, TICK_MIN,
 };
 
 /// 2^96, the unit of square-root prices.
@@ -37,14 +37,14 @@ fn down(pool: &ConcentratedLiquidity, kept: f64) -> HyperbolicLadder {
     }
     let ticks = pool.table().ticks();
     let mut liquidity = pool.liquidity();
-    let mut at = start;
+    let mut at = pool.sqrt_price_x96();
     for tick in ticks[..ticks.partition_point(|tick| tick.index <= pool.tick())]
         .iter()
         .rev()
     {
-        let next = f64::from(sqrt_price_within(tick.index)) / UNIT;
-        push(&mut ladder, start / next, liquidity, kept, 1.0 / at, at);
-        at = at.min(next);
+        let next = sqrt_price_within(tick.index).min(at);
+        push(&mut ladder, (next, at), at, liquidity, kept, true);
+        at = next;
         match tick
             .liquidity_net
             .checked_neg()
@@ -60,14 +60,7 @@ fn down(pool: &ConcentratedLiquidity, kept: f64) -> HyperbolicLadder {
     } else {
         low_price
     };
-    push(
-        &mut ladder,
-        start / (f64::from(end) / UNIT),
-        liquidity,
-        kept,
-        1.0 / at,
-        at,
-    );
+    push(&mut ladder, (end.min(at), at), at, liquidity, kept, true);
     ladder.build()
 }
 
@@ -84,11 +77,11 @@ fn up(pool: &ConcentratedLiquidity, kept: f64) -> HyperbolicLadder {
     }
     let ticks = pool.table().ticks();
     let mut liquidity = pool.liquidity();
-    let mut at = start;
+    let mut at = pool.sqrt_price_x96();
     for tick in &ticks[ticks.partition_point(|tick| tick.index <= pool.tick())..] {
-        let next = f64::from(sqrt_price_within(tick.index)) / UNIT;
-        push(&mut ladder, next / start, liquidity, kept, at, 1.0 / at);
-        at = at.max(next);
+        let next = sqrt_price_within(tick.index).max(at);
+        push(&mut ladder, (at, next), at, liquidity, kept, false);
+        at = next;
         match liquidity.checked_add_signed(tick.liquidity_net) {
             Some(left) => liquidity = left,
             None => return ladder.build(),
@@ -99,36 +92,33 @@ fn up(pool: &ConcentratedLiquidity, kept: f64) -> HyperbolicLadder {
     } else {
         high_price
     };
-    push(
-        &mut ladder,
-        f64::from(end) / UNIT / start,
-        liquidity,
-        kept,
-        at,
-        1.0 / at,
-    );
+    push(&mut ladder, (at, end.max(at)), at, liquidity, kept, false);
     ladder.build()
 }
 
-/// A stretch of this liquidity that ends where the root of the price has moved by `ratio` from the present one.
+/// A stretch of this liquidity between two roots of the price, begun at one of them. The difference is taken before
+/// anything is rounded: ranges may be far narrower than prices are large.
 fn push(
     ladder: &mut LadderBuilder,
-    ratio: f64,
+    (low, high): (U256, U256),
+    at: U256,
     liquidity: u128,
     kept: f64,
-    root_in: f64,
-    root_out: f64,
+    is_down: bool,
 ) {
     #[expect(
         clippy::cast_precision_loss,
         reason = "the real-valued side is an approximation"
     )]
     let liquidity = liquidity as f64;
-    ladder.push(
-        2.0 * ratio.ln(),
-        liquidity * root_in / kept,
-        liquidity * root_out,
-    );
+    let length = 2.0 * (f64::from(high - low) / f64::from(low)).ln_1p();
+    let root = f64::from(at) / UNIT;
+    let (first, second) = (liquidity / root, liquidity * root);
+    if is_down {
+        ladder.push(length, first / kept, second);
+    } else {
+        ladder.push(length, second / kept, first);
+    }
 }
 
 impl RealMarket for RealConcentrated {

@@ -20,8 +20,9 @@ struct Stretch {
 pub struct HyperbolicLadder {
     log_rate: f64,
     stretches: Box<[Stretch]>,
-    /// Depth at which the last stretch ends.
+    /// Depth at which the last stretch ends, and all that goes in and comes out until there.
     end: f64,
+    whole: (f64, f64),
 }
 
 /// Collects stretches from the present price outwards.
@@ -48,17 +49,17 @@ impl LadderBuilder {
         }
     }
 
-    /// Adds the stretch down to `depth` below the first rate, with the virtual reserves at its beginning; reserves
+    /// Adds a stretch over which the log price falls by `length`, with the virtual reserves at its beginning; reserves
     /// of 0 leave a gap.
-    pub fn push(&mut self, depth: f64, reserve_in: f64, reserve_out: f64) {
-        if depth <= self.depth {
+    pub fn push(&mut self, length: f64, reserve_in: f64, reserve_out: f64) {
+        if length.is_nan() || length <= 0.0 {
             return;
         }
         let is_live = reserve_in > 0.0 && reserve_out > 0.0;
         if self.stretches.is_empty() {
             if !is_live {
-                self.depth = depth;
-                self.begun = depth;
+                self.depth += length;
+                self.begun = self.depth;
                 return;
             }
             self.begun = self.depth;
@@ -71,11 +72,11 @@ impl LadderBuilder {
             reserve_out: if is_live { reserve_out } else { 0.0 },
         });
         if is_live {
-            let half = (depth - self.depth) / 2.0;
+            let half = length / 2.0;
             self.amount_in += reserve_in * half.exp_m1();
             self.amount_out -= reserve_out * (-half).exp_m1();
         }
-        self.depth = depth;
+        self.depth += length;
     }
 
     /// The ladder; it buys nothing where no stretch was live.
@@ -87,6 +88,7 @@ impl LadderBuilder {
                 self.log_rate - self.begun
             },
             end: self.depth - self.begun,
+            whole: (self.amount_in, self.amount_out),
             stretches: self.stretches.into(),
         }
     }
@@ -107,9 +109,18 @@ impl HyperbolicLadder {
 
     /// The best trade at a log price.
     pub fn respond(&self, log_price: f64) -> Response {
-        let depth = (self.log_rate - log_price).min(self.end);
+        let depth = self.log_rate - log_price;
         if depth.is_nan() || depth <= 0.0 {
             return Response::default();
+        }
+        if depth >= self.end {
+            let (amount_in, amount_out) = self.whole;
+            return Response {
+                amount_in,
+                amount_out,
+                stiffness: 0.0,
+                gain: (amount_out - log_price.exp() * amount_in).max(0.0),
+            };
         }
         let after = self
             .stretches
@@ -121,8 +132,7 @@ impl HyperbolicLadder {
         let (grown, shrunk) = (half.exp_m1(), (-half).exp_m1());
         let amount_in = stretch.reserve_in.mul_add(grown, stretch.amount_in);
         let amount_out = stretch.amount_out - stretch.reserve_out * shrunk;
-        let is_at_end = log_price < self.log_rate - self.end;
-        let gain = if after == 1 && !is_at_end {
+        let gain = if after == 1 {
             stretch.reserve_out * shrunk * shrunk
         } else {
             (amount_out - log_price.exp() * amount_in).max(0.0)
@@ -130,11 +140,7 @@ impl HyperbolicLadder {
         Response {
             amount_in,
             amount_out,
-            stiffness: if is_at_end {
-                0.0
-            } else {
-                stretch.reserve_in * (grown + 1.0) / 2.0
-            },
+            stiffness: stretch.reserve_in * (grown + 1.0) / 2.0,
             gain,
         }
     }
