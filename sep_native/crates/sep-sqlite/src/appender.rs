@@ -65,7 +65,7 @@ impl Appender {
         }
     }
 
-    /// What a commit takes.
+    /// What a commit takes, however small.
     pub fn commit_time(&self) -> Duration {
         self.pace.commit()
     }
@@ -138,7 +138,7 @@ impl Appender {
         self.file
             .commit()
             .map_err(|error| (Failure::Write(error), true))?;
-        self.pace.committed(start.elapsed());
+        self.pace.committed(start.elapsed(), placed.decided.len());
         ledger.adopt(&placed);
         Ok(Some(placed))
     }

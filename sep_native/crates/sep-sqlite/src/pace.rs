@@ -4,10 +4,16 @@ use std::time::{Duration, Instant};
 pub(crate) const SPIN: Duration = Duration::from_micros(150);
 /// What a producer takes from an answer to its next append, about.
 const TO_DECIDE: Duration = Duration::from_micros(15);
+/// What a commit takes for the pages of one more event, about.
+const TO_WRITE: Duration = Duration::from_micros(8);
+/// After this long without work nobody is expected back.
 const REST: Duration = Duration::from_millis(1);
 const MOST_OF_A_CROWD: usize = 64;
 
-/// How many appends to wait for, and how to wait: remembers how long commits take and who was answered last.
+/// The least time without an append after which nobody is expected any more.
+const LULL: Duration = Duration::from_micros(100);
+
+/// How many appends to wait for, and how to wait: remembers how long commits take and how many come at a time.
 #[derive(Debug)]
 pub(crate) struct Pace {
     commit: Duration,
@@ -24,8 +30,10 @@ pub(crate) struct Gathering {
     pub(crate) wanted: usize,
     /// Appends that it takes at most.
     pub(crate) most: usize,
-    /// For how long to wait.
+    /// For how long to wait in all.
     pub(crate) patience: Duration,
+    /// For how long to wait for one more.
+    pub(crate) lull: Duration,
 }
 
 impl Pace {
@@ -39,8 +47,10 @@ impl Pace {
         }
     }
 
-    /// A commit has ended.
-    pub(crate) fn committed(&mut self, took: Duration) {
+    /// A commit has ended. What counts is its share that does not grow with the batch: that of the disk.
+    pub(crate) fn committed(&mut self, took: Duration, events: usize) {
+        let written = TO_WRITE * u32::try_from(events).unwrap_or(u32::MAX);
+        let took = took.saturating_sub(written).max(took / 4);
         self.commit = if self.commit.is_zero() {
             took
         } else {
@@ -48,15 +58,21 @@ impl Pace {
         };
     }
 
-    /// What a commit takes.
+    /// What a commit takes, however small.
     pub(crate) fn commit(&self) -> Duration {
         self.commit
     }
 
-    /// Some producers have their answers and may be back soon, while others are `queued`.
+    /// Some producers have their answers and may be back soon, while others are `queued`; still others, of a crowd
+    /// that is remembered for some batches, are about to decide.
     pub(crate) fn answered(&mut self, appends: usize, queued: usize, now: Instant) {
-        self.crowd = appends + queued;
+        self.crowd = (appends + queued).max(self.crowd - self.crowd / 8);
         self.answered_at = Some(now);
+    }
+
+    /// A wait ended in a lull: `here` is all that there is.
+    pub(crate) fn lull(&mut self, here: usize) {
+        self.crowd = here;
     }
 
     /// Whether to look for the next append without a rest, because the last came at once.
@@ -76,21 +92,25 @@ impl Pace {
     pub(crate) fn gathering(&self, queued: usize, now: Instant) -> Gathering {
         let crowd = self.crowd.max(queued);
         let crowd_decides = TO_DECIDE * u32::try_from(crowd).unwrap_or(u32::MAX);
+        let patience = crowd_decides.max(self.commit);
         let recent = self
             .answered_at
-            .is_some_and(|at| now.duration_since(at) <= crowd_decides + REST);
-        if self.commit >= crowd_decides {
-            return Gathering {
-                wanted: if recent { crowd } else { 1 },
-                most: usize::MAX,
-                patience: crowd_decides,
-            };
-        }
+            .is_some_and(|at| now.duration_since(at) <= patience + REST);
+        let quick = self.commit < crowd_decides;
         let half = crowd.div_ceil(2);
         Gathering {
-            wanted: if recent { half } else { 1 },
-            most: half.max(MOST_OF_A_CROWD),
-            patience: crowd_decides,
+            wanted: match (recent, quick) {
+                (false, _) => 1,
+                (true, true) => half,
+                (true, false) => crowd,
+            },
+            most: if quick {
+                half.max(MOST_OF_A_CROWD)
+            } else {
+                usize::MAX
+            },
+            patience,
+            lull: LULL.max(self.commit / 2).min(patience),
         }
     }
 }

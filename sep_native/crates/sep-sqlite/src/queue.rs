@@ -104,19 +104,19 @@ impl<T> Queue<T> {
         most_events: usize,
         most_bytes: usize,
     ) -> Vec<Queued<T>> {
-        if self.length.load(Ordering::Acquire) == 0 {
+        if self.is_empty() {
             let start = Instant::now();
-            self.wait(1, None, if pace.spins() { SPIN } else { Duration::ZERO });
+            self.wait_for_one(if pace.spins() { SPIN } else { Duration::ZERO });
             pace.waited(start.elapsed());
         }
-        let now = Instant::now();
         let Gathering {
             wanted,
             most,
             patience,
-        } = pace.gathering(self.length.load(Ordering::Acquire), now);
-        if wanted > 1 {
-            self.wait(wanted, Some(now + patience), 2 * SPIN);
+            lull,
+        } = pace.gathering(self.len(), Instant::now());
+        if wanted > 1 && !self.wait_for(wanted, patience, lull) {
+            pace.lull(self.len());
         }
         let mut waiting = self.lock();
         let mut taken = Vec::with_capacity(waiting.items.len().min(most));
@@ -133,47 +133,62 @@ impl<T> Queue<T> {
         taken
     }
 
-    /// Waits for a length or the end of the queue, for some time without a rest.
-    fn wait(&self, wanted: usize, deadline: Option<Instant>, spin: Duration) {
+    /// Waits for an append or the end of the queue, for some time without a rest.
+    fn wait_for_one(&self, spin: Duration) {
         let start = Instant::now();
-        let long_enough = |now: Instant| deadline.is_some_and(|deadline| now >= deadline);
-        loop {
-            if self.length.load(Ordering::Acquire) >= wanted {
+        while start.elapsed() < spin {
+            if !self.is_empty() {
                 return;
-            }
-            let now = Instant::now();
-            if long_enough(now) {
-                return;
-            }
-            if now.duration_since(start) >= spin {
-                break;
             }
             spin_loop();
         }
         let mut waiting = self.lock();
-        while waiting.items.len() < wanted && !waiting.stop {
-            waiting.wake_at = Some(wanted);
-            match deadline {
-                None => {
-                    waiting = self
-                        .changed
-                        .wait(waiting)
-                        .unwrap_or_else(PoisonError::into_inner);
-                }
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        break;
-                    }
-                    waiting = self
-                        .changed
-                        .wait_timeout(waiting, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0;
-                }
-            }
+        while waiting.items.is_empty() && !waiting.stop {
+            waiting.wake_at = Some(1);
+            waiting = self
+                .changed
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         waiting.wake_at = None;
+    }
+
+    /// Waits until as many are queued as are wanted, or none has come for a while; whether that many came.
+    fn wait_for(&self, wanted: usize, patience: Duration, lull: Duration) -> bool {
+        let start = Instant::now();
+        let (mut length, mut grown_at) = (self.len(), start);
+        loop {
+            let now = Instant::now();
+            let current = self.len();
+            if current >= wanted {
+                return true;
+            }
+            if current > length {
+                (length, grown_at) = (current, now);
+            }
+            let left = patience
+                .saturating_sub(now.duration_since(start))
+                .min(lull.saturating_sub(now.duration_since(grown_at)));
+            if left.is_zero() {
+                return false;
+            }
+            if now.duration_since(start) < 2 * SPIN {
+                spin_loop();
+                continue;
+            }
+            let mut waiting = self.lock();
+            if waiting.stop {
+                return false;
+            }
+            if waiting.items.len() < wanted {
+                waiting.wake_at = Some(wanted);
+                let (mut waiting, _) = self
+                    .changed
+                    .wait_timeout(waiting, left)
+                    .unwrap_or_else(PoisonError::into_inner);
+                waiting.wake_at = None;
+            }
+        }
     }
 }
 
@@ -221,7 +236,7 @@ mod tests {
                 assert!(!taken.is_empty());
                 assert!(taken.len() <= 64);
                 left -= taken.len();
-                pace.committed(Duration::from_micros(50));
+                pace.committed(Duration::from_micros(50), 0);
                 pace.answered(taken.len(), queue.len(), Instant::now());
                 for Queued {
                     ticket: (producer, number),
@@ -272,6 +287,17 @@ mod tests {
         });
     }
 
+    #[test]
+    fn a_crowd_that_stays_away_is_not_waited_for_again() {
+        let queue = Queue::default();
+        let mut pace = Pace::new();
+        pace.committed(Duration::from_millis(2), 0);
+        pace.answered(50, 0, Instant::now());
+        queue.put(item((0, 0), 1, 1));
+        assert_eq!(queue.take(&mut pace, 100, 100).len(), 1);
+        assert_eq!(pace.gathering(1, Instant::now()).wanted, 1);
+    }
+
     fn lock_of<T>(queue: &Queue<T>) -> MutexGuard<'_, Waiting<T>> {
         queue.lock()
     }
@@ -281,13 +307,16 @@ mod tests {
         let now = Instant::now();
         let mut pace = Pace::new();
         assert_eq!(pace.gathering(1, now).wanted, 1);
-        pace.committed(Duration::from_micros(100));
+        pace.committed(Duration::from_micros(100), 0);
         pace.answered(100, 20, now);
         assert_eq!(pace.gathering(20, now).wanted, 60);
         assert_eq!(pace.gathering(20, now).most, 64);
         assert_eq!(pace.gathering(20, now + Duration::from_secs(1)).wanted, 1);
-        pace.committed(Duration::from_millis(100));
+        pace.committed(Duration::from_millis(100), 0);
         assert_eq!(pace.gathering(20, now).wanted, 120);
+        pace.answered(10, 0, now);
+        assert_eq!(pace.gathering(10, now).wanted, 105);
+        pace.lull(1);
         pace.answered(1, 0, now);
         assert_eq!(pace.gathering(1, now).wanted, 1);
     }
