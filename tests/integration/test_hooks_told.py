@@ -114,7 +114,8 @@ async def test_the_life_of_intents_is_told(tmp_path: Path) -> None:
     async with engine(tmp_path) as one:
         small = (await one.send(intent(), prefer="wait=20")).json()
         large = intent()
-        large["assets"][0]["amount"] = str(25 * 10**17)  # so large that its style asks for slices
+        large["assets"][0]["amount"] = str(10**21)  # more than the account can pay for
+        large["constraints"]["execution_style"] = "IMMEDIATE"
         refused = (await one.send(large, prefer="wait=20")).json()
         assert (small["status"], refused["status"]) == ("SETTLED", "REJECTED")
         show = broadcaster(told)
