@@ -137,6 +137,15 @@ def test_bounds_of_a_type_build_on_the_default(file: Path) -> None:
     assert bounds[IntentType.LIQUIDATE].source == "intents.bounds.LIQUIDATE"
 
 
+def test_attempts_have_a_default_and_bounds(file: Path) -> None:
+    assert load(file, "[intents]\nmax_attempts = 1\n").intents.max_attempts == 1
+    assert load(file, "").intents.max_attempts == 5
+    for wrong in ("0", "101", '"many"', "true"):
+        with pytest.raises(InvalidSettings) as refused:
+            load(file, f"[intents]\nmax_attempts = {wrong}\n")
+        assert [one.pointer for one in refused.value.mistakes] == ["intents.max_attempts"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "pointer", "said"),
     [
