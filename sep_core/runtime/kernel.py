@@ -186,18 +186,24 @@ class Kernel:
 
     def venues(self) -> list[VenueView]:
         """The venues as seen now."""
-        return self.venue_manager.views()
+        others = [] if self.orders is None else self.orders.manager(self.desk).views()
+        return [*self.venue_manager.views(), *others]
 
     def venue(self, name: str) -> VenueView:
         """One venue as seen now. Raises `NotFound`."""
-        return self.venue_manager.view(name)
+        others = None if self.orders is None else self.orders.manager(self.desk)
+        return self.venue_manager.view(name) if others is None or name not in others else others.view(name)
 
     async def disable_venue(self, name: str, reason: str, by: str) -> VenueView:
         """Plans use the venue no more; what was sent through it runs on. Raises `NotFound`."""
+        if self.orders is not None and name in self.orders.manager(self.desk):
+            return await self.orders.manager(self.desk).tell(name, "disabled", reason, by)
         return await self.venue_manager.disable(name, reason, by)
 
     async def enable_venue(self, name: str, reason: str, by: str) -> VenueView:
         """Plans use the venue again, where it answers. Raises `NotFound`."""
+        if self.orders is not None and name in self.orders.manager(self.desk):
+            return await self.orders.manager(self.desk).tell(name, "ok", reason, by)
         return await self.venue_manager.enable(name, reason, by)
 
     def plugins(self) -> list[PluginView]:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from sep_hooks.errors import SepError, VenueError
+from sep_hooks.order_venue import OrderRejected
 from sep_hooks.types import (
     AssetId,
     BookUpdate,
@@ -19,6 +20,7 @@ from sep_core.execution.orders import Units
 from sep_core.markets.order_board import OrderBoard
 from sep_core.planning.orders import BookView
 from sep_core.runtime.installation import Installation, OrderVenuePart
+from sep_core.runtime.venue_calls import CallBook
 
 READ_SECONDS: Final = 15.0
 SUBMIT_SECONDS: Final = 20.0
@@ -30,8 +32,9 @@ _ANSWERS: Final[Mapping[str, object]] = {"markets": Sequence[OrderMarket], "book
 class OrderBoardGuard:
     """Calls order venues for the board of books."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, calls: CallBook) -> None:
         self._installation = installation
+        self._calls = calls
 
     async def call[T](
         self, venue: str, call: str, make: Callable[[], Awaitable[T]], timeout_seconds: float
@@ -45,21 +48,32 @@ class OrderBoardGuard:
             except StopAsyncIteration:
                 raise VenueError(f"the stream of {venue} ended") from None
 
-        return await self._installation.guard.call(
-            plugin,
-            call,
-            answer,
-            timeout_seconds=timeout_seconds,
-            returns=_ANSWERS.get(call),
-            answers=(SepError,),
-        )
+        since = self._calls.monotonic()
+        try:
+            answered = await self._installation.guard.call(
+                plugin,
+                call,
+                answer,
+                timeout_seconds=timeout_seconds,
+                returns=_ANSWERS.get(call),
+                answers=(SepError,),
+            )
+        except SepError as error:
+            self._calls.failed(venue, call, error.message)
+            raise
+        if call != "book":  # how long a book says nothing is no latency
+            self._calls.answered(venue, since)
+        return answered
 
 
 class GuardedOrderVenue:
     """One order venue for the execution of orders; execution's `OrderPort`. Who acts for it is one account."""
 
-    def __init__(self, installation: Installation, part: OrderVenuePart, board: OrderBoard) -> None:
+    def __init__(
+        self, installation: Installation, part: OrderVenuePart, board: OrderBoard, calls: CallBook
+    ) -> None:
         self._guard = installation.guard
+        self._calls = calls
         self._part = part
         self._board = board
 
@@ -122,15 +136,25 @@ class GuardedOrderVenue:
         seconds: float = READ_SECONDS,
         submitted: bool = False,
     ) -> T:
-        return await self._guard.call(
-            self._part.plugin,
-            call,
-            make,
-            timeout_seconds=seconds,
-            returns=returns,
-            answers=(SepError,),
-            submitted=submitted,
-        )
+        since, venue = self._calls.monotonic(), self._part.instance
+        try:
+            answered = await self._guard.call(
+                self._part.plugin,
+                call,
+                make,
+                timeout_seconds=seconds,
+                returns=returns,
+                answers=(SepError,),
+                submitted=submitted,
+            )
+        except OrderRejected:
+            self._calls.answered(venue, since)
+            raise
+        except SepError as error:
+            self._calls.failed(venue, call, error.message)
+            raise
+        self._calls.answered(venue, since)
+        return answered
 
 
 class KnownBooks:

@@ -21,15 +21,17 @@ from sep_core.runtime.desk import Desk
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.installation import Installation
 from sep_core.runtime.order_desk import OrderWork
+from sep_core.runtime.order_standing import OrderVenueManager
 from sep_core.runtime.order_venues import GuardedOrderVenue, KnownBooks, OrderBoardGuard
 from sep_core.runtime.settings import Mode, Settings
+from sep_core.runtime.venue_calls import CallBook
 from sep_core.runtime.views import ServiceView
 from sep_core.runtime.world import Touched, World
 from sep_core.runtime.worth import Worth
 from sep_core.telemetry.crashpoints import crossing
 from sep_core.telemetry.log import NamedLog
 
-PLAN_AGAIN_SECONDS = 0.5
+PLAN_AGAIN_SECONDS = 1.0
 """How often, at most, intents without a plan are looked at again because a book has changed."""
 
 type Answer = Planned | Sliced | PlanRefused
@@ -42,14 +44,22 @@ AGAIN_SECONDS = 2.0
 class Orders:
     """All that an engine has to do with order venues."""
 
-    def __init__(self, settings: Settings, installation: Installation, clock: Clock, log: NamedLog) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        installation: Installation,
+        clock: Clock,
+        log: NamedLog,
+        calls: CallBook,
+    ) -> None:
+        self._calls = calls
         self._settings = settings
         self._installation = installation
         self._clock = clock
         self._log = log
         self.board = OrderBoard(
             {name: part.adapter for name, part in installation.order_venues.items()},
-            OrderBoardGuard(installation),
+            OrderBoardGuard(installation, calls),
             clock,
             log,
         )
@@ -72,10 +82,19 @@ class Orders:
             said = self._settings.order_accounts.get(request.account_name)
             if said is None:
                 return await others(request)  # sep-ok: it crosses itself
+            why = self.manager(desk).why_not(said.venue)
+            if why:
+                return PlanRefused("venue_not_used", f"{said.venue}: {why}; nothing was sent", retryable=True)
             done = _done(desk.world.intents.get(request.intent.id))
             return planner.plan(request, OrderAccount(said.name, said.venue, said.resting), done)
 
         return plan
+
+    def manager(self, desk: Desk) -> OrderVenueManager:
+        """Who says how the venues stand."""
+        return OrderVenueManager(
+            self._installation, self.board, self.books, desk, self._calls, lambda: self._moved.set()
+        )
 
     def make(self, desk: Desk, composition: Composition) -> None:
         """Makes each account's worker; they do not run yet."""
@@ -85,7 +104,7 @@ class Orders:
             if part is None:
                 continue
             key = OrderLaneKey(said.venue, said.name)
-            venue = self._venues[key] = GuardedOrderVenue(self._installation, part, self.board)
+            venue = self._venues[key] = GuardedOrderVenue(self._installation, part, self.board, self._calls)
             work = self.works[key] = OrderWork(
                 desk, key, self.books, composition, self._clock, desk.store.store_id
             )
@@ -109,6 +128,7 @@ class Orders:
             return
         self.board.on_change(lambda: self._moved.set())
         group.start_soon(self.board.run)
+        group.start_soon(self.manager(desk).run)
         group.start_soon(self._tell, moved)
         for key, worker in self.workers.items():
             group.start_soon(self._open_and_work, desk, key, worth, worker)

@@ -168,7 +168,7 @@ async def _wired(
     composition = _composition(settings, clock, installation, board, works, workers, booked)
     desk = Desk(store, world, lambda one, command: flow.decide(one, command, composition), clock)
     planner = _planner(settings, clock, installation, composition, board, desk)
-    orders, worth = Orders(settings, installation, clock, log), Worth(board, composition.numeraire)
+    orders, worth = Orders(settings, installation, clock, log, calls), Worth(board, composition.numeraire)
     holdings = BookedHoldings(desk, composition)
     make_plan = orders.planning(planner.plan, desk, composition, holdings, worth)
     plans = PlanQueue(desk, make_plan, composition, clock, log)

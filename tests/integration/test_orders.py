@@ -131,6 +131,26 @@ async def test_what_is_held_shrinks_as_a_resting_order_fills(tmp_path: Path) -> 
         assert await kernel.mismatches() == []
 
 
+async def test_a_disabled_venue_gets_no_plan_until_it_is_enabled(tmp_path: Path, quick: None) -> None:
+    scenario = OrderScenario("disabled", (BUY,))
+    async with trading(tmp_path, scenario) as (kernel, exchange):
+        shown = {one.name: one for one in kernel.venues()}
+        assert (shown[VENUE].status, shown[VENUE].markets, shown["amm"].status) == ("ok", 2, "ok")
+        assert shown[VENUE].calls.answered > 0
+        told = await kernel.disable_venue(VENUE, "the test", "me")
+        assert (told.status, told.reason) == ("disabled", "by me: the test")
+        receipt = await kernel.submit(parse_submission(BUY.body), source="command_line", request=BUY.body)
+        intent = IntentId(receipt.intent_id)
+        await until(kernel, lambda: kernel.plans.why_waiting(intent) is not None)
+        waits = kernel.plans.why_waiting(intent)
+        assert waits is not None
+        assert waits.code == "venue_not_used"
+        assert orders_of(exchange) == []
+        await kernel.enable_venue(VENUE, "the test is over", "me")
+        view = await kernel.wait_until_ended(receipt.intent_id, 20)
+        assert view.status == "SETTLED"
+
+
 async def test_a_venue_that_is_silent_at_the_start_is_waited_for(tmp_path: Path) -> None:
     silent = [
         {"method": method, "kind": "lost", "taken": False, "at": list(range(1, 4))}
