@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +13,15 @@ from sep_core.cli.options import config_option, json_option, settings_of
 from sep_core.cli.output import Waiting, emit_model, emit_wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sep_hooks.types import Amount, Asset
+
     from sep_core.markets.snapshot_data import SnapshotData
     from sep_core.runtime.quote_view import QuoteView
-    from sep_core.runtime.quote_wish import Wish
+    from sep_core.runtime.settings import Settings
+
+    type _Side = tuple[Asset, Amount | None]
 
 MOST_LEFT_OUT_SHOWN = 12
 
@@ -83,25 +90,75 @@ def quote(
 ) -> int:
     """Find the best route and say how far from the best possible it can be at most. Records and sends nothing.
 
-    On the chains of a configuration, each read once, or offline on a file of `sep snapshot`. `sep verify-plan` checks
-    what --json prints. Exit code 1 where there is no route.
+    Asks the engine that works on a configuration; where none does, reads its chains once; with --snapshot, offline, on
+    a file of `sep snapshot`. `sep verify-plan` checks what --json prints. Exit code 1 where there is no route.
     """
     if (amount is None) is (buy_amount is None):
         raise click.UsageError("give --amount for what is spent, or --buy-amount for what is wanted")
     if snapshot_file is not None and config is not None:
         raise click.UsageError("give --snapshot or --config, not both")
-    data = _from_file(snapshot_file) if snapshot_file is not None else _from_config(config)
-    from sep_core.runtime.quotes import quote as ask
-
-    wish = _wish(data, sell, amount, buy, buy_amount)
-    wish = _limited(wish, max_legs, max_hops, time_ms, venues, exclude, arbitrage)
-    with Waiting("looking for the best route"):
-        answer = ask(data, wish, with_snapshot=as_json and not bare)
+    asked = _Asked(sell, amount, buy, buy_amount, as_json and not bare)
+    limits = {
+        "max_legs": max_legs,
+        "max_hops": max_hops,
+        "time_ms": time_ms,
+        "venues": venues,
+        "exclude": exclude,
+        "arbitrage": arbitrage,
+    }
+    if snapshot_file is not None:
+        answer = _on(_from_file(snapshot_file), asked, limits)
+    else:
+        settings = settings_of(config)
+        found = _by_engine(settings, asked, limits)
+        answer = found or _on(_from_chains(settings), asked, limits)
     if as_json:
         emit_model(answer)
     else:
         show(answer)
     return EXIT_OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The words of the command line, and whether the answer shall hold its snapshot."""
+
+    sell: str
+    amount: str | None
+    buy: str
+    buy_amount: str | None
+    with_snapshot: bool
+
+    def meant(self, assets: "Sequence[Asset]") -> "tuple[_Side, _Side]":
+        """What is sold and bought, each with its exact amount or none."""
+        from sep_core.runtime.quote_wish import amount_in_units, named_asset
+
+        sides: list[_Side] = []
+        for word, text in ((self.sell, self.amount), (self.buy, self.buy_amount)):
+            asset = named_asset(assets, word)
+            sides.append((asset, None if text is None else amount_in_units(text, asset)))
+        return sides[0], sides[1]
+
+
+def _on(data: "SnapshotData", asked: _Asked, limits: "Mapping[str, Any]") -> "QuoteView":
+    from sep_core.runtime.quote_wish import Wish
+    from sep_core.runtime.quotes import quote as ask
+
+    (sold, given), (bought, wanted) = asked.meant(data.assets)
+    with Waiting("looking for the best route"):
+        wish = Wish(spends=((sold.id, given),), want=bought.id, amount=wanted, **limits)
+        return ask(data, wish, with_snapshot=asked.with_snapshot)
+
+
+def _by_engine(settings: "Settings", asked: _Asked, limits: "Mapping[str, Any]") -> "QuoteView | None":
+    from sep_core.cli.engine_quote import engine_assets, engine_of, engine_quote
+
+    with Waiting("asking the engine"):
+        engine = engine_of(settings)
+        if engine is None:
+            return None
+        sold, bought = asked.meant(engine_assets(engine, settings))
+        return engine_quote(engine, sold, bought, limits, with_snapshot=asked.with_snapshot)
 
 
 def _from_file(path: Path) -> "SnapshotData":
@@ -112,50 +169,18 @@ def _from_file(path: Path) -> "SnapshotData":
         return read_snapshot(read_file(path), str(path))
 
 
-def _from_config(config: Path | None) -> "SnapshotData":
+def _from_chains(settings: "Settings") -> "SnapshotData":
     from sep_core.runtime.clock import SystemClock
     from sep_core.runtime.snapshots import snapshot_of_settings
 
-    settings = settings_of(config)
     with Waiting("reading the chains"):
         return asyncio.run(snapshot_of_settings(settings, os.environ, SystemClock()))
 
 
-def _wish(data: "SnapshotData", sell: str, amount: str | None, buy: str, buy_amount: str | None) -> "Wish":
-    from sep_core.runtime.quote_wish import Wish, amount_in_units, named_asset
-
-    sold, bought = named_asset(data, sell), named_asset(data, buy)
-    return Wish(
-        spends=((sold.id, None if amount is None else amount_in_units(amount, sold)),),
-        want=bought.id,
-        amount=None if buy_amount is None else amount_in_units(buy_amount, bought),
-    )
-
-
-def _limited(
-    wish: "Wish",
-    max_legs: int | None,
-    max_hops: int,
-    time_ms: int,
-    venues: tuple[str, ...],
-    exclude: tuple[str, ...],
-    arbitrage: bool,
-) -> "Wish":
-    from dataclasses import replace
-
-    return replace(
-        wish,
-        max_legs=max_legs,
-        max_hops=max_hops,
-        time_ms=time_ms,
-        venues=venues,
-        exclude=exclude,
-        arbitrage=arbitrage,
-    )
-
-
 def show(answer: "QuoteView") -> None:
     """The answer for people."""
+    blocks = ", ".join(f"{one.chain} block {one.block_number}" for one in answer.chains)
+    click.echo(f"on    {answer.markets} markets at {blocks}")
     click.echo("pay   " + " and ".join(one.text for one in answer.spends))
     click.echo("get   " + " and ".join(one.text for one in answer.receives))
     for number, leg in enumerate(answer.legs, start=1):

@@ -1,6 +1,6 @@
 """What a snapshot file holds, as values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sep_hooks.types import Amount, Asset, AssetId, BlockRef, ChainRef, LeftOut, Market, MarketId, MarketState
@@ -38,8 +38,3 @@ class SnapshotData:
     def asset(self, asset_id: str) -> Asset | None:
         """The asset of an id."""
         return next((one for one in self.assets if one.id == asset_id), None)
-
-    def named(self, word: str) -> Sequence[Asset]:
-        """The assets that a word may mean: an id, or a symbol in whatever case."""
-        exact = [one for one in self.assets if one.id == word.lower() or one.symbol == word]
-        return exact or [one for one in self.assets if one.symbol.lower() == word.lower()]

@@ -1,6 +1,7 @@
 """What somebody wants a route for, in their own words, and what it means on a snapshot."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,9 +48,10 @@ class Wish:
     exclude: tuple[str, ...] = ()
 
 
-def named_asset(data: SnapshotData, word: str) -> Asset:
-    """The asset that a symbol or an id means. Raises `QuoteRefused` for none, and for more than one."""
-    found = data.named(word)
+def named_asset(assets: Sequence[Asset], word: str) -> Asset:
+    """The asset that a symbol (in whatever case) or an id means. Raises `QuoteRefused` for none, and for several."""
+    exact = [one for one in assets if one.id == word.lower() or one.symbol == word]
+    found = exact or [one for one in assets if one.symbol.lower() == word.lower()]
     if len(found) == 1:
         return found[0]
     if found:
@@ -57,10 +59,10 @@ def named_asset(data: SnapshotData, word: str) -> Asset:
         raise QuoteRefused(
             f"{printable(word)} may be any of {ids}", next_step="name the one that is meant by its id"
         )
-    known = sorted({one.symbol for one in data.assets})
+    known = sorted({one.symbol for one in assets})
     told = ", ".join(known[:12]) + (" …" if len(known) > 12 else "")
     raise QuoteRefused(
-        f"the snapshot has no asset {printable(word)[:80]!r}; it has {told or 'none at all'}",
+        f"there is no asset {printable(word)[:80]!r} here; there are {told or 'none at all'}",
         next_step="name an asset by its symbol or its id",
     )
 

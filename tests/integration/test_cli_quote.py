@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ..unit.test_snapshot_file import ETH, document
-from .command import refused, sep
+from .command import refused, running, sep
 
 
 @pytest.fixture(scope="module")
@@ -148,5 +148,36 @@ def test_a_snapshot_of_a_configuration_quotes_as_the_configuration_does(folder: 
     (folder / "sim-answer.json").write_text(direct.out)
     assert sep("verify-plan", "sim-answer.json", cwd=folder).code == 0
     shown = sep("quote", *words[:-1], cwd=folder).out
-    assert shown.startswith("pay   0.5 WETH\nget   ")
+    assert shown.startswith("on    ")
+    assert "\npay   0.5 WETH\nget   " in shown
     assert "\ngap   at most " in shown
+
+
+def test_where_an_engine_works_it_is_asked(folder: Path) -> None:
+    with running(["serve", "--json", "--port", "0", "--log", "engine.log"], folder, '"ready"'):
+        words = (
+            "quote",
+            "--sell",
+            "weth",
+            "--amount",
+            "0.5",
+            "--buy",
+            "USDC",
+            "--max-legs",
+            "2",
+            "--time-ms",
+            "5000",
+        )
+        said = sep(*words, "--json", cwd=folder)
+        assert said.code == 0, said
+        assert said.json["spends"][0]["amount"] == str(5 * 10**17)
+        assert said.json["request"]["max_legs"] == 2
+        assert said.json["request"]["time_ms"] == 2000, "an engine searches no longer"
+        (folder / "engine-answer.json").write_text(said.out)
+        assert sep("verify-plan", "engine-answer.json", cwd=folder).code == 0
+        refused(sep("quote", "--sell", "DOGE", "--amount", "1", "--buy", "USDC", cwd=folder), 1, "'DOGE'")
+        wrong = sep(
+            "quote", "--sell", "WETH", "--amount", "1", "--buy", "USDC", "--venue", "none", cwd=folder
+        )
+        refused(wrong, 1, "no market here is of venue 'none'")
+    assert sep(*words, cwd=folder).code == 0

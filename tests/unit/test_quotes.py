@@ -244,15 +244,16 @@ def test_any_text_is_an_exact_amount_or_refused(text: str) -> None:
 
 
 def test_assets_are_named_by_id_and_by_symbol_in_any_case() -> None:
-    assert named_asset(DATA, "WETH") == named_asset(DATA, "weth") == named_asset(DATA, ETH.upper().lower())
+    known = DATA.assets
+    assert named_asset(known, "WETH") == named_asset(known, "weth") == named_asset(known, ETH)
     twin = document()
     twin["assets"].append({"id": "eip155:1/erc20:0x" + "0f" * 20, "symbol": "weth", "decimals": 18})
     data = snapshot_of(twin, "it")
-    assert named_asset(data, "WETH").id == ETH
+    assert named_asset(data.assets, "WETH").id == ETH
     with pytest.raises(QuoteRefused, match="may be any of"):
-        named_asset(data, "Weth")
+        named_asset(data.assets, "Weth")
     with pytest.raises(QuoteRefused, match="no asset"):
-        named_asset(data, "DOGE\x1b[2J")
+        named_asset(data.assets, "DOGE\x1b[2J")
 
 
 @pytest.mark.skipif(not POOLS.is_file(), reason=f"no sample data at {POOLS}; set SEP_SAMPLE_DATA")
@@ -261,7 +262,9 @@ def test_real_pools_are_quoted_and_proven(amount: int) -> None:
     data = snapshot_of(mainnet_document(), "it")
     for symbol in ("USDC", "USDT", "WBTC", "LINK", "PEPE"):
         wish = Wish(
-            ((named_asset(data, "WETH").id, Amount(amount)),), named_asset(data, symbol).id, max_legs=8
+            ((named_asset(data.assets, "WETH").id, Amount(amount)),),
+            named_asset(data.assets, symbol).id,
+            max_legs=8,
         )
         answer = quote(data, wish, with_snapshot=True)
         assert len(answer.legs) <= 8
