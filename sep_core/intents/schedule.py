@@ -61,11 +61,20 @@ def spread(
     )
 
 
-def evenly(
-    total: int, count: int, start: datetime, end: datetime, *, first_ordinal: int = 0
+def first_and_rest(
+    total: int, count: int, start: datetime, end: datetime, first_ordinal: int
 ) -> tuple[Slice, ...]:
-    """As many equal slices, nothing drawn."""
-    return spread(total, [Fraction(1)] * count, start, end, first_ordinal=first_ordinal)
+    """The first of as many equal slices, and all others as one at the time of the second: it will be cut anew.
+
+    There are fewer where they would follow on each other faster than slices may.
+    """
+    most = (end - start) // timedelta(milliseconds=LEAST_INTERVAL_MS)
+    parts = max(1, min(count, total, most))
+    first = -(-total // parts)
+    said = Slice(first_ordinal, start, Amount(first))
+    if first == total:
+        return (said,)
+    return said, Slice(first_ordinal + 1, start + (end - start) / parts, Amount(total - first))
 
 
 def retimed(pending: Sequence[Slice], now: datetime, end: datetime) -> tuple[Slice, ...]:

@@ -11,7 +11,6 @@ from sep_hooks.types import Amount, ExecutionStyle, Intent, IntentId, IntentType
 
 from sep_core.execution.errors import is_refusal
 from sep_core.intents import IntentState
-from sep_core.intents.schedule import MOST_SLICES
 from sep_core.planning import (
     UNFORESEEN,
     Planned,

@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 from sep_hooks.types import Constraints, ExecutionStyle, Slicing
 
 from sep_core.events.facts import Slice
-from sep_core.intents.schedule import apportion, evenly, halfway, retimed, spread, twap_count
+from sep_core.intents.schedule import apportion, first_and_rest, halfway, retimed, spread, twap_count
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def equal(total: int, count: int, end: datetime, *, first_ordinal: int = 0) -> tuple[Slice, ...]:
+    return spread(total, [Fraction(1)] * count, NOW, end, first_ordinal=first_ordinal)
+
 
 weights = st.lists(st.fractions(0, 1000, max_denominator=10**6), min_size=1, max_size=40).filter(any)
 jitters = st.decimals(0, Decimal("0.9"), places=4)
@@ -69,7 +74,7 @@ def test_another_seed_draws_another_schedule(total: int, count: int, one: str, o
 
 def test_without_jitter_nothing_is_drawn() -> None:
     end = NOW + timedelta(minutes=4)
-    assert evenly(10, 4, NOW, end, first_ordinal=3) == (
+    assert equal(10, 4, end, first_ordinal=3) == (
         Slice(3, NOW, 3),  # type: ignore[arg-type]
         Slice(4, NOW + timedelta(minutes=1), 3),  # type: ignore[arg-type]
         Slice(5, NOW + timedelta(minutes=2), 2),  # type: ignore[arg-type]
@@ -77,8 +82,20 @@ def test_without_jitter_nothing_is_drawn() -> None:
     )
 
 
+@given(st.integers(1, 10**24), st.integers(1, 10**6), windows)
+def test_the_first_of_many_and_the_rest(total: int, count: int, window: timedelta) -> None:
+    cut = first_and_rest(total, count, NOW, NOW + window, 4)
+    assert sum(one.amount for one in cut) == total
+    assert [one.ordinal for one in cut] == [4, 5][: len(cut)]
+    assert cut[0].at == NOW
+    parts = min(count, total, window // timedelta(seconds=1))
+    assert cut[0].amount == -(-total // max(1, parts))
+    if len(cut) == 2:
+        assert timedelta(seconds=1) <= cut[1].at - NOW == window / parts
+
+
 def test_less_than_there_are_slices_leaves_the_empty_ones_out() -> None:
-    assert [one.amount for one in evenly(3, 5, NOW, NOW + timedelta(minutes=5))] == [1, 1, 1]
+    assert [one.amount for one in equal(3, 5, NOW + timedelta(minutes=5))] == [1, 1, 1]
 
 
 @given(st.integers(1, 10**20), st.integers(1, 40), windows, st.fractions(0, 1, max_denominator=1000))
@@ -86,7 +103,7 @@ def test_what_is_caught_up_keeps_sizes_and_is_spread_over_what_is_left(
     total: int, count: int, window: timedelta, when: Fraction
 ) -> None:
     end = NOW + window
-    cut = evenly(total, count, NOW, end)
+    cut = equal(total, count, end)
     now = NOW + window * float(when)
     assume(now < end)
     again = retimed(cut, now, end)

@@ -9,7 +9,7 @@ from sep_core import intents
 from sep_core.events.decided import Decided
 from sep_core.events.facts import Slice
 from sep_core.intents import IntentState
-from sep_core.intents.schedule import evenly, halfway, retimed, spread, twap_count
+from sep_core.intents.schedule import first_and_rest, halfway, retimed, spread, twap_count
 from sep_core.intents.slice_decisions import EXPIRED, slices_of
 from sep_core.runtime.commands import RecordSlicing, ReleaseSlices
 from sep_core.runtime.flow.composition import Composition
@@ -72,7 +72,9 @@ def due(world: World, command: ReleaseSlices, composition: Composition) -> Facts
 
 
 def counted(world: World, command: RecordSlicing, composition: Composition) -> Facts:
-    """Cuts what is left of an ADAPTIVE intent into as many equal slices as planning found best; the first goes now."""
+    """Of as many equal slices as planning found best for what is left of an ADAPTIVE intent, the first goes now; the
+    rest is counted anew when the second is due.
+    """
     state = world.intents[command.intent_id]
     now, deadline, slices = composition.clock.now(), state.deadline, state.slices
     if state.intent.constraints.execution_style is not ExecutionStyle.ADAPTIVE or deadline is None:
@@ -83,8 +85,9 @@ def counted(world: World, command: RecordSlicing, composition: Composition) -> F
         total, rest, first = command.amount, command.amount, 0
     else:
         total, rest, first = slices.total, slices.rest, min(one.ordinal for one in slices.pending)
-    cut = evenly(rest, max(1, min(command.count, rest)), now, deadline, first_ordinal=first)
-    said = intents.schedule(state, total, cut, command.reason)
+    said = intents.schedule(
+        state, total, first_and_rest(rest, command.count, now, deadline, first), command.reason
+    )
     return said + _released_first(_after(state, said), now, composition)
 
 
