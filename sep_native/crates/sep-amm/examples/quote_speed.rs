@@ -280,6 +280,18 @@ fn main() {
             response(&RealConcentrated::from(&pool), 0.1),
         ),
         (
+            "real_concentrated_build_ns",
+            nanoseconds(|| {
+                black_box(RealConcentrated::from(black_box(&pool)));
+            }),
+        ),
+        (
+            "real_stable_build_ns",
+            nanoseconds(|| {
+                black_box(RealStableSwap::from(black_box(&curve[0])));
+            }),
+        ),
+        (
             "real_stable_near_ns",
             response(&RealStableSwap::from(&curve[0]), 1e-4),
         ),
