@@ -57,6 +57,7 @@ class PlanQueue:
         self._wanting = Turns(composition.rules.starvation_bound)
         self._at_work: set[IntentId] = set()
         self._waiting: dict[IntentId, PlanRefused] = {}
+        self._blocks = 0
         self._news = anyio.Event()
 
     def touched(self, touched: Touched) -> None:
@@ -78,6 +79,7 @@ class PlanQueue:
 
     def new_block(self) -> None:
         """Markets moved: what found no plan is tried again."""
+        self._blocks += 1
         for intent_id in self._waiting:
             self._wanting.add(self._desk.world.intents[intent_id])
         self._waiting.clear()
@@ -144,6 +146,7 @@ class PlanQueue:
             _progress(state),
             _used(state),
         )
+        seen = self._blocks
         answer: Planned | Sliced | PlanRefused = PlanRefused(
             "planning_timed_out", f"no plan within {PLAN_SECONDS:g} s; nothing was sent", retryable=True
         )
@@ -160,6 +163,8 @@ class PlanQueue:
             await self._cut(state.id, Sliced(state.slices.rest, 1, answer.plan.slices_reason))
         elif isinstance(answer, Planned):
             await self._record(state.id, answer)
+        elif answer.retryable and self._blocks != seen:
+            return  # a block came meanwhile: there may be no other one to wait for
         elif answer.retryable:
             self._wait(state.id, answer)
         else:
@@ -203,10 +208,8 @@ class PlanQueue:
                 continue
             of_part = answer.count if isinstance(answer, Sliced) else 1
             why = answer.reason if isinstance(answer, Sliced) else answer.plan.slices_reason
-            count = min(of_part << halvings, MOST_SLICES)
-            return Sliced(
-                amount, count, f"whole it has no plan ({refused.code}), a part of {part} has: {why}"
-            )
+            reason = f"whole it has no plan ({refused.code}), a part of {part} has: {why}"
+            return Sliced(amount, of_part << halvings, reason)
         return refused
 
     async def _cut(self, intent_id: IntentId, sliced: Sliced) -> None:
