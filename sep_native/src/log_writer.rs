@@ -35,7 +35,7 @@ type Ticket = Py<PyAny>;
 
 /// What a batch is answered with.
 enum Report {
-    Durable(Vec<Queued<Ticket>>, sep_log::Placed),
+    Durable(Vec<Queued<Ticket>>, Box<sep_log::Placed>),
     Told(Py<PyTuple>),
 }
 
@@ -235,7 +235,7 @@ impl LogWriter {
             appender.serve(&self.queue, |items, placed, commit| {
                 let nanoseconds = u64::try_from(commit.as_nanos()).unwrap_or(u64::MAX);
                 self.answers.commit.store(nanoseconds, Ordering::Relaxed);
-                self.answers.push(Report::Durable(items, placed));
+                self.answers.push(Report::Durable(items, Box::new(placed)));
             })
         })?;
         let raised = PyErr::take(py);

@@ -100,6 +100,9 @@ impl Draft {
     }
 }
 
+/// Stream, drafts, the version at which the stream must stand, and the expectation that says so.
+type WriteOf<D> = (String, Vec<D>, i64, Py<PyAny>);
+
 /// One atomic append, encoded but for its place.
 #[pyclass(module = "sep_native.log", frozen)]
 pub(crate) struct DraftedAppend {
@@ -115,10 +118,7 @@ impl DraftedAppend {
     /// Each write is a tuple of stream, drafts, the version at which the stream must stand (-1 for any, -2 for any but
     /// none), and the expectation that says so.
     #[new]
-    fn new(
-        writes: Vec<(String, Vec<Py<Draft>>, i64, Py<PyAny>)>,
-        conditions: Bound<'_, PyTuple>,
-    ) -> Self {
+    fn new(writes: Vec<WriteOf<Py<Draft>>>, conditions: Bound<'_, PyTuple>) -> Self {
         let mut expected = Vec::with_capacity(writes.len());
         let writes = writes
             .into_iter()
@@ -140,8 +140,7 @@ impl DraftedAppend {
 
     /// What it writes, as the constructor takes it.
     #[getter]
-    #[expect(clippy::type_complexity, reason = "the constructor's argument")]
-    fn writes(&self, py: Python<'_>) -> Vec<(String, Vec<Draft>, i64, Py<PyAny>)> {
+    fn writes(&self, py: Python<'_>) -> Vec<WriteOf<Draft>> {
         let writes = self.append.writes.iter().zip(&self.expected);
         writes
             .map(|(write, expected)| {
@@ -193,7 +192,7 @@ pub(crate) fn draft_append_plain(
             } else {
                 Some(moment_text.call1((occurred,))?.cast_into::<PyBytes>()?)
             };
-            let occurred = occurred.as_ref().map(|text| text.as_bytes());
+            let occurred = occurred.as_ref().map(PyBytesMethods::as_bytes);
             let Some(draft) = drafted_plain(&event, &stream, store, epoch, occurred)? else {
                 return Ok(None);
             };
