@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from anyio import to_thread
 from sep_hooks.context import Clock
 from sep_hooks.errors import SepError, VenueError
 from sep_hooks.types import (
@@ -132,12 +133,12 @@ class Planner:
         )
         if weights:
             scene = replace(scene, rebalance=self._weights(scene))
-        found = self._find(scene)
+        found = await self._found(scene)
         if found.narrow:
             # A better path may lie beyond the ticks that are loaded: load them and look again, once.
             await crossing("planning.widen", self._markets.widen(name, found.narrow))
             scene = replace(scene, snapshot=self._markets.snapshot(name, head.timestamp))
-            found = self._find(scene)
+            found = await self._found(scene)
         return scene, found
 
     def _measure(self, request: PlanRequest) -> Size:
@@ -169,6 +170,10 @@ class Planner:
             return None if worth is None else Fraction(worth, _SAMPLE)
 
         return rebalance_of(scene.request, self._holdings, price, measure)
+
+    async def _found(self, scene: Scene, broken: Collection[str] = ()) -> Found:
+        """All candidates; the search leaves the loop and the interpreter to others."""
+        return await crossing("planning.routes", to_thread.run_sync(self._find, scene, frozenset(broken)))
 
     def _find(self, scene: Scene, broken: Collection[str] = ()) -> Found:
         allowed = scene.constraints.venues
@@ -204,7 +209,7 @@ class Planner:
                     "venue_error", f"venue {error.venue}: {error.message}; nothing was sent", retryable=True
                 )
                 broken.add(error.venue)
-                found = self._find(scene, broken)
+                found = await self._found(scene, broken)
             except VenueError as error:
                 left_out.append(LeftOut(choice.name, error.message))
                 refusal = refusal or NoPlan(error.code, f"{error.message}; nothing was sent", retryable=True)
