@@ -37,6 +37,9 @@ class AnyVersion:
 type Expected = Exact | NoStream | Exists | AnyVersion
 
 
+_NO_META: Final[Mapping[str, Json]] = {}
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class NewEvent:
     """A fact to be recorded. `id` makes appending it again harmless.
@@ -60,7 +63,7 @@ class NewEvent:
         type: str,
         schema_version: int,
         body: Mapping[str, Json],
-        meta: Mapping[str, Json] | None = None,
+        meta: Mapping[str, Json] = _NO_META,
         occurred_at: datetime | None = None,
         correlation_id: UUID | None = None,
         causation_id: UUID | None = None,
@@ -71,7 +74,7 @@ class NewEvent:
         _set_type(self, type)
         _set_schema_version(self, schema_version)
         _set_body(self, body)
-        _set_meta(self, {} if meta is None else meta)
+        _set_meta(self, {} if meta is _NO_META else meta)
         _set_occurred_at(self, occurred_at)
         _set_correlation_id(self, correlation_id)
         _set_causation_id(self, causation_id)
