@@ -61,6 +61,7 @@ class SimulatedBook(OrderVenue[SimulatedBookConfig]):
     def __init__(self, config: SimulatedBookConfig, context: PluginContext) -> None:
         super().__init__(config, context)
         self._exchange = _exchange(config, context.instance, self._now_ms())
+        self._told_at_ms = 0
 
     @property
     def test(self) -> bool:
@@ -168,6 +169,11 @@ class SimulatedBook(OrderVenue[SimulatedBookConfig]):
             for one in await self._read({"method": "balances"})
         ]
 
+    async def now(self) -> datetime:
+        """The exchange's clock when it answered."""
+        await self._read({"method": "markets"})
+        return _EPOCH + self._told_at_ms * _MILLISECOND
+
     async def _read(self, request: Mapping[str, object]) -> Any:
         try:
             return await self._call(request)
@@ -183,6 +189,7 @@ class SimulatedBook(OrderVenue[SimulatedBookConfig]):
         while True:
             told = orjson.loads(self._exchange.told(ticket, self._now_ms()))
             if "answer" in told:
+                self._told_at_ms = told["now_ms"]
                 return told["answer"]
             if "refused" in told:
                 raise _Refused(told["refused"])

@@ -1,6 +1,7 @@
 """Order venues as each room wants to call them: guarded, bounded, their answers checked."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from sep_hooks.errors import SepError, VenueError
@@ -81,6 +82,13 @@ class GuardedOrderVenue:
     def absence_seconds(self) -> float:
         """What the venue's class says, within reason."""
         return min(LONGEST_ABSENCE_SECONDS, max(0.0, type(self._part.adapter).absence_seconds))
+
+    async def now(self) -> datetime | None:
+        """The venue's own clock. Raises `VenueError` for a time without zone."""
+        told = await self._call("now", self._part.adapter.now, datetime | None)
+        if told is not None and told.tzinfo is None:
+            raise VenueError(f"its clock says {told.isoformat()}, which names no time zone")
+        return told
 
     async def submit(self, request: OrderRequest) -> OrderReport:
         """Sends an order once. Raises `OrderRejected`, or anything where the outcome is not known."""

@@ -557,8 +557,8 @@ def absence_at_once() -> Iterator[None]:
 
     deciding = import_module("sep_core.execution.orders.decide")
 
-    async def hasty(self: Any, entry: Any, asked_at: Any) -> None:
-        command = RecordOrderAbsent(self._key, entry.client_order_id, asked_at, "it is not there")
+    async def hasty(self: Any, entry: Any) -> None:
+        command = RecordOrderAbsent(self._key, entry.client_order_id, self._clock.now(), "it is not there")
         await self._desk.record(command)
 
     def believing(lane: Any, command: Any) -> Any:

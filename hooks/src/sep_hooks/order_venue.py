@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
 from typing import ClassVar, Final
 
 from sep_hooks.config import PluginConfig
@@ -78,6 +79,13 @@ class OrderVenue[ConfigT: PluginConfig](ABC):
     @abstractmethod
     async def balances(self) -> Sequence[VenueBalance]:
         """What the account holds, all at one moment."""
+
+    async def now(self) -> datetime | None:
+        """The venue's own clock, by which requests expire; None where it does not tell.
+
+        That an order was never placed is concluded by this clock, and without it only after a long while.
+        """
+        return None
 
     async def health(self) -> None:
         """Returns where the venue answers. Raises `VenueError` with the reason where it does not."""

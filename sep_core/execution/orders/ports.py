@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from sep_hooks.types import (
@@ -50,6 +51,10 @@ class OrderPort(Protocol):
     @property
     def absence_seconds(self) -> float:
         """How long after a request's expiry reads may not show what was taken in before."""
+        ...
+
+    async def now(self) -> datetime | None:
+        """The venue's own clock; None where it does not tell."""
         ...
 
     async def submit(self, request: OrderRequest) -> OrderReport:

@@ -1,7 +1,7 @@
 """The worker of one account's orders: asks after what is open, ends what shall end, sends what is approved."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import anyio
 from sep_hooks.context import Clock, Log
@@ -30,8 +30,8 @@ from sep_core.telemetry.crashpoints import crossing
 REQUEST_SECONDS = 10.0
 """How long the venue may take a request in, from when it is made durable; what is absent then was never placed."""
 
-CLOCKS_DIFFER_SECONDS = 2.0
-"""How far the venue's clock may be behind ours before absence could be concluded too early."""
+CLOCKS_DIFFER_SECONDS = 120.0
+"""How far behind ours the clock of a venue that does not tell its time is believed to be at most."""
 
 LOOK_SECONDS = 1.0
 """How often the venue is asked after orders that are open."""
@@ -194,10 +194,10 @@ class OrderWorker:
         await ask("execution.order.cancel", self._venue.cancel(entry.market, entry.client_order_id))
 
     async def _look(self, entry: OrderEntry) -> None:
-        asked_at = self._clock.now()
-        report = await ask("execution.order.lookup", self._venue.lookup(entry.market, entry.client_order_id))
+        lookup = self._venue.lookup(entry.market, entry.client_order_id)
+        report = await ask("execution.order.lookup", lookup)
         if report is None:
-            await self._missing(entry, asked_at)
+            await self._missing(entry)
         else:
             await self._take(entry, report)
 
@@ -209,21 +209,26 @@ class OrderWorker:
             )
         await crossing("execution.order.record", self._desk.record(RecordOrder(self._key, report, trades)))
 
-    async def _missing(self, entry: OrderEntry, asked_at: datetime) -> None:
-        """The venue knows no such order. Evidence only where it could not take the request in any more."""
-        settled = timedelta(seconds=self._venue.absence_seconds + CLOCKS_DIFFER_SECONDS)
-        if asked_at <= entry.expires_at + settled:
+    async def _missing(self, entry: OrderEntry) -> None:
+        """The venue shows no such order. Evidence only where it can take the request in no more, by its own clock:
+        what is asked after that moment, and shows neither order nor trade, will never be.
+        """
+        told = await ask("execution.order.clock", self._venue.now())
+        by_then = self._clock.now() - timedelta(seconds=CLOCKS_DIFFER_SECONDS) if told is None else told
+        if by_then <= entry.expires_at + timedelta(seconds=self._venue.absence_seconds):
             return
-        trades = await ask(
-            "execution.order.absent_trades", self._venue.trades(entry.market, entry.client_order_id)
-        )
-        if trades:
-            return
+        lookup = self._venue.lookup(entry.market, entry.client_order_id)
+        report = await ask("execution.order.absent_order", lookup)
+        listed = self._venue.trades(entry.market, entry.client_order_id)
+        trades = await ask("execution.order.absent_trades", listed)
+        if report is not None or trades:
+            return  # the next look takes it in
         evidence = (
-            f"{self._key.venue}, asked at {asked_at.isoformat()}, knows no order {entry.client_order_id} and no trade"
-            f" of it; it takes no request in that expired at {entry.expires_at.isoformat()}"
+            f"{self._key.venue}, asked after {by_then.isoformat()} of its clock, knows no order"
+            f" {entry.client_order_id} and no trade of it; it takes no request in that expired at"
+            f" {entry.expires_at.isoformat()}"
         )
-        command = RecordOrderAbsent(self._key, entry.client_order_id, asked_at, evidence)
+        command = RecordOrderAbsent(self._key, entry.client_order_id, by_then, evidence)
         await crossing("execution.order.absent", self._desk.record(command))
 
     async def _doubt(self, entry: OrderEntry, reason: str) -> None:

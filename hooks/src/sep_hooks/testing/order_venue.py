@@ -216,6 +216,15 @@ class OrderVenueSuite:
             await venue.cancel(market.name, order.client_order_id)
         assert await venue.lookup(market.name, order.client_order_id) == report
 
+    async def test_o11_the_clock_goes_on(self, venue: AnyOrderVenue) -> None:
+        """SEP-O11: a venue that tells its time tells it in a zone, near ours, and never goes back."""
+        first, second = await venue.now(), await venue.now()
+        assert (first is None) == (second is None)
+        if first is not None and second is not None:
+            assert first.tzinfo is not None
+            assert first <= second
+            assert abs(second - self._now(venue)) < timedelta(minutes=1)
+
     @pytest.fixture
     def names(self, venue: AnyOrderVenue) -> "Names":
         """Fresh client order ids."""
