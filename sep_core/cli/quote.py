@@ -41,14 +41,7 @@ MOST_LEFT_OUT_SHOWN = 12
     show_default=True,
     help="The most markets that are used.",
 )
-@click.option(
-    "--max-hops",
-    metavar="N",
-    type=click.IntRange(1, 8),
-    default=8,
-    show_default=True,
-    help="The most markets in a row.",
-)
+@click.option("--max-hops", metavar="N", type=click.IntRange(1, 8), help="The most markets in a row.")
 @click.option(
     "--time-ms",
     metavar="N",
@@ -78,7 +71,7 @@ def quote(
     buy: str,
     buy_amount: str | None,
     max_legs: int,
-    max_hops: int,
+    max_hops: int | None,
     time_ms: int,
     venues: tuple[str, ...],
     exclude: tuple[str, ...],

@@ -30,7 +30,7 @@ class Question:
     want: AssetId
     amount: Amount | None
     max_legs: int | None
-    max_hops: int
+    max_hops: int | None
     time_ms: int | None
     arbitrage: bool
     exclude: tuple[MarketId, ...]

@@ -43,7 +43,7 @@ class QuoteBody(_Body):
     spend: list[QuotedAsset] = Field(min_length=1, max_length=MAX_ASSETS)
     receive: QuotedAsset
     max_legs: int = Field(default=DEFAULT_LEGS, ge=1, le=MOST_LEGS, strict=True)
-    max_hops: int = Field(default=MOST_HOPS, ge=1, le=MOST_HOPS, strict=True)
+    max_hops: int | None = Field(default=None, ge=1, le=MOST_HOPS, strict=True)
     time_ms: int = Field(default=DEFAULT_SEARCH_MS, ge=1, le=LONGEST_SEARCH_MS, strict=True)
     arbitrage: bool = Field(default=False, strict=True)
     venues: list[_Name] = Field(default_factory=list, max_length=MOST_NAMED)

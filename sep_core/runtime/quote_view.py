@@ -34,7 +34,7 @@ class QuoteRequestView(View):
     want: str
     amount: AmountText | None
     max_legs: int | None
-    max_hops: int
+    max_hops: int | None
     time_ms: int | None
     arbitrage: bool
     exclude: list[str]

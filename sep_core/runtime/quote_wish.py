@@ -41,7 +41,7 @@ class Wish:
     want: AssetId
     amount: Amount | None = None
     max_legs: int | None = None
-    max_hops: int = MOST_HOPS
+    max_hops: int | None = None
     time_ms: int | None = DEFAULT_TIME_MS
     arbitrage: bool = False
     venues: tuple[str, ...] = ()

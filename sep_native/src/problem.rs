@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
-use sep_route::{Arbitrage, Fraction, HOPS_MAX, Target, Utility};
+use sep_route::{Arbitrage, Fraction, Target, Utility};
 
 use crate::convert::{number, unsigned};
 use crate::errors;
@@ -20,12 +20,12 @@ pub(crate) struct Limits(sep_route::Limits);
 impl Limits {
     #[new]
     #[pyo3(
-        signature = (max_legs = None, max_hops = HOPS_MAX, time_ms = None, arbitrage = false, exclude = Vec::new(), gas_price = None),
-        text_signature = "(max_legs=None, max_hops=8, time_ms=None, arbitrage=False, exclude=(), gas_price=None)"
+        signature = (max_legs = None, max_hops = None, time_ms = None, arbitrage = false, exclude = Vec::new(), gas_price = None),
+        text_signature = "(max_legs=None, max_hops=None, time_ms=None, arbitrage=False, exclude=(), gas_price=None)"
     )]
     fn new(
         max_legs: Option<usize>,
-        max_hops: usize,
+        max_hops: Option<usize>,
         time_ms: Option<u64>,
         arbitrage: bool,
         exclude: Vec<String>,
@@ -37,7 +37,7 @@ impl Limits {
         };
         Ok(Self(sep_route::Limits {
             max_legs: max_legs.unwrap_or(usize::MAX),
-            max_hops,
+            max_hops: max_hops.unwrap_or(usize::MAX),
             time: time_ms.map(Duration::from_millis),
             arbitrage: if arbitrage {
                 Arbitrage::Include
@@ -55,8 +55,8 @@ impl Limits {
     }
 
     #[getter]
-    fn max_hops(&self) -> usize {
-        self.0.max_hops
+    fn max_hops(&self) -> Option<usize> {
+        (self.0.max_hops != usize::MAX).then_some(self.0.max_hops)
     }
 
     #[getter]

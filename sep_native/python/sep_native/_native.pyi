@@ -548,7 +548,7 @@ class Limits:
     def __new__(
         cls,
         max_legs: int | None = None,
-        max_hops: int = 8,
+        max_hops: int | None = None,
         time_ms: int | None = None,
         arbitrage: bool = False,
         exclude: Sequence[str] = (),
@@ -557,7 +557,7 @@ class Limits:
     @property
     def max_legs(self) -> int | None: ...
     @property
-    def max_hops(self) -> int: ...
+    def max_hops(self) -> int | None: ...
     @property
     def time_ms(self) -> int | None: ...
     @property
