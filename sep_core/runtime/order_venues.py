@@ -141,7 +141,7 @@ class GuardedOrderVenue:
         make: Callable[[], Awaitable[T]],
         returns: object,
         *,
-        seconds: float = READ_SECONDS,
+        seconds: float | None = None,
         submitted: bool = False,
     ) -> T:
         since, venue = self._calls.monotonic(), self._part.instance
@@ -150,7 +150,7 @@ class GuardedOrderVenue:
                 self._part.plugin,
                 call,
                 make,
-                timeout_seconds=seconds,
+                timeout_seconds=READ_SECONDS if seconds is None else seconds,
                 returns=returns,
                 answers=(SepError,),
                 submitted=submitted,
