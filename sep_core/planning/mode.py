@@ -7,9 +7,11 @@ from sep_hooks.types import Address, AssetId, PlanMode
 
 from sep_core.planning.passage import Passage
 
-BUNDLE_GAS: Final = 60_000
-BUNDLE_TRADE_GAS: Final = 35_000
-"""What an executor costs by itself, and more for each trade: it takes, allows, and gives back."""
+BUNDLE_GAS: Final = 110_000
+BUNDLE_TRADE_GAS: Final = 12_000
+"""What an executor costs by itself, and more for each trade: it takes, allows, and gives back. Measured on bundles of
+two to seven trades.
+"""
 
 TRANSACTION_GAS: Final = 95_000
 """What a transaction of its own costs besides its swap: the base fee, an approval, and taking that back."""

@@ -11,21 +11,26 @@ from sep_core.events.registry import value_codec
 from sep_core.planning.native import Network, PathProblem
 
 MOST_HOPS = 4
+_LESS = 1_000
 _encode_prices, _ = value_codec(tuple[Price, ...])
 
 
 def value_of(network: Network, asset: AssetId, amount: int, in_asset: AssetId) -> Amount | None:
     """What an amount is worth in another asset at the marginal price of its best path, rounded up; None
-    where nothing leads there.
+    where nothing leads there. Of an amount that no path can take, a part shows the price.
     """
     if asset == in_asset or amount == 0:
         return Amount(amount)
-    try:
-        solution = network.best_path(PathProblem(in_asset, amount, True, [asset], max_hops=MOST_HOPS))
-    except SepError:
-        return None
-    numerator, denominator = solution.marginal
-    return Amount(-(-amount * numerator // denominator))
+    sample = amount
+    while sample:
+        try:
+            solution = network.best_path(PathProblem(in_asset, sample, True, [asset], max_hops=MOST_HOPS))
+        except SepError:
+            sample //= _LESS
+            continue
+        numerator, denominator = solution.marginal
+        return Amount(-(-amount * numerator // denominator))
+    return None
 
 
 def price_book(

@@ -3,7 +3,7 @@
 import random
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -53,6 +53,7 @@ from sep_core.execution.fills import exchanged
 from sep_core.markets.board import MarketBoard
 from sep_core.markets.board_venue import BoardVenue
 from sep_core.planning import Planned, Planner, PlanRefused, PlanRequest, Progress, Venues
+from sep_core.planning.prices import value_of
 from sep_core.planning.request import Sliced
 
 pytest_plugins = ["sep_testnet.fixtures"]
@@ -66,9 +67,12 @@ WINDOW = timedelta(minutes=5)
 type AnyVenue = VenueAdapter[Any]
 
 
+@dataclass
 class Books:
+    held: dict[AssetId, int] = field(default_factory=dict)
+
     def holding(self, account: str, strategy: str, asset: AssetId) -> Amount:
-        return Amount(10**40)
+        return Amount(self.held.get(asset, 0 if self.held else 10**40))
 
 
 @dataclass
@@ -83,6 +87,7 @@ class World:
     executor: Address | None = None
     sequence: int = 0
     single_hop: Sequence[str] = ("curve",)
+    books: Books = field(default_factory=Books)
 
     @property
     def assets(self) -> dict[str, Asset]:
@@ -97,7 +102,7 @@ class World:
             {CHAIN: self.chain},
             self.board,
             Venues(self.venues, single_hop=self.single_hop),
-            Books(),
+            self.books,
             {CHAIN: partial(transfers_of, CHAIN)},
             FakeClock(NOW),
             numeraire=self.assets["USDC"].id,
@@ -312,6 +317,41 @@ async def test_one_failing_leg_rolls_all_back(world: World) -> None:
     for step in plan.steps[plan.steps.index(bundle) + 1 :]:
         world.run(step)
     assert not any(world.allowances(plan)), "the allowance is taken back though the bundle failed"
+
+
+async def test_weights_are_reached_by_one_bundle(world: World) -> None:
+    """Two assets are sold, two are bought, in one transaction; what is held then has its weights."""
+    draw = seeded()
+    fund(world, "WETH", draw.randrange(20 * ETHER, 60 * ETHER))
+    fund(world, "DAI", draw.randrange(50_000, 150_000) * ETHER)
+    world.deploy_executor()
+    assets = world.assets
+
+    def look() -> None:
+        world.books.held = {one.id: world.balance(one.id) for one in assets.values()}
+
+    look()
+    weights = {"WETH": "0.25", "DAI": "0.25", "USDC": "0.4", "WBTC": "0.1"}
+    parts = tuple(IntentAsset(assets[name], None, Decimal(weight)) for name, weight in weights.items())
+    plain = world.request(IntentType.DISPOSE, "WETH", 1, "USDC")
+    constraints = Constraints(Decimal("0.1"), 300_000, ExecutionStyle.IMMEDIATE)
+    intent = replace(plain.intent, type=IntentType.REBALANCE, assets=parts, constraints=constraints)
+    plan = await world.plan(replace(plain, intent=intent))
+    assert plan.mode is PlanMode.BUNDLE, plan.mode_reason
+    assert len(plan.receives) == 2, plan.receives
+    print([(flow.asset[-6:], flow.expected) for flow in (*plan.spends, *plan.receives)])
+    await realise(world, plan)
+    look()
+    await world.look()
+    network = world.board.snapshot(CHAIN).network
+    dollars = assets["USDC"].id
+    worth = {
+        name: value_of(network, one.id, world.books.held[one.id], dollars) or 0
+        for name, one in assets.items()
+    }
+    whole = sum(worth.values())
+    for name, weight in weights.items():
+        assert abs(worth[name] / whole - float(weight)) < 0.03, (name, worth[name] / whole)
 
 
 async def test_exact_out_as_a_bundle_buys_exactly_that(world: World) -> None:
