@@ -144,9 +144,7 @@ class _Search:
                 continue
             gas = whole.gas + overhead(mode, len(parts))
             worth = {one.asset: one.price for one in wanted.parts}
-            lost = sum(amount * worth[asset] for asset, amount in receives) - sum(
-                amount * worth[asset] for asset, amount in spends
-            )
+            brought = sum(amount * worth[asset] for asset, amount in receives)
             prices = [worth[asset] / worth[receives[0][0]] for asset, _ in spends]
             marginals = tuple((one.numerator, one.denominator) for one in prices)
             self.candidates.append(
@@ -162,7 +160,7 @@ class _Search:
                     whole.method,
                     gas,
                     None,
-                    int(lost) - (self._gas_in(gas, wanted.measure) or 0),
+                    int(brought) - (self._gas_in(gas, wanted.measure) or 0),
                     whole.certificate,
                 )
             )

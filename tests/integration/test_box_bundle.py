@@ -4,7 +4,7 @@ import json
 import socket
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,18 +109,25 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 
 def submitted(box: Box, kind: str, symbol: str, amount: int) -> dict[str, Any]:
-    """Submits an intent and gives its explanation once it has ended."""
-    asset = {
+    """Submits an intent of one asset and gives its explanation once it has ended."""
+    return sent(box, kind, [{"asset": asset_of(box, symbol), "amount": str(amount)}])
+
+
+def asset_of(box: Box, symbol: str) -> dict[str, Any]:
+    return {
         "symbol": symbol,
         "address": box.deployment[symbol.lower()],
         "decimals": TOKEN_DECIMALS[symbol],
         "chain_id": 1,
     }
+
+
+def sent(box: Box, kind: str, assets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     body = {
         "id": str(uuid.uuid4()),
         "strategy_id": STRATEGY_ID,
         "type": kind,
-        "assets": [{"asset": asset, "amount": str(amount)}],
+        "assets": list(assets),
         "constraints": {"max_slippage": 0.1, "time_window_ms": 60000, "execution_style": "IMMEDIATE"},
     }
     file = box.folder / f"{body['id']}.json"
@@ -165,6 +172,46 @@ def test_exact_out_is_bought_by_a_bundle_too(box: Box) -> None:
     words = sep("explain", told["intent"]["id"], "--config", "box/sep.toml", cwd=box.folder).out
     for word in ("BUNDLE", "gap", "single path", "sandwich", "left out"):
         assert word in words, words
+
+
+def test_a_rebalance_of_four_assets_is_one_transaction(box: Box) -> None:
+    weights = {"WETH": "0.4", "USDC": "0.29", "DAI": "0.3", "WBTC": "0.01"}
+    before = {symbol: box.balance(symbol, box.owner) for symbol in weights}
+    wanted = [{"asset": asset_of(box, symbol), "percentage": weight} for symbol, weight in weights.items()]
+    told = sent(box, "REBALANCE", wanted)
+    intent, plan = told["intent"], told["plan"]
+    assert intent["status"] == "SETTLED", intent["reason"]
+    assert plan["mode"] == "BUNDLE", plan["mode_reason"]
+    assert len(intent["fills"]) == 1
+    changes = {one["asset"]["symbol"]: int(one["quantity"]) for one in intent["changes"]}
+    after = {symbol: box.balance(symbol, box.owner) for symbol in weights}
+    assert {symbol: after[symbol] - before[symbol] for symbol in weights} == {
+        symbol: changes.get(symbol, 0) for symbol in weights
+    }
+    assert len(changes) >= 3
+    # What the plan's own prices make of it: shares as wanted, but for rounding and what the trades cost.
+    prices = prices_of(box, intent["id"])
+    worths = {symbol: after[symbol] * prices[box.deployment[symbol.lower()].lower()] for symbol in weights}
+    whole = sum(worths.values())
+    for symbol, weight in weights.items():
+        assert abs(worths[symbol] / whole - float(weight)) < 0.001, (symbol, worths[symbol] / whole)
+    assert [box.balance(symbol, box.executor) for symbol in weights] == [0, 0, 0, 0]
+
+
+def prices_of(box: Box, intent_id: str) -> dict[str, float]:
+    """Of a base unit of each asset, in the reference prices that the plan's event holds."""
+    said = sep(
+        "events", "--stream", f"intent:{intent_id}", "--json", "--config", "box/sep.toml", cwd=box.folder
+    )
+    (planned,) = [
+        one["body"] for one in map(json.loads, said.out.splitlines()) if one["type"] == "IntentPlanned"
+    ]
+    worth = {
+        one["asset"].rpartition(":")[2]: int(one["value"]) / int(one["amount"])
+        for one in planned["prices"]["prices"]
+    }
+    worth[planned["prices"]["numeraire"].rpartition(":")[2]] = 1.0
+    return worth
 
 
 def test_an_executor_that_is_the_account_itself_is_a_mistake_of_the_file(box: Box) -> None:
