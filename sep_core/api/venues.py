@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from litestar import get, post
 from litestar.params import FromPath
-from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 
 from sep_core.api.answer import Answer, AnyRequest, kernel_of
 from sep_core.api.body import json_bytes
@@ -21,19 +21,25 @@ class VenueList(View):
     items: list[VenueView]
 
 
+def _one_line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("is no line of text that says something")
+    return text
+
+
 class VenueOrder(BaseModel):
     """Why a venue is kept out or let in again; it stands in the log."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    reason: Annotated[str, StringConstraints(max_length=300)]
-
-    @field_validator("reason")
-    @classmethod
-    def _one_line(cls, reason: str) -> str:
-        if not reason.strip() or not reason.isprintable():
-            raise ValueError("a reason is one line of text that says something")
-        return reason
+    reason: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=300),
+        AfterValidator(_one_line),
+        WithJsonSchema(
+            {"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"^[!-~]+( [!-~]+)*$"}
+        ),
+    ]
 
 
 _SEEN = operation(problems=(400, 404))

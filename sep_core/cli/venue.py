@@ -108,8 +108,8 @@ def _say(one: dict[str, Any]) -> None:
 
 
 def _pace(one: dict[str, Any]) -> str:
-    median = one["calls"]["median_milliseconds"]
-    return "-" if median is None else f"{median:g} ms"
+    median = one["calls"]["median_microseconds"]
+    return "-" if median is None else f"{median / 1000:g} ms"
 
 
 def _path(name: str) -> str:

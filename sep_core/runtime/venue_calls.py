@@ -24,14 +24,14 @@ class VenueCalls:
     last_failure: str = ""
 
     @property
-    def median_milliseconds(self) -> float | None:
+    def median_microseconds(self) -> int | None:
         """Of the last answers; None before the first."""
-        return round(median(self.seconds) * 1000, 3) if self.seconds else None
+        return round(median(self.seconds) * 1_000_000) if self.seconds else None
 
     @property
-    def slowest_milliseconds(self) -> float | None:
+    def slowest_microseconds(self) -> int | None:
         """Of the last answers; None before the first."""
-        return round(max(self.seconds) * 1000, 3) if self.seconds else None
+        return round(max(self.seconds) * 1_000_000) if self.seconds else None
 
 
 class CallBook:

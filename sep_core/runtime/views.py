@@ -452,8 +452,8 @@ class VenueCallsView(View):
 
     answered: int
     failed: int
-    median_milliseconds: float | None
-    slowest_milliseconds: float | None
+    median_microseconds: int | None
+    slowest_microseconds: int | None
     last_answer: datetime | None
     last_failure: str | None
 

@@ -25,7 +25,7 @@ def test_an_operator_keeps_a_venue_out_and_lets_it_in_again(tmp_path: Path) -> N
         assert "under attack" in off.out
         refused(sep("venue", "disable", name, cwd=folder), 2, "--reason")
         refused(sep("venue", "disable", "nobody", "--reason", "x", cwd=folder), 1, "nobody", "sep venue list")
-        refused(sep("venue", "enable", name, "--reason", " ", cwd=folder), 1, "/reason", "one line")
+        refused(sep("venue", "enable", name, "--reason", " ", cwd=folder), 1, "/reason", "line of text")
     with running(_SERVE, folder, '"ready"'):
         info = sep("venue", "info", name, cwd=folder).out
         assert "disabled" in info
