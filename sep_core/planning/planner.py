@@ -33,7 +33,7 @@ from sep_core.planning.drafting import Drafting
 from sep_core.planning.marginal import compact
 from sep_core.planning.ports import Holdings, Markets, PlanningChain, TransferReader
 from sep_core.planning.prices import price_book, value_of
-from sep_core.planning.quoting import Quoting
+from sep_core.planning.quoting import QuoteDisagrees, Quoting
 from sep_core.planning.rebalance import Rebalance, rebalance_of
 from sep_core.planning.request import NoPlan, Planned, PlanRefused, PlanRequest, Sliced
 from sep_core.planning.routes import find
@@ -208,6 +208,11 @@ class Planner:
                 refusal = refusal or NoPlan(
                     "venue_error", f"venue {error.venue}: {error.message}; nothing was sent", retryable=True
                 )
+                broken.add(error.venue)
+                found = await self._found(scene, broken)
+            except QuoteDisagrees as error:
+                left_out.append(LeftOut(error.venue, error.refused.reason))
+                refusal = refusal or error
                 broken.add(error.venue)
                 found = await self._found(scene, broken)
             except VenueError as error:

@@ -45,7 +45,7 @@ class Quoting:
             quote = await self._ask(scene, part, amount, part.amount_out, at) if amount > 0 else Amount(0)
             sampled = any(scene.sampled(leg.market) for leg in part.legs)
             if compare and amount == part.amount_in and quote != part.amount_out and not sampled:
-                raise _disagrees(part, quote, part.amount_out, at)
+                raise QuoteDisagrees(part, quote, part.amount_out, at)
             left[part.asset_out] = left.get(part.asset_out, 0) + quote - part.amount_out
             made.append(_with_ends(part, amount, quote))
         return tuple(made)
@@ -53,7 +53,7 @@ class Quoting:
     async def _backwards(self, scene: Scene, part: Passage, at: Block, *, compare: bool) -> Passage:
         quote = await self._ask(scene, part, part.amount_in, part.amount_out, at)
         if compare and quote != part.amount_in:
-            raise _disagrees(part, quote, part.amount_in, at)
+            raise QuoteDisagrees(part, quote, part.amount_in, at)
         return _with_ends(part, quote, part.amount_out)
 
     async def _ask(self, scene: Scene, part: Passage, amount_in: int, amount_out: int, at: Block) -> Amount:
@@ -69,12 +69,16 @@ class Quoting:
         return self._venues.quoted_amount(part.venue, order, output)
 
 
-def _disagrees(part: Passage, quote: int, ours: int, at: Block) -> NoPlan:
-    return NoPlan(
-        "quote_disagrees",
-        f"{part.venue} quotes {quote} on chain at block {at.number}, the snapshot says {ours}; nothing was sent",
-        retryable=True,
-    )
+class QuoteDisagrees(NoPlan):
+    """A venue's contracts say another amount than its state gives; its markets are left out of the plan."""
+
+    def __init__(self, part: Passage, quote: int, ours: int, at: Block) -> None:
+        super().__init__(
+            "quote_disagrees",
+            f"{part.venue} quotes {quote} on chain at block {at.number}, the snapshot says {ours}; nothing was sent",
+            retryable=True,
+        )
+        self.venue = part.venue
 
 
 def _with_ends(part: Passage, amount_in: int, amount_out: int) -> Passage:

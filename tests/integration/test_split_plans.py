@@ -32,6 +32,7 @@ from sep_hooks.types import (
     PlanMode,
     Step,
     StepKind,
+    SwapOrder,
     address,
     erc20,
     evm_chain,
@@ -257,6 +258,31 @@ async def test_a_split_over_all_venues_is_one_transaction_to_the_wei(world: Worl
     assert plan.expected_out > single.amount_out
     gap = float.fromhex(plan.certificate.gap_before_gas)
     print(f"gap before gas {gap * 1e4:.6f} bp, {plan.expected_out / single.amount_out - 1:.4%} over one path")
+    await realise(world, plan)
+
+
+@pytest.mark.parametrize("fault", ["lies", "raises"])
+async def test_a_venue_that_lies_or_fails_is_left_out_of_the_split(
+    world: World, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = seeded()
+    amount = draw.randrange(400 * ETHER, 600 * ETHER)
+    fund(world, "WETH", amount)
+    world.deploy_executor()
+    name = draw.choice(["v2", "balancer", "curve"])
+    honest = world.venues[name].quoted_amount
+
+    def quoted(order: SwapOrder, output: bytes) -> Amount:
+        if fault == "raises":
+            raise RuntimeError("boom")
+        return Amount(honest(order, output) + 1)
+
+    monkeypatch.setattr(world.venues[name], "quoted_amount", quoted)
+    plan = await world.plan(world.request(IntentType.DISPOSE, "WETH", amount, "DAI", slippage="0.5"))
+    print(name, plan.mode_reason)
+    assert plan.mode is PlanMode.BUNDLE, plan.mode_reason
+    assert set(plan.venues) == {"v2", "v3", "balancer", "curve"} - {name}
+    assert name in {one.name for one in plan.left_out}
     await realise(world, plan)
 
 
