@@ -17,7 +17,9 @@ use pyo3::{
     prelude::*,
     types::{PyBytes, PyList, PyTuple},
 };
-use sep_sqlite::{Appender, ENTRY_POINT, Failure, Halt, LogFile, Queue, Queued, WriteError};
+use sep_sqlite::{
+    Appender, ENTRY_POINT, Failure, Halt, LogFile, Queue, Queued, Restraint, WriteError,
+};
 
 use crate::{
     errors::{detached, fault},
@@ -55,7 +57,7 @@ struct Answers {
 struct Watch {
     collected_at: Option<Instant>,
     until: Instant,
-    parallel: bool,
+    restraint: Restraint,
 }
 
 impl Answers {
@@ -73,7 +75,7 @@ impl Answers {
             watch: Mutex::new(Watch {
                 collected_at: None,
                 until: Instant::now(),
-                parallel: std::thread::available_parallelism().is_ok_and(|count| count.get() > 1),
+                restraint: Restraint::default(),
             }),
         })
     }
@@ -96,10 +98,11 @@ impl Answers {
         let mut watch = lock(&self.watch);
         let now = Instant::now();
         let soon = |at: Instant| now.duration_since(at) <= SOON;
-        if !watch.parallel || !watch.collected_at.is_some_and(soon) {
+        if !watch.restraint.permits(now) || !watch.collected_at.is_some_and(soon) {
             return false;
         }
         watch.until = now + commit * 2 + SOON;
+        watch.restraint.begin(now);
         true
     }
 }
@@ -186,10 +189,13 @@ impl LogWriter {
     /// Whether answers are there; `None` when they are not and looking again is not worth it.
     fn poll(&self) -> Option<bool> {
         let answers = &self.answers;
+        let mut watch = lock(&answers.watch);
         if answers.ready.load(Ordering::SeqCst) {
+            watch.restraint.rewarded();
             return Some(true);
         }
-        if Instant::now() < lock(&answers.watch).until {
+        let now = Instant::now();
+        if watch.restraint.look(now) && now < watch.until {
             return Some(false);
         }
         answers.watched.store(false, Ordering::SeqCst);

@@ -9,9 +9,11 @@ mod extension;
 mod file;
 mod pace;
 mod queue;
+mod restraint;
 
 pub use appender::{Appender, Failure, Halt, MOST_BYTES, MOST_EVENTS};
 pub use error::WriteError;
 pub use extension::{ENTRY_POINT, sqlite3_seplog_init};
 pub use file::LogFile;
 pub use queue::{Queue, Queued};
+pub use restraint::Restraint;

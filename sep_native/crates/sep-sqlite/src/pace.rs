@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use crate::Restraint;
+
 /// How long a wait may keep a processor busy: waking a thread that sleeps can take as long as this.
 pub(crate) const SPIN: Duration = Duration::from_micros(150);
 /// What a producer takes from an answer to its next append, about.
@@ -20,7 +22,7 @@ pub(crate) struct Pace {
     crowd: usize,
     answered_at: Option<Instant>,
     hot: bool,
-    parallel: bool,
+    pub(crate) restraint: Restraint,
 }
 
 /// How a batch is gathered.
@@ -43,7 +45,7 @@ impl Pace {
             crowd: 0,
             answered_at: None,
             hot: false,
-            parallel: std::thread::available_parallelism().is_ok_and(|count| count.get() > 1),
+            restraint: Restraint::default(),
         }
     }
 
@@ -76,8 +78,8 @@ impl Pace {
     }
 
     /// Whether to look for the next append without a rest, because the last came at once.
-    pub(crate) fn spins(&self) -> bool {
-        self.hot && self.parallel
+    pub(crate) fn hurries(&self) -> bool {
+        self.hot
     }
 
     /// A wait for the next append has ended.

@@ -10,7 +10,10 @@ use std::{
 
 use sep_log::Append;
 
-use crate::pace::{Gathering, Pace, SPIN};
+use crate::{
+    Restraint,
+    pace::{Gathering, Pace, SPIN},
+};
 
 /// An append in the queue, with what its producer knows it by.
 #[derive(Debug)]
@@ -106,7 +109,9 @@ impl<T> Queue<T> {
     ) -> Vec<Queued<T>> {
         if self.is_empty() {
             let start = Instant::now();
-            self.wait_for_one(if pace.spins() { SPIN } else { Duration::ZERO });
+            if !(pace.hurries() && self.spins(1, SPIN, &mut pace.restraint)) {
+                self.wait_for_one();
+            }
             pace.waited(start.elapsed());
         }
         let Gathering {
@@ -115,7 +120,10 @@ impl<T> Queue<T> {
             patience,
             lull,
         } = pace.gathering(self.len(), Instant::now());
-        if wanted > 1 && !self.wait_for(wanted, patience, lull) {
+        if wanted > 1
+            && !self.spins(wanted, lull.min(2 * SPIN), &mut pace.restraint)
+            && !self.wait_for(wanted, patience, lull)
+        {
             pace.lull(self.len());
         }
         let mut waiting = self.lock();
@@ -133,15 +141,26 @@ impl<T> Queue<T> {
         taken
     }
 
-    /// Waits for an append or the end of the queue, for some time without a rest.
-    fn wait_for_one(&self, spin: Duration) {
+    /// Waits without a rest until as many are queued as are wanted; whether that many came in time.
+    fn spins(&self, wanted: usize, time: Duration, restraint: &mut Restraint) -> bool {
         let start = Instant::now();
-        while start.elapsed() < spin {
-            if !self.is_empty() {
-                return;
+        if self.len() < wanted && !restraint.permits(start) {
+            return false;
+        }
+        restraint.begin(start);
+        while self.len() < wanted {
+            let now = Instant::now();
+            if now.duration_since(start) >= time || !restraint.look(now) {
+                return false;
             }
             spin_loop();
         }
+        restraint.rewarded();
+        true
+    }
+
+    /// Waits for an append or the end of the queue.
+    fn wait_for_one(&self) {
         let mut waiting = self.lock();
         while waiting.items.is_empty() && !waiting.stop {
             waiting.wake_at = Some(1);
@@ -156,39 +175,28 @@ impl<T> Queue<T> {
     /// Waits until as many are queued as are wanted, or none has come for a while; whether that many came.
     fn wait_for(&self, wanted: usize, patience: Duration, lull: Duration) -> bool {
         let start = Instant::now();
-        let (mut length, mut grown_at) = (self.len(), start);
-        loop {
+        let (mut length, mut grown_at) = (0, start);
+        let mut waiting = self.lock();
+        while waiting.items.len() < wanted && !waiting.stop {
             let now = Instant::now();
-            let current = self.len();
-            if current >= wanted {
-                return true;
-            }
-            if current > length {
-                (length, grown_at) = (current, now);
+            if waiting.items.len() > length {
+                (length, grown_at) = (waiting.items.len(), now);
             }
             let left = patience
                 .saturating_sub(now.duration_since(start))
                 .min(lull.saturating_sub(now.duration_since(grown_at)));
             if left.is_zero() {
-                return false;
+                break;
             }
-            if now.duration_since(start) < 2 * SPIN {
-                spin_loop();
-                continue;
-            }
-            let mut waiting = self.lock();
-            if waiting.stop {
-                return false;
-            }
-            if waiting.items.len() < wanted {
-                waiting.wake_at = Some(wanted);
-                let (mut waiting, _) = self
-                    .changed
-                    .wait_timeout(waiting, left)
-                    .unwrap_or_else(PoisonError::into_inner);
-                waiting.wake_at = None;
-            }
+            waiting.wake_at = Some(wanted);
+            waiting = self
+                .changed
+                .wait_timeout(waiting, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
+        waiting.wake_at = None;
+        waiting.items.len() >= wanted
     }
 }
 
