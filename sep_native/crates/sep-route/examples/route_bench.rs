@@ -108,7 +108,9 @@ fn limits(options: &Options, instance: &Instance) -> Limits {
     if options.flags.contains_key("gas") {
         limits.gas_price = instance.gas_price;
     }
-    limits.max_hops = usize::try_from(options.number("hops", 8)).unwrap();
+    if let Some(hops) = options.flags.get("hops") {
+        limits.max_hops = hops.parse().unwrap();
+    }
     limits
 }
 

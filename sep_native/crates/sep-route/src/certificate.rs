@@ -39,6 +39,7 @@ impl Claim {
     /// is used through one pair.
     fn gains(&self, prepared: &Prepared, excluded: &[bool]) -> (f64, Vec<bool>) {
         let mut sum = 0.0;
+        let logs: Vec<f64> = self.prices.iter().map(|price| price.ln()).collect();
         let mut is_covered = vec![false; prepared.markets.len()];
         for (at, market) in prepared.markets.iter().enumerate() {
             if excluded[at] {
@@ -52,7 +53,7 @@ impl Claim {
                     continue;
                 }
                 is_covered[at] = true;
-                let difference = price_a.ln() - price_b.ln();
+                let difference = logs[pair.a as usize] - logs[pair.b as usize];
                 let is_forward = self
                     .ranks
                     .as_ref()

@@ -4,7 +4,10 @@
 //! denser near the price. Stale pools, dead ends and pools at the edge of their liquidity can be asked for.
 
 use ruint::aliases::U256;
-use sep_amm::{ConcentratedLiquidity, ConstantProduct, sqrt_price_at_tick};
+use sep_amm::{
+    ConcentratedLiquidity, ConstantProduct, Lane, LaneTerms, Level, OrderBook, StableRule,
+    StableSwap, WeightedProduct, tick_at_sqrt_price,
+};
 
 use crate::{MarketState, Network};
 
@@ -72,11 +75,11 @@ impl Instance {
             let assets: Vec<&str> = self.network.assets_of(market).collect();
             let side = draw.index(assets.len());
             let other = (side + 1) % assets.len();
-            let price = assets[side]
-                .trim_start_matches("asset")
-                .parse()
-                .map_or(1.0, |at: usize| self.prices[at]);
-            let amount = U256::from(10f64.powf(draw.between(2.0, 4.5)) / price);
+            // A trade that moves the price by a few basis points.
+            let real = market.state().real();
+            let depth = draw.between(0.2, 1.0) * 1e-3;
+            let log_price = real.log_rate(side, other) - depth;
+            let amount = U256::from(real.respond(side, other, log_price, 1e-3).amount_in);
             if let Ok((_, state)) = market.state().after(side, other, amount, true) {
                 // The same assets and a state of the same family: never refused.
                 let _ = network.set(name, &assets, state, market.gas());
@@ -152,12 +155,17 @@ const WORTH_LOW: f64 = 2e4;
 const WORTH_HIGH: f64 = 5e7;
 const GAS_PRODUCT: u64 = 100_000;
 const GAS_CONCENTRATED: u64 = 130_000;
+const GAS_STABLE: u64 = 150_000;
+const GAS_WEIGHTED: u64 = 140_000;
+const GAS_LANE: u64 = 90_000;
 
 struct Generator<'a> {
     recipe: &'a Recipe,
     draw: Draw,
     /// Worth of a base unit.
     prices: Vec<f64>,
+    /// Worth of all markets of an asset.
+    worths: Vec<f64>,
     hubs: usize,
     network: Network,
     count: usize,
@@ -169,12 +177,14 @@ impl<'a> Generator<'a> {
         let mut draw = Draw::new(seed ^ 0x5EB0_0C0D_E000_0000);
         let prices = (0..recipe.assets)
             .map(|asset| {
-                let decimals = if draw.percent(25) { 6 } else { 18 };
-                let worth = if asset % 4 == 1 {
+                let worth = if Generator::is_pegged(asset) {
                     1.0
                 } else {
                     10f64.powf(draw.between(-3.0, 3.5))
                 };
+                // As most coins of few decimals are: worth little a unit.
+                let is_coarse = draw.percent(25) && worth <= 1.0;
+                let decimals = if is_coarse { 6 } else { 18 };
                 worth / 10f64.powi(decimals)
             })
             .collect();
@@ -182,6 +192,7 @@ impl<'a> Generator<'a> {
             recipe,
             draw,
             prices,
+            worths: vec![0.0; recipe.assets],
             hubs: (recipe.assets / 40).clamp(3, 12).min(recipe.assets),
             network: Network::new(),
             count: 0,
@@ -230,7 +241,10 @@ impl<'a> Generator<'a> {
         if target == source {
             target = (source + 1) % live;
         }
-        let worth = 10f64.powf(self.draw.between(3.0, 6.0));
+        // Orders are large against a pool, small against all of them.
+        let worth = 10f64
+            .powf(self.draw.between(3.0, 6.0))
+            .min(0.02 * self.worths[source].min(self.worths[target]));
         Instance {
             source: asset_name(source),
             target: asset_name(target),
@@ -266,15 +280,143 @@ impl<'a> Generator<'a> {
 
     fn state(&mut self, first: usize, second: usize) -> (Option<MarketState>, u64) {
         let worth = WORTH_LOW * (WORTH_HIGH / WORTH_LOW).powf(self.draw.unit().powi(2));
-        match self.recipe.mix {
-            Mix::Products | Mix::Curved | Mix::Books => {
-                if self.draw.percent(50) {
-                    (self.product(first, second, worth), GAS_PRODUCT)
-                } else {
-                    (self.concentrated(first, second, worth), GAS_CONCENTRATED)
-                }
+        self.worths[first] += worth;
+        self.worths[second] += worth;
+        let kind = self.draw.below(100);
+        let (product, concentrated, stable, weighted, book) = match self.recipe.mix {
+            Mix::Products => (50, 100, 100, 100, 100),
+            Mix::Curved => (40, 80, 90, 100, 100),
+            Mix::Books => (35, 70, 80, 85, 95),
+        };
+        let are_pegged = Self::is_pegged(first) && Self::is_pegged(second);
+        let (state, gas) = if kind < product {
+            (self.product(first, second, worth), GAS_PRODUCT)
+        } else if kind < concentrated {
+            (self.concentrated(first, second, worth), GAS_CONCENTRATED)
+        } else if kind < stable {
+            if are_pegged {
+                (self.stable(first, second, worth), GAS_STABLE)
+            } else {
+                (self.product(first, second, worth), GAS_PRODUCT)
             }
+        } else if kind < weighted {
+            (self.weighted(first, second, worth), GAS_WEIGHTED)
+        } else if kind < book {
+            (self.book(first, second, worth), 0)
+        } else {
+            (self.lane(first, second, worth), GAS_LANE)
+        };
+        // What the numbers of a family cannot hold becomes a constant product.
+        match state {
+            Some(state) => (Some(state), gas),
+            None => (self.product(first, second, worth), GAS_PRODUCT),
         }
+    }
+
+    /// Every fourth asset is worth one.
+    fn is_pegged(asset: usize) -> bool {
+        asset % 4 == 1
+    }
+
+    fn stable(&mut self, first: usize, second: usize, worth: f64) -> Option<MarketState> {
+        let tilt = self.draw.between(-0.1, 0.1);
+        let half = worth / 2.0;
+        let balances = vec![
+            U256::from(half * (1.0 + tilt) / self.prices[first]),
+            U256::from(half * (1.0 - tilt) / self.prices[second]),
+        ];
+        let rate =
+            |asset: usize| U256::from(10u128.pow(18)) * U256::from(self.prices[asset] * 1e18);
+        let rates = vec![rate(first), rate(second)];
+        let amplification = 100 * (200 + self.draw.below(800));
+        StableSwap::new(StableRule::Curve, balances, rates, amplification, 4_000_000)
+            .ok()
+            .map(MarketState::StableSwap)
+    }
+
+    fn weighted(&mut self, first: usize, second: usize, worth: f64) -> Option<MarketState> {
+        let weight = [
+            200_000_000_000_000_000u64,
+            500_000_000_000_000_000,
+            800_000_000_000_000_000,
+        ][self.draw.index(3)];
+        let other = 1_000_000_000_000_000_000 - weight;
+        let offset = self.offset(0.003);
+        #[expect(clippy::cast_precision_loss, reason = "weights are round")]
+        let share = weight as f64 / 1e18;
+        let balances = vec![
+            U256::from(worth * share / self.prices[first]),
+            U256::from(worth * (1.0 - share) / self.prices[second] * offset.exp()),
+        ];
+        let one = U256::from(10u128.pow(18));
+        WeightedProduct::new(
+            balances,
+            vec![one, one],
+            vec![weight, other],
+            3_000_000_000_000_000,
+        )
+        .ok()
+        .map(MarketState::Weighted)
+    }
+
+    /// A book of 20 levels a side.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "prices and sizes are held to 64 bits"
+    )]
+    fn book(&mut self, first: usize, second: usize, worth: f64) -> Option<MarketState> {
+        let lot_worth = 1e-4;
+        let (lot, paid) = (
+            lot_worth / self.prices[first],
+            lot_worth / self.prices[second],
+        );
+        let tick = (paid / 1e7).floor().max(1.0);
+        let middle = paid / tick * self.offset(0.0005).exp();
+        if lot < 1.0 || middle < 1e5 {
+            return None;
+        }
+        let mut levels = |sign: f64| {
+            let mut distance = self.draw.between(0.5, 1.5) * 1e-4;
+            let mut levels = Vec::new();
+            for _ in 0..20 {
+                let price = (middle * (1.0 + sign * distance)) as u64;
+                let size = (worth / 20.0 / lot_worth * self.draw.between(0.2, 2.0)) as u64;
+                if levels.last().is_none_or(|last: &Level| last.price != price) {
+                    levels.push(Level {
+                        price,
+                        size: size.max(1),
+                    });
+                }
+                distance += self.draw.between(0.5, 3.0) * 1e-4;
+            }
+            levels
+        };
+        let (bids, asks) = (levels(-1.0), levels(1.0));
+        OrderBook::new(
+            bids,
+            asks,
+            U256::from(lot),
+            U256::from(tick),
+            500,
+            U256::ZERO,
+        )
+        .ok()
+        .map(MarketState::OrderBook)
+    }
+
+    fn lane(&mut self, first: usize, second: usize, worth: f64) -> Option<MarketState> {
+        let unit = 2f64.powi(96);
+        let rate = self.prices[first] / self.prices[second] * self.offset(0.0004).exp();
+        Lane::new(LaneTerms {
+            rate: (U256::from(rate * unit), U256::from(unit)),
+            fixed_fee: U256::ZERO,
+            fee_ppm: 400,
+            capacity: U256::from(worth / 10.0 / self.prices[first]),
+            delay_seconds: 60,
+        })
+        .ok()
+        .map(MarketState::Lane)
     }
 
     fn product(&mut self, first: usize, second: usize, worth: f64) -> Option<MarketState> {
@@ -294,8 +436,8 @@ impl<'a> Generator<'a> {
         let (fee, spacing) = [(100, 1), (500, 10), (3000, 60), (10_000, 200)][self.draw.index(4)];
         let offset = self.offset(f64::from(fee) * 1e-6);
         let log = (self.prices[first] / self.prices[second]).ln() + offset;
-        let tick = (log / 1.0001f64.ln()) as i32;
-        let price = sqrt_price_at_tick(tick).ok()?;
+        let price = U256::from((log / 2.0).exp() * 2f64.powi(96));
+        let tick = tick_at_sqrt_price(price).ok()?;
         let mut pool = ConcentratedLiquidity::initialized(price, fee, spacing).ok()?;
         let is_edge = self.draw.percent(self.recipe.edge_percent);
         let ranges = 3 + self.draw.index(97);

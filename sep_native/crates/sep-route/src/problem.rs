@@ -4,7 +4,6 @@ use std::time::Duration;
 use ruint::aliases::U256;
 
 use crate::RouteError;
-use crate::path::HOPS_MAX;
 
 /// A worth or a price: numerator and denominator.
 pub type Fraction = (U256, U256);
@@ -68,7 +67,7 @@ pub enum Arbitrage {
 pub struct Limits {
     /// The most legs a plan may have.
     pub max_legs: usize,
-    /// The most markets that any part of the flow may pass one after another.
+    /// The most markets that any part of the flow may pass one after another; without a limit by default.
     pub max_hops: usize,
     /// Time after which the best answer so far is returned.
     pub time: Option<Duration>,
@@ -84,7 +83,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_legs: usize::MAX,
-            max_hops: HOPS_MAX,
+            max_hops: usize::MAX,
             time: None,
             arbitrage: Arbitrage::Exclude,
             exclude: BTreeSet::new(),
@@ -215,8 +214,8 @@ impl Limits {
     fn fault(&self) -> Option<&'static str> {
         if self.max_legs == 0 {
             Some("a plan of no legs trades nothing")
-        } else if !(1..=HOPS_MAX).contains(&self.max_hops) {
-            Some("the hops of a path are limited to 1 to 8")
+        } else if self.max_hops == 0 {
+            Some("a plan of no hops trades nothing")
         } else if self.gas_price.1.is_zero() {
             Some("the price of gas has a denominator of zero")
         } else {

@@ -1,7 +1,8 @@
 use crate::real::{HyperbolicLadder, LadderBuilder, RealMarket, Response};
 use crate::tick_math::sqrt_price_within;
 use crate::{
-    ConcentratedLiquidity, U256, FEE_DENOMINATOR, SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX, TICK_MIN,
+    ConcentratedLiquidity, FEE_DENOMINATOR, SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX, TICK_MIN,
+    U256,
 };
 
 /// 2^96, the unit of square-root prices.

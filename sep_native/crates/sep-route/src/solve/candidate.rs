@@ -89,10 +89,11 @@ impl Answer {
                 Some(bought)
             }
             Utility::Arbitrage { want } => {
-                if !self.inputs.is_empty() {
+                let bought = gained(want);
+                if bought.is_zero() || !self.inputs.is_empty() {
                     return None;
                 }
-                Some(gained(want))
+                Some(bought)
             }
             Utility::ExactOut {
                 want,

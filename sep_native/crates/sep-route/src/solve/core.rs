@@ -191,7 +191,7 @@ impl Core {
         let hops = if arbitrage == Arbitrage::Include {
             FAR
         } else {
-            number(max_hops)
+            number(max_hops).min(FAR)
         };
         let mut node_of = vec![u32::MAX; prepared.asset_count()];
         let mut assets = Vec::new();
@@ -200,7 +200,7 @@ impl Core {
             is_in[asset] = !is_dead[asset]
                 && from_sources[asset] < FAR
                 && to_sinks[asset] < FAR
-                && from_sources[asset] + to_sinks[asset] <= hops;
+                && (hops == FAR || from_sources[asset] + to_sinks[asset] <= hops);
         }
         // Terminals come first, in a fixed order; the rest as assets are sorted.
         for asset in terms.sources.iter().chain(&terms.sinks).copied() {

@@ -1,6 +1,6 @@
 //! A split in equal chunks, each along the path that is best by then: what a plan is never worse than.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ruint::aliases::U256;
 
@@ -37,12 +37,13 @@ pub(crate) fn split(
     chunks: u32,
     rules: &Rules,
 ) -> Option<Split> {
-    let paths = Paths::new(core, prepared, to);
+    let paths = Paths::new(core, prepared, &[(to, 0.0)], true);
     let mut states: BTreeMap<u32, MarketState> = BTreeMap::new();
     let mut used: BTreeMap<u32, Used> = BTreeMap::new();
     let mut amount_out = U256::ZERO;
     let chunk = amount / U256::from(chunks);
     let mut left = amount;
+    let max_hops = rules.max_hops.min(rules.max_legs);
     for at in 0..chunks {
         let size = if at + 1 == chunks { left } else { chunk };
         if size.is_zero() {
@@ -52,7 +53,9 @@ pub(crate) fn split(
             used.get(&core.edges[edge as usize].market)
                 .is_none_or(|known| known.edge == edge && known.forward == forward)
         };
-        let free = paths.best(from, size, rules.max_hops, &states, fits);
+        let free = paths
+            .best(from, size, max_hops, &states, fits)
+            .filter(|path| rules.may_loop || !closes_loop(core, &used, path));
         let new_count = |path: &[Hop]| {
             path.iter()
                 .filter(|hop| !used.contains_key(&core.edges[hop.edge as usize].market))
@@ -75,7 +78,7 @@ pub(crate) fn split(
         let path = if is_settled || used.is_empty() {
             free
         } else {
-            let known = paths.best(from, size, rules.max_hops, &states, |edge, forward| {
+            let known = paths.best(from, size, max_hops, &states, |edge, forward| {
                 used.get(&core.edges[edge as usize].market)
                     .is_some_and(|known| known.edge == edge && known.forward == forward)
             });
@@ -147,4 +150,32 @@ pub(crate) fn split(
         })
         .collect();
     Some(Split { flows, amount_out })
+}
+
+/// Whether a path together with what is used already would run in a loop.
+fn closes_loop(core: &Core, used: &BTreeMap<u32, Used>, path: &[Hop]) -> bool {
+    let ends = |edge: u32, forward: bool| {
+        let edge = &core.edges[edge as usize];
+        if forward {
+            (edge.a, edge.b)
+        } else {
+            (edge.b, edge.a)
+        }
+    };
+    let mut arcs: Vec<(u32, u32)> = used
+        .values()
+        .map(|used| ends(used.edge, used.forward))
+        .chain(path.iter().map(|hop| ends(hop.edge, hop.forward)))
+        .collect();
+    loop {
+        let before = arcs.len();
+        let entered: BTreeSet<u32> = arcs.iter().map(|(_, to)| *to).collect();
+        arcs.retain(|(from, _)| entered.contains(from));
+        if arcs.is_empty() {
+            return false;
+        }
+        if arcs.len() == before {
+            return true;
+        }
+    }
 }

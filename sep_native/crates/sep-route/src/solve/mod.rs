@@ -24,6 +24,7 @@ use self::core::{Core, Left, number};
 use self::flow::{Flow, flows, topological};
 use self::greedy::Split;
 use self::newton::Search;
+use self::quick::{Hop, Paths};
 use self::replay::{Plan, Replay};
 use self::select::{Choice, Rules, Selector};
 use self::terms::Terms;
@@ -31,13 +32,21 @@ use crate::RouteError;
 use crate::certificate::{Claim, gap};
 use crate::leg::Leg;
 use crate::network::Network;
-use crate::path::{self, PathProblem};
+use crate::path::{self, HOPS_MAX, PathProblem};
 use crate::prepared::Prepared;
-use crate::problem::{Arbitrage, Problem, Utility};
+use crate::problem::{Arbitrage, Problem, Utility, real};
 use crate::solution::{BestPath, Method, Solution};
 
-/// Longer single paths are not looked for: they are for comparison.
+/// Chunks of the split that a plan is never worse than.
+const CHUNKS: u32 = 20;
+/// Networks in which orders of assets are looked for with more care.
+const FEW_EDGES: usize = 500;
+/// Chunks lose a little against the best split in the same order.
+const NEARLY: f64 = 2e-4;
+/// In small networks single paths are searched for whatever loops the snapshot offers, up to so many hops; in large
+/// ones the best first search is taken at its word.
 const PATH_HOPS: usize = 4;
+const PATH_EDGES: usize = 48;
 
 /// One problem on one network.
 #[derive(Debug)]
@@ -186,10 +195,11 @@ impl<'a> Solver<'a> {
             Some(self.in_order(&free, &mut effort))
         };
         let relaxed = ordered.as_ref().unwrap_or(&free);
-        let (candidates, unlimited) = self.candidates(relaxed, &mut effort);
-        let best_path = self.best_path();
+        let (candidates, unlimited) = self.candidates(&free, relaxed, &mut effort);
+        let best_path = self.best_path(&free.core);
         let mut best: Option<Candidate> = candidates
             .into_iter()
+            .filter(|candidate| candidate.answer.legs.len() <= self.problem.limits().max_legs)
             .reduce(|best, next| if next.is_better(&best) { next } else { best });
         if let Some(path) = best_path
             .as_ref()
@@ -279,12 +289,53 @@ impl<'a> Solver<'a> {
         let begin = start::prices(&core, &self.terms, self.problem.utility());
         let mut relaxed = self.relax(core, begin, true, effort);
         relaxed.ranks = Some(ranks);
+        // Other orders: that of chunks, and the one that the loops themselves follow most. The best one is kept.
+        let ranks = relaxed.ranks.clone().unwrap_or_default();
+        let mut others = Vec::new();
+        let fine = if free.core.edges.len() <= FEW_EDGES {
+            256
+        } else {
+            64
+        };
+        for chunks in [CHUNKS, fine] {
+            if let Some(split) = self.split(&free.core, chunks)
+                && f64::from(split.amount_out) > relaxed.value * (1.0 - NEARLY)
+            {
+                others.extend(order::ranks_with(&ranks, &split.flows));
+            }
+        }
+        let mut along = vec![0; ranks.len()];
+        for (rank, node) in (0u32..).zip(flow::loose_order(free.core.node_count(), &free.flows)) {
+            along[node as usize] = rank;
+        }
+        others.push(along);
+        for ranks in others {
+            if self
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+            {
+                break;
+            }
+            let mut core = free.core.clone();
+            core.direct(&ranks);
+            let begin = start::prices(&core, &self.terms, self.problem.utility());
+            let mut other = self.relax(core, begin, true, effort);
+            if other.value > relaxed.value {
+                other.ranks = Some(ranks);
+                relaxed = other;
+            }
+        }
         relaxed
     }
 
     /// Plans from the relaxation: all its legs where that is allowed, and a selection where legs cost something. Also
     /// the objective of the first, limits aside.
-    fn candidates(&self, relaxed: &Relaxed, effort: &mut Effort) -> (Vec<Candidate>, Option<f64>) {
+    fn candidates(
+        &self,
+        free: &Relaxed,
+        relaxed: &Relaxed,
+        effort: &mut Effort,
+    ) -> (Vec<Candidate>, Option<f64>) {
         let rules = self.rules();
         let mut candidates = Vec::new();
         let full = self
@@ -308,11 +359,26 @@ impl<'a> Solver<'a> {
         if begin.is_allowed {
             candidates.extend(full);
         }
-        if !is_free && let Some(choice) = selector.select(begin) {
-            candidates.extend(
-                self.replay(&relaxed.core, &choice.flows)
-                    .and_then(|replay| self.candidate(replay, &relaxed.core, Method::Dual)),
-            );
+        if !is_free {
+            let log_prices = relaxed.log_prices.clone();
+            let mut choices: Vec<Choice> = selector.select(begin).into_iter().collect();
+            // What chunks would take is another place to begin from, and a plan of its own.
+            if let Some(split) = self.split(&free.core, CHUNKS) {
+                candidates.extend(
+                    self.replay(&free.core, &split.flows)
+                        .and_then(|replay| self.candidate(replay, &free.core, Method::Greedy)),
+                );
+                let edges: Vec<u32> = split.flows.iter().map(|flow| flow.edge).collect();
+                let begin = selector.choose(&edges, &log_prices);
+                choices.extend(selector.select(begin));
+            }
+            choices.sort_by(|a, b| b.value.total_cmp(&a.value));
+            for choice in choices.iter().take(2) {
+                candidates.extend(
+                    self.replay(&relaxed.core, &choice.flows)
+                        .and_then(|replay| self.candidate(replay, &relaxed.core, Method::Dual)),
+                );
+            }
         }
         effort.iterations += selector.iterations;
         (candidates, unlimited)
@@ -322,7 +388,7 @@ impl<'a> Solver<'a> {
     fn replay(&self, core: &Core, flows: &[Flow]) -> Option<Replay> {
         let order = match topological(core.node_count(), flows) {
             Some(order) => order,
-            None if self.may_loop => (0u32..).take(core.node_count()).collect(),
+            None if self.may_loop => flow::loose_order(core.node_count(), flows),
             None => return None,
         };
         let plan = Plan {
@@ -396,7 +462,7 @@ impl<'a> Solver<'a> {
     }
 
     /// The best single path, where the problem has one end that is fixed.
-    fn best_path(&self) -> Option<BestPath> {
+    fn best_path(&self, core: &Core) -> Option<BestPath> {
         let (want, amount, exact_in, funding, values) = match self.problem.utility() {
             Utility::ExactIn { spend, want } => match &spend[..] {
                 [(asset, amount)] => (want, *amount, true, vec![asset.clone()], Vec::new()),
@@ -416,28 +482,75 @@ impl<'a> Solver<'a> {
             Utility::Rebalance { .. } | Utility::Arbitrage { .. } => return None,
         };
         let limits = self.problem.limits();
-        let hops = limits.max_hops.min(limits.max_legs).min(PATH_HOPS);
-        let problem = PathProblem::new(
-            want.clone(),
-            amount,
-            exact_in,
-            funding,
-            values,
-            hops,
-            limits.exclude.clone(),
-        )
-        .ok()?;
-        let path = path::solve(self.network, &problem).ok()?;
-        let gas = path
-            .legs
+        let hops = limits.max_hops.min(limits.max_legs).min(HOPS_MAX);
+        let legs = if core.edges.len() <= PATH_EDGES {
+            let hops = hops.min(PATH_HOPS);
+            let problem = PathProblem::new(
+                want.clone(),
+                amount,
+                exact_in,
+                funding,
+                values,
+                hops,
+                limits.exclude.clone(),
+            )
+            .ok()?;
+            path::solve(self.network, &problem).ok()?.legs
+        } else {
+            let node = |asset: &str| {
+                let place = self.place(asset)?;
+                core.assets[..core.terminal_count]
+                    .iter()
+                    .position(|known| *known == place)
+                    .map(number)
+            };
+            let (begin, goals) = if exact_in {
+                (node(&funding[0])?, vec![(node(want)?, 0.0)])
+            } else {
+                let worth = |at: usize| values.get(at).map_or(0.0, |worth| real(*worth).ln());
+                let goals = funding
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(at, name)| Some((node(name)?, worth(at))))
+                    .collect();
+                (node(want)?, goals)
+            };
+            let paths = Paths::new(core, self.prepared, &goals, exact_in);
+            let hops = paths.best(begin, amount, hops, &BTreeMap::new(), |_, _| true)?;
+            hops.iter().map(|hop| self.leg(core, hop)).collect()
+        };
+        let (first, last) = (legs.first()?, legs.last()?);
+        let gas = legs
             .iter()
             .fold(0u64, |sum, leg| sum.saturating_add(leg.gas));
         Some(BestPath {
-            legs: path.legs,
-            amount_in: path.amount_in,
-            amount_out: path.amount_out,
+            amount_in: first.amount_in,
+            amount_out: last.amount_out,
             gas_worth: self.problem.gas_worth(gas),
+            legs,
         })
+    }
+
+    fn leg(&self, core: &Core, hop: &Hop) -> Leg {
+        let edge = &core.edges[hop.edge as usize];
+        let (from, to) = if hop.forward {
+            (edge.a, edge.b)
+        } else {
+            (edge.b, edge.a)
+        };
+        let name = |node: u32| {
+            let asset = self.prepared.assets[core.assets[node as usize] as usize];
+            self.network.asset_name(asset as usize).to_owned()
+        };
+        let market = &self.prepared.markets[edge.market as usize];
+        Leg {
+            market: market.id().to_owned(),
+            asset_in: name(from),
+            asset_out: name(to),
+            amount_in: hop.amount_in,
+            amount_out: hop.amount_out,
+            gas: market.gas,
+        }
     }
 
     fn path_candidate(&self, path: &BestPath) -> Option<Candidate> {

@@ -8,7 +8,10 @@ use crate::prepared::Prepared;
 /// Steps of log price are held to this.
 const STEP_MAX: f64 = 0.3;
 /// Steps for one width of ramps.
-const ITERATIONS_MAX: u32 = 80;
+const ITERATIONS_MAX: u32 = 200;
+/// Steps that gain nothing before the search gives up, and what counts as gain.
+const STALLED_MAX: u32 = 6;
+const PROGRESS: f64 = 1e-12;
 /// Of the first slope, what may be left at the end of a line search.
 const SLOPE_LEFT: f64 = 0.3;
 /// Share of all that moves which may be out of balance.
@@ -18,6 +21,9 @@ const HOLD: f64 = 0.01;
 /// Markets this close to waking count as outlets at first.
 const BAND: f64 = 0.01;
 const BAND_DECAY: f64 = 0.3;
+/// Shares of a step that call for more caution, or less.
+const SHORT: f64 = 0.1;
+const LONG: f64 = 0.3;
 /// Widths over which linear pieces are smoothed.
 const RAMPS: [f64; 3] = [1e-3, 1e-4, 1e-5];
 const HOLD_DECAY: f64 = 0.15;
@@ -86,7 +92,7 @@ impl<'a> Search<'a> {
     }
 
     /// Evaluates the present prices.
-    pub(crate) fn evaluate(&mut self, ramp: f64) {
+    fn evaluate(&mut self, ramp: f64) {
         self.evaluations += 1;
         self.now
             .at(self.core, self.prepared, &self.log_prices, ramp);
@@ -106,21 +112,22 @@ impl<'a> Search<'a> {
     }
 
     /// Newton's method until every free node is in balance.
-    pub(crate) fn run(&mut self, ramp: f64, mut hold: f64, mut band: f64) {
+    fn run(&mut self, ramp: f64, mut hold: f64, mut band: f64) {
         self.evaluate(ramp);
-        let mut best = f64::INFINITY;
+        let mut best = (f64::INFINITY, f64::INFINITY);
         let mut stalled = 0;
         for _ in 0..ITERATIONS_MAX {
             let imbalance = self.imbalance();
             if imbalance <= IMBALANCE * self.now.turnover {
                 break;
             }
-            if imbalance < best * 0.9 {
-                best = imbalance;
+            // While markets wake up the imbalance may grow; the bound falls all the same.
+            if imbalance < best.0 * 0.9 || self.now.bound < best.1 - PROGRESS * best.1.abs() {
+                best = (best.0.min(imbalance), best.1.min(self.now.bound));
                 stalled = 0;
             } else {
                 stalled += 1;
-                if stalled > 12 {
+                if stalled > STALLED_MAX {
                     break;
                 }
             }
@@ -139,7 +146,11 @@ impl<'a> Search<'a> {
                 if hold > 1e6 {
                     break;
                 }
-            } else if reached >= 0.3 {
+            } else if reached < SHORT {
+                // Markets that were not counted woke up on the way: count more of them.
+                band = (band / BAND_DECAY / BAND_DECAY).clamp(1e-7, BAND);
+                hold = (hold / HOLD_DECAY).clamp(1e-9, HOLD);
+            } else if reached >= LONG {
                 hold *= HOLD_DECAY;
                 band *= BAND_DECAY;
             }
@@ -149,7 +160,11 @@ impl<'a> Search<'a> {
     /// The whole search: once where all markets are curved, else with ramps that become steeper; then the true curves
     /// at the last prices.
     pub(crate) fn run_all(&mut self, is_cold: bool) {
-        let (hold, band) = if is_cold { (HOLD, BAND) } else { (0.0, 0.0) };
+        let (hold, band) = if is_cold {
+            (HOLD, BAND)
+        } else {
+            (HOLD * 1e-2, BAND * 1e-1)
+        };
         if !self.core.has_linear_pieces {
             self.run(0.0, hold, band);
             return;
@@ -254,10 +269,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn slope(step: &[f64], evaluation: &Evaluation) -> f64 {
+    /// The slope of the bound along the step, nodes that stand at their ceiling aside.
+    fn slope(core: &Core, step: &[f64], log_prices: &[f64], evaluation: &Evaluation) -> f64 {
         step.iter()
             .zip(&evaluation.surplus)
-            .map(|(step, surplus)| step * surplus)
+            .zip(log_prices.iter().zip(&core.ceiling))
+            .filter(|((step, _), (log, ceiling))| **step < 0.0 || log < ceiling)
+            .map(|((step, surplus), _)| step * surplus)
             .sum()
     }
 
@@ -273,12 +291,12 @@ impl<'a> Search<'a> {
         self.evaluations += 1;
         self.trial
             .at(self.core, self.prepared, &self.trial_prices, ramp);
-        Self::slope(&self.step, &self.trial)
+        Self::slope(self.core, &self.step, &self.trial_prices, &self.trial)
     }
 
     /// Goes along the step until the slope is nearly gone; values would say nothing at this precision.
     fn search_line(&mut self, ramp: f64) -> f64 {
-        let begin = Self::slope(&self.step, &self.now);
+        let begin = Self::slope(self.core, &self.step, &self.log_prices, &self.now);
         if begin >= 0.0 {
             return 0.0;
         }

@@ -1,4 +1,7 @@
+use std::collections::BTreeSet;
+
 use super::core::Core;
+use super::flow::Flow;
 use super::laplacian::Laplacian;
 
 /// Share of a node's conductance that leads to the ground, so that no part of the graph floats.
@@ -49,4 +52,31 @@ pub(crate) fn ranks(core: &Core, log_prices: &[f64], surplus: &[f64]) -> Vec<u32
         ranks[node] = rank;
     }
     ranks
+}
+
+/// The order nearest to these ranks in which some flows go forward; `None` where they run in a loop.
+pub(crate) fn ranks_with(ranks: &[u32], flows: &[Flow]) -> Option<Vec<u32>> {
+    let mut entering = vec![0u32; ranks.len()];
+    let mut leaving: Vec<Vec<u32>> = vec![Vec::new(); ranks.len()];
+    for flow in flows {
+        entering[flow.to as usize] += 1;
+        leaving[flow.from as usize].push(flow.to);
+    }
+    let mut ready: BTreeSet<(u32, usize)> = (0..ranks.len())
+        .filter(|node| entering[*node] == 0)
+        .map(|node| (ranks[node], node))
+        .collect();
+    let mut placed = vec![u32::MAX; ranks.len()];
+    let mut next = 0u32;
+    while let Some((_, node)) = ready.pop_first() {
+        placed[node] = next;
+        next += 1;
+        for to in &leaving[node] {
+            entering[*to as usize] -= 1;
+            if entering[*to as usize] == 0 {
+                ready.insert((ranks[*to as usize], *to as usize));
+            }
+        }
+    }
+    (next as usize == ranks.len()).then_some(placed)
 }

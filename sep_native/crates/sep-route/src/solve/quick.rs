@@ -1,4 +1,4 @@
-//! Single paths over a core by exact amounts in, best first: for splits in chunks.
+//! Single paths over a core by exact amounts, best first.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -10,6 +10,9 @@ use super::start;
 use crate::market::MarketState;
 use crate::prepared::Prepared;
 
+/// Searches end after so many labels, whatever is left.
+const LABELS_MAX: usize = 20_000;
+
 /// One market on a path.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hop {
@@ -20,15 +23,18 @@ pub(crate) struct Hop {
     pub(crate) amount_out: U256,
 }
 
-/// The arcs of a core by the node they leave, and what each node can be turned into at best.
+/// The arcs of a core by the node they leave as a search walks them, and how well each node can end at best.
+///
+/// Exact in walks with the trade and more at a node is better; exact out walks against it and less is.
 #[derive(Debug)]
 pub(crate) struct Paths<'a> {
     core: &'a Core,
     prepared: &'a Prepared,
     first: Vec<u32>,
     arcs: Vec<(u32, bool)>,
-    worth: Vec<f64>,
-    goal: u32,
+    potentials: Vec<f64>,
+    goals: Vec<(u32, f64)>,
+    exact_in: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,20 +50,36 @@ struct Entry {
     bound: f64,
     order: u32,
     label: usize,
-    arc: Option<(u32, bool)>,
+    next: Next,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// End here.
+    End,
+    /// Look at the arcs that leave the label's node.
+    Expand,
+    /// Quote an arc.
+    Walk(u32, bool),
 }
 
 impl<'a> Paths<'a> {
-    pub(crate) fn new(core: &'a Core, prepared: &'a Prepared, goal: u32) -> Self {
+    /// Paths may end at the goals, where a unit has the given log worth.
+    pub(crate) fn new(
+        core: &'a Core,
+        prepared: &'a Prepared,
+        goals: &[(u32, f64)],
+        exact_in: bool,
+    ) -> Self {
         let count = core.node_count();
         let mut first = vec![0u32; count + 1];
         let each = |visit: &mut dyn FnMut(u32, u32, bool)| {
             for (at, edge) in core.edges.iter().enumerate() {
                 if edge.rate_ab > f64::NEG_INFINITY {
-                    visit(edge.a, number(at), true);
+                    visit(if exact_in { edge.a } else { edge.b }, number(at), true);
                 }
                 if edge.rate_ba > f64::NEG_INFINITY {
-                    visit(edge.b, number(at), false);
+                    visit(if exact_in { edge.b } else { edge.a }, number(at), false);
                 }
             }
         };
@@ -71,20 +93,32 @@ impl<'a> Paths<'a> {
             arcs[next[from as usize] as usize] = (edge, forward);
             next[from as usize] += 1;
         });
-        let mut worth = vec![f64::NEG_INFINITY; count];
-        worth[goal as usize] = 0.0;
-        start::relax_worth(core, &mut worth);
+        let sign = if exact_in { 1.0 } else { -1.0 };
+        let mut potentials = vec![-sign * f64::INFINITY; count];
+        for (goal, log_worth) in goals {
+            potentials[*goal as usize] = *log_worth;
+        }
+        if exact_in {
+            start::relax_worth(core, &mut potentials);
+        } else {
+            start::relax_cost(core, &mut potentials);
+            for potential in &mut potentials {
+                *potential = -*potential;
+            }
+        }
         Self {
             core,
             prepared,
             first,
             arcs,
-            worth,
-            goal,
+            potentials,
+            goals: goals.to_vec(),
+            exact_in,
         }
     }
 
-    /// The best path from a node for an amount, over the arcs that are allowed, markets being in the given states.
+    /// The best path from a node for an amount, over the arcs that are allowed, markets being in the given states; in
+    /// the order of the trade.
     pub(crate) fn best(
         &self,
         from: u32,
@@ -93,59 +127,72 @@ impl<'a> Paths<'a> {
         states: &BTreeMap<u32, MarketState>,
         allows: impl Fn(u32, bool) -> bool,
     ) -> Option<Vec<Hop>> {
+        let sign = if self.exact_in { 1.0 } else { -1.0 };
         let mut labels = vec![Label {
             node: from,
             hops: 0,
             amount,
             from: None,
         }];
-        let mut is_closed = vec![false; self.core.node_count()];
+        // What reached each node, in how many hops: potentials of a snapshot that contradicts itself are no true bounds,
+        // so a node may be reached better later, or worse with more hops left.
+        let mut reached: Vec<Vec<(usize, U256)>> = vec![Vec::new(); self.core.node_count()];
+        let is_beaten = |known: &[(usize, U256)], hops: usize, amount: U256, or_equal: bool| {
+            known.iter().any(|(known_hops, known_amount)| {
+                let is_better = if self.exact_in {
+                    *known_amount > amount
+                } else {
+                    *known_amount < amount
+                };
+                *known_hops <= hops && (is_better || (or_equal && *known_amount == amount))
+            })
+        };
         let mut queue = BinaryHeap::new();
         let mut order = 0u32;
-        queue.push(Entry {
-            bound: f64::INFINITY,
-            order,
-            label: 0,
-            arc: None,
-        });
+        let mut push = |queue: &mut BinaryHeap<Entry>, bound: f64, label: usize, next: Next| {
+            order += 1;
+            queue.push(Entry {
+                bound,
+                order,
+                label,
+                next,
+            });
+        };
+        push(&mut queue, f64::INFINITY, 0, Next::Expand);
         while let Some(entry) = queue.pop() {
             let label = labels[entry.label];
-            let Some((at, forward)) = entry.arc else {
-                if label.node == self.goal {
-                    return Some(Self::path(&labels, entry.label));
-                }
-                if std::mem::replace(&mut is_closed[label.node as usize], true)
-                    || label.hops >= max_hops
-                {
+            let log = sign * f64::from(label.amount).ln();
+            let (at, forward) = match entry.next {
+                Next::End => return Some(self.path(&labels, entry.label)),
+                Next::Walk(at, forward) => (at, forward),
+                Next::Expand => {
+                    if label.hops >= max_hops
+                        || is_beaten(
+                            &reached[label.node as usize],
+                            label.hops,
+                            label.amount,
+                            false,
+                        )
+                    {
+                        continue;
+                    }
+                    let arcs = self.first[label.node as usize] as usize
+                        ..self.first[label.node as usize + 1] as usize;
+                    for (at, forward) in &self.arcs[arcs] {
+                        let edge = &self.core.edges[*at as usize];
+                        let rate = if *forward { edge.rate_ab } else { edge.rate_ba };
+                        let to = self.reaches(*at, *forward);
+                        let bound = log + rate + self.potentials[to as usize];
+                        if bound > f64::NEG_INFINITY && to != from && allows(*at, *forward) {
+                            push(&mut queue, bound, entry.label, Next::Walk(*at, *forward));
+                        }
+                    }
                     continue;
                 }
-                let log = f64::from(label.amount).ln();
-                let arcs = self.first[label.node as usize] as usize
-                    ..self.first[label.node as usize + 1] as usize;
-                for (at, forward) in &self.arcs[arcs] {
-                    let edge = &self.core.edges[*at as usize];
-                    let (to, rate) = if *forward {
-                        (edge.b, edge.rate_ab)
-                    } else {
-                        (edge.a, edge.rate_ba)
-                    };
-                    let bound = log + rate + self.worth[to as usize];
-                    if bound > f64::NEG_INFINITY && !is_closed[to as usize] && allows(*at, *forward)
-                    {
-                        order += 1;
-                        queue.push(Entry {
-                            bound,
-                            order,
-                            label: entry.label,
-                            arc: Some((*at, *forward)),
-                        });
-                    }
-                }
-                continue;
             };
             let edge = &self.core.edges[at as usize];
-            let to = if forward { edge.b } else { edge.a };
-            if is_closed[to as usize]
+            let to = self.reaches(at, forward);
+            if Self::has_met(&labels, entry.label, to)
                 || (edge.is_shared && self.has_passed(&labels, entry.label, edge.market))
             {
                 continue;
@@ -159,16 +206,26 @@ impl<'a> Paths<'a> {
             } else {
                 (side_b, side_a)
             };
-            let Ok(quote) = state.quote(side_in, side_out, label.amount, true) else {
+            let Ok(quote) = state.quote(side_in, side_out, label.amount, self.exact_in) else {
                 continue;
             };
-            if quote.amount_out.is_zero() || quote.amount_in > label.amount {
+            if quote.amount_out.is_zero() || quote.amount_in.is_zero() {
                 continue;
             }
+            let amount = if self.exact_in {
+                quote.amount_out
+            } else {
+                quote.amount_in
+            };
+            let known = &mut reached[to as usize];
+            if is_beaten(known, label.hops + 1, amount, true) || labels.len() > LABELS_MAX {
+                continue;
+            }
+            known.push((label.hops + 1, amount));
             labels.push(Label {
                 node: to,
                 hops: label.hops + 1,
-                amount: quote.amount_out,
+                amount,
                 from: Some((
                     entry.label,
                     Hop {
@@ -179,15 +236,44 @@ impl<'a> Paths<'a> {
                     },
                 )),
             });
-            order += 1;
-            queue.push(Entry {
-                bound: f64::from(quote.amount_out).ln() + self.worth[to as usize],
-                order,
-                label: labels.len() - 1,
-                arc: None,
-            });
+            let log = sign * f64::from(amount).ln();
+            if let Some((_, log_worth)) = self.goals.iter().find(|(goal, _)| *goal == to) {
+                push(
+                    &mut queue,
+                    log + sign * log_worth,
+                    labels.len() - 1,
+                    Next::End,
+                );
+                if self.goals.len() == 1 {
+                    continue;
+                }
+            }
+            let bound = log + self.potentials[to as usize];
+            push(&mut queue, bound, labels.len() - 1, Next::Expand);
         }
         None
+    }
+
+    /// Where a walk through an arc comes out.
+    fn reaches(&self, edge: u32, forward: bool) -> u32 {
+        let edge = &self.core.edges[edge as usize];
+        if forward == self.exact_in {
+            edge.b
+        } else {
+            edge.a
+        }
+    }
+
+    fn has_met(labels: &[Label], mut at: usize, node: u32) -> bool {
+        loop {
+            if labels[at].node == node {
+                return true;
+            }
+            match labels[at].from {
+                Some((before, _)) => at = before,
+                None => return false,
+            }
+        }
     }
 
     fn has_passed(&self, labels: &[Label], mut at: usize, market: u32) -> bool {
@@ -200,13 +286,15 @@ impl<'a> Paths<'a> {
         false
     }
 
-    fn path(labels: &[Label], mut at: usize) -> Vec<Hop> {
+    fn path(&self, labels: &[Label], mut at: usize) -> Vec<Hop> {
         let mut path = Vec::new();
         while let Some((before, hop)) = labels[at].from {
             path.push(hop);
             at = before;
         }
-        path.reverse();
+        if self.exact_in {
+            path.reverse();
+        }
         path
     }
 }

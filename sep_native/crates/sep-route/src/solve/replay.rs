@@ -4,11 +4,12 @@ use ruint::aliases::U256;
 use sep_amm::AmmError;
 
 use super::core::Core;
-use super::flow::Flow;
+use super::flow::{self, Flow};
 use crate::prepared::Prepared;
 
-/// Attempts to make loans and returns of a loop meet.
-const LOANS_MAX: usize = 40;
+/// Attempts to make loans and returns of a loop meet, and the share by which a loop is run smaller than it might.
+const LOANS_MAX: usize = 12;
+const LOAN_MARGIN: f64 = 1e-8;
 /// Bits of a share.
 const SHARE_BITS: usize = 60;
 
@@ -60,12 +61,17 @@ impl Plan<'_> {
         for (at, flow) in self.flows.iter().enumerate() {
             lists[node_of(flow) as usize].push(at);
         }
-        // Largest first: what others cannot take goes to it.
+        // What others cannot take goes to the first: a large one that takes any amount, where there is one.
+        let steps = |at: usize| {
+            self.prepared.markets[self.flows[at].market as usize]
+                .real()
+                .has_linear_pieces()
+        };
         for list in &mut lists {
             list.sort_by(|a, b| {
-                self.flows[*b]
-                    .worth
-                    .total_cmp(&self.flows[*a].worth)
+                steps(*a)
+                    .cmp(&steps(*b))
+                    .then(self.flows[*b].worth.total_cmp(&self.flows[*a].worth))
                     .then(a.cmp(b))
             });
         }
@@ -176,18 +182,28 @@ impl Plan<'_> {
             place[*node as usize] = at;
         }
         let is_back = |flow: &Flow| place[flow.from as usize] > place[flow.to as usize];
-        let mut loans: Vec<U256> = self
-            .flows
-            .iter()
-            .map(|flow| {
-                if is_back(flow) {
-                    U256::from(flow.amount_out * (1.0 - 1e-9))
-                } else {
-                    U256::ZERO
-                }
-            })
-            .collect();
+        let has_loans = self.flows.iter().any(is_back);
+        let parts = if has_loans {
+            flow::parts(count, self.flows)
+        } else {
+            Vec::new()
+        };
+        let mut margin = LOAN_MARGIN;
         for _ in 0..LOANS_MAX {
+            // Less in is less than proportionally less out: loops that are run smaller by a share return more than the
+            // share of what they borrow.
+            let smaller = |amount: f64| U256::from(amount * (1.0 - margin));
+            let loans: Vec<U256> = self
+                .flows
+                .iter()
+                .map(|flow| {
+                    if is_back(flow) {
+                        smaller(flow.amount_out)
+                    } else {
+                        U256::ZERO
+                    }
+                })
+                .collect();
             let mut replay = Replay::default();
             let mut held = vec![U256::ZERO; count];
             for (node, amount) in given {
@@ -203,6 +219,7 @@ impl Plan<'_> {
                     continue;
                 }
                 let mut amount = held[node as usize];
+                let mut most = amount;
                 if keeps(node) {
                     let out: f64 = list.iter().map(|at| self.flows[*at].amount_in).sum();
                     let whole: f64 = self.core.supply[node as usize].max(0.0)
@@ -212,15 +229,40 @@ impl Plan<'_> {
                             .filter(|flow| flow.to == node)
                             .map(|flow| flow.amount_out)
                             .sum::<f64>();
-                    amount = share_of(amount, out / whole);
+                    most = share_of(amount, out / whole);
                 }
-                self.spread(amount, list, true, &mut taken, &mut replay.refused);
+                let mut rest: Vec<usize> = list.clone();
+                if has_loans {
+                    // Legs inside a loop take what they take; those that lead out of it share the rest, and with it
+                    // what rounding takes away.
+                    let is_end = |at: &usize| {
+                        let flow = &self.flows[*at];
+                        (parts[flow.from as usize] != parts[flow.to as usize] || keeps(flow.to))
+                            && !is_back(flow)
+                    };
+                    rest.retain(is_end);
+                    for at in list.iter().filter(|at| !rest.contains(at)) {
+                        let flow = &self.flows[*at];
+                        let wanted = smaller(flow.amount_in);
+                        if let Some(pair) =
+                            self.take(flow, wanted.min(amount), true, &mut replay.refused)
+                        {
+                            taken[*at] = pair;
+                            amount = amount.saturating_sub(pair.0);
+                            most = most.saturating_sub(pair.0);
+                        }
+                    }
+                }
+                let amount = amount.min(most);
+                if !rest.is_empty() && !amount.is_zero() {
+                    self.spread(amount, &rest, true, &mut taken, &mut replay.refused);
+                }
                 for at in list {
                     let (amount_in, amount_out) = taken[*at];
                     if amount_out.is_zero() {
                         continue;
                     }
-                    held[node as usize] -= amount_in;
+                    held[node as usize] = held[node as usize].saturating_sub(amount_in);
                     held[self.flows[*at].to as usize] += amount_out;
                     replay.legs.push(Exact {
                         flow: self.flows[*at],
@@ -229,17 +271,15 @@ impl Plan<'_> {
                     });
                 }
             }
-            let mut is_met = true;
-            for (at, loan) in loans.iter_mut().enumerate() {
-                if !loan.is_zero() && taken[at].1 < *loan {
-                    *loan = taken[at].1;
-                    is_met = false;
-                }
-            }
+            let is_met = loans
+                .iter()
+                .zip(&taken)
+                .all(|(loan, taken)| taken.1 >= *loan);
             if is_met {
                 replay.settle();
                 return Some(replay);
             }
+            margin *= 4.0;
         }
         None
     }

@@ -246,11 +246,19 @@ impl Selector<'_> {
     /// The legs to drop next: none where dropping any would only lose.
     fn to_drop(&self, now: &Choice, chains: &[Chain]) -> Vec<usize> {
         if let Some(over) = self.hops_over(&now.flows) {
-            return chains
-                .iter()
-                .find(|chain| chain.legs.iter().any(|leg| over.contains(leg)))
-                .map(|chain| chain.legs.clone())
-                .unwrap_or_default();
+            // The weakest of what is too long, a quarter of it at once.
+            let mut out: Vec<usize> = Vec::new();
+            for chain in chains {
+                if out.len() >= over.len().div_ceil(4)
+                    || out.len() + chain.legs.len() >= now.flows.len()
+                {
+                    break;
+                }
+                if chain.legs.iter().any(|leg| over.contains(leg)) {
+                    out.extend(&chain.legs);
+                }
+            }
+            return out;
         }
         let excess = now.flows.len().saturating_sub(self.rules.max_legs);
         let most = if excess > 4 {

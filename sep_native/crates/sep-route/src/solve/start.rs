@@ -70,13 +70,16 @@ pub(crate) fn prices(core: &Core, terms: &Terms, utility: &Utility) -> Vec<f64> 
         .zip(&cost)
         .zip(&core.ceiling)
         .map(|((worth, cost), ceiling)| {
+            if ceiling.is_finite() {
+                return *ceiling;
+            }
             let middle = match (worth.is_finite(), cost.is_finite()) {
                 (true, true) => f64::midpoint(*worth, *cost),
                 (true, false) => *worth,
                 (false, true) => *cost,
                 (false, false) => 0.0,
             };
-            middle.min(*ceiling)
+            middle
         })
         .collect()
 }
@@ -93,7 +96,7 @@ pub(crate) fn relax_worth(core: &Core, worth: &mut [f64]) {
     });
 }
 
-fn relax_cost(core: &Core, cost: &mut [f64]) {
+pub(crate) fn relax_cost(core: &Core, cost: &mut [f64]) {
     relax(cost, |cost| {
         let mut is_changed = false;
         for edge in &core.edges {
