@@ -77,7 +77,15 @@ class Drafting:
         executor = scene.request.executor
         if executor is None:
             raise VenueError("the account has no executor")
-        calls = self._calls(scene, terms, executor)
+        parts = terms.choice.passages
+        try:
+            calls = self._calls(scene, terms, parts, executor)
+        except NotBundled:
+            # A path in one call may be too long or hide its amount; leg by leg it need not.
+            apart = tuple(one for part in parts for one in part.apart())
+            if len(apart) == len(parts):
+                raise
+            calls = self._calls(scene, terms, apart, executor)
         bundle = Bundle(
             executor, tuple(one.trade for one in calls), terms.spends, terms.receives, scene.deadline
         )
@@ -90,8 +98,9 @@ class Drafting:
         needed = tuple((flow.asset, executor, flow.limit) for flow in terms.spends)
         return _Exchange(Draft("", call, (), (), bundle=bundle), needed)
 
-    def _calls(self, scene: Scene, terms: Terms, executor: Address) -> Sequence[VenueCall]:
-        parts = terms.choice.passages
+    def _calls(
+        self, scene: Scene, terms: Terms, parts: Sequence[Passage], executor: Address
+    ) -> Sequence[VenueCall]:
         rests = takes_rest(parts)
         made: list[VenueCall] = []
         for part, rest in zip(parts, rests, strict=True):

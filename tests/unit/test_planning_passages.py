@@ -1,28 +1,38 @@
 """Legs as calls: what is joined, what takes the rest, what an executor is told, at which limits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
+from typing import ClassVar, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sep_hooks.config import PluginConfig
+from sep_hooks.context import VenueContext
 from sep_hooks.errors import VenueError
 from sep_hooks.types import (
     Address,
     Amount,
     AssetId,
+    BlockRef,
     Bundle,
     Call,
+    DecodedLog,
     Flow,
     Leg,
+    Market,
     MarketId,
+    MarketState,
     PlanMode,
+    SwapFill,
     SwapOrder,
     Trade,
     erc20,
     token_address,
 )
+from sep_hooks.venue import VenueAdapter
 from sep_native.amm import ConstantProduct
 from sep_native.decode import decode_call
 
@@ -34,12 +44,16 @@ from sep_core.planning.bundle import (
     bundle_call,
     venue_call,
 )
+from sep_core.planning.drafting import Drafting
 from sep_core.planning.exact_out import fitted
 from sep_core.planning.flows import exchanged, takes_rest
 from sep_core.planning.limits import least_out, most_in
 from sep_core.planning.mode import modes, overhead
 from sep_core.planning.passage import Passage, passages
 from sep_core.planning.sandwich import sandwich_bound
+from sep_core.planning.scene import Scene
+from sep_core.planning.terms import Terms
+from sep_core.planning.venues import Venues
 
 WETH, USDC, DAI, WBTC = (erc20(1, "0x" + digit * 40) for digit in "abcd")
 EXECUTOR, ROUTER, OWNER = (Address("0x" + digit * 40) for digit in "789")
@@ -252,3 +266,67 @@ def test_the_sandwich_bound_is_what_lies_between_expectation_and_limit() -> None
     assert (bound.asset, bound.amount) == (DAI, 25)
     bound = sandwich_bound(spends, receives, exact_in=False)
     assert (bound.asset, bound.amount) == (WETH, 20)
+
+
+class Wordy(VenueAdapter[PluginConfig]):
+    """A venue whose call has six hundred bytes for each leg."""
+
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
+    event_signatures: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        super().__init__(PluginConfig(), cast(VenueContext, None))
+
+    async def markets(self) -> Sequence[Market]:
+        return ()
+
+    async def states(self, markets: Sequence[Market], at: BlockRef) -> Sequence[MarketState]:
+        return ()
+
+    def apply(self, state: MarketState, log: DecodedLog, block: BlockRef) -> MarketState:
+        return state
+
+    def spender(self, order: SwapOrder) -> Address:
+        return ROUTER
+
+    def swap_call(self, order: SwapOrder) -> Call:
+        return Call(ROUTER, SELECTOR + order.amount_in.to_bytes(32) + bytes(576 * len(order.legs)))
+
+    def quote_call(self, order: SwapOrder) -> Call:
+        return self.swap_call(order)
+
+    def quoted_amount(self, order: SwapOrder, output: bytes) -> Amount:
+        return Amount(0)
+
+    def fills(self, order: SwapOrder, logs: Sequence[DecodedLog]) -> Sequence[SwapFill]:
+        return ()
+
+
+class Allowing:
+    async def allowance(self, *_: object) -> Amount:
+        return Amount(0)
+
+
+@pytest.mark.anyio
+async def test_a_path_that_is_too_long_for_an_executor_goes_leg_by_leg() -> None:
+    path = Passage("a", (leg("a", WETH, USDC, 10, 20), leg("a", USDC, DAI, 20, 30)))
+    other = Passage("b", (leg("b", WETH, DAI, 5, 14),))
+    flows = (
+        (Flow(WETH, Amount(15), Amount(15), Amount(15)),),
+        (Flow(DAI, Amount(44), Amount(40), Amount(44)),),
+    )
+    choice = SimpleNamespace(passages=(path, other), exact_in=True, mode=PlanMode.BUNDLE)
+    terms = cast(Terms, SimpleNamespace(choice=choice, spends=flows[0], receives=flows[1]))
+    asked = SimpleNamespace(executor=EXECUTOR, account=OWNER)
+    head = SimpleNamespace(ref=BlockRef(1, "0x01"))
+    scene = cast(Scene, SimpleNamespace(request=asked, deadline=77, chain=Allowing(), head=head))
+    drafting = Drafting(Venues({"a": Wordy(), "b": Wordy()}))
+    draft = await drafting.draft(scene, terms, reset_first=False)
+    assert draft.bundle is not None
+    assert [(one.venue, len(one.order.legs), one.takes_rest) for one in draft.bundle.trades] == [
+        ("a", 1, False),
+        ("a", 1, True),
+        ("b", 1, False),
+    ]
+    assert [(one.token, one.spender, one.amount) for one in draft.before] == [(WETH, EXECUTOR, 15)]
+    assert [one.amount for one in draft.after] == [0]
