@@ -29,6 +29,8 @@ from sep_hooks.types import (
 )
 from sep_native.book import SimExchange
 
+from .sim_book_memory import ExchangeMemory
+
 DEFAULT_ACCOUNT = "fund"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -37,13 +39,15 @@ _MILLISECOND = timedelta(milliseconds=1)
 class SimulatedBookConfig(PluginConfig):
     """`account` is whose orders these are. `genesis` is a document's path, else the demonstration's of this `seed`.
 
-    The exchange lives and ends with this process; one that `share_exchange` has put under `shared` is found again by
-    every engine of the process. `poll_seconds` is how often its books are looked at.
+    The exchange lives and ends with this process, unless `path` names a file: from what that remembers, the same
+    exchange goes on at the next start. One that `share_exchange` has put under `shared` is found again by every engine
+    of the process. `poll_seconds` is how often its books are looked at.
     """
 
     account: str = DEFAULT_ACCOUNT
     genesis: Path | None = None
     seed: int = Field(7, ge=0, lt=2**64)
+    path: Path | None = None
     shared: str | None = None
     poll_seconds: float = Field(0.05, gt=0)
 
@@ -60,7 +64,9 @@ class SimulatedBook(OrderVenue[SimulatedBookConfig]):
 
     def __init__(self, config: SimulatedBookConfig, context: PluginContext) -> None:
         super().__init__(config, context)
-        self._exchange = _exchange(config, context.instance, self._now_ms())
+        self._memory = None if config.path is None else ExchangeMemory(config.path)
+        self._exchange = _exchange(config, context.instance, self._now_ms(), self._memory)
+        self._remembering = anyio.Lock()
         self._told_at_ms = 0
 
     @property
@@ -188,6 +194,7 @@ class SimulatedBook(OrderVenue[SimulatedBookConfig]):
             raise _Refused(str(error)) from None
         while True:
             told = orjson.loads(self._exchange.told(ticket, self._now_ms()))
+            await self._remember()
             if "answer" in told:
                 self._told_at_ms = told["now_ms"]
                 return told["answer"]
@@ -196,6 +203,16 @@ class SimulatedBook(OrderVenue[SimulatedBookConfig]):
             if "lost" in told:
                 raise Ambiguous(f"the connection broke during {request['method']}; the outcome is not known")
             await anyio.sleep(told["wait_ms"] / 1000)
+
+    async def _remember(self) -> None:
+        """Keeps what has arrived, before anybody learns what came of it."""
+        if self._memory is None:
+            return
+        async with self._remembering:
+            asked = json.dumps({"control": "arrivals", "after": self._memory.kept})
+            arrived = orjson.loads(self._exchange.control(asked))
+            if arrived:
+                await anyio.to_thread.run_sync(self._memory.keep, arrived)
 
     def _now_ms(self) -> int:
         return _milliseconds(self.context.clock.now())
@@ -243,12 +260,14 @@ def demo_exchange(seed: int, **changes: object) -> dict[str, object]:
         ],
         "accounts": {DEFAULT_ACCOUNT: {"WETH": str(10 * 10**18), "USDC": str(30_000 * 10**6)}},
         "latency_ms": [2, 20],
-        "flow": {"every_ms": 100, "levels": 40, "lots": [5, 120], "takes_percent": 20},
+        "flow": {"every_ms": 500, "levels": 40, "lots": [5, 120], "takes_percent": 20},
         **changes,
     }
 
 
-def _exchange(config: SimulatedBookConfig, instance: str, now_ms: int) -> SimExchange:
+def _exchange(
+    config: SimulatedBookConfig, instance: str, now_ms: int, memory: ExchangeMemory | None
+) -> SimExchange:
     if config.shared is not None:
         if config.shared not in _EXCHANGES:
             raise ConfigurationError(
@@ -260,10 +279,10 @@ def _exchange(config: SimulatedBookConfig, instance: str, now_ms: int) -> SimExc
         text = (
             json.dumps(demo_exchange(config.seed)) if config.genesis is None else config.genesis.read_text()
         )
-        return SimExchange(text, now_ms)
+        return SimExchange(text, now_ms) if memory is None else memory.open(text, now_ms)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"order venue {instance}: {config.genesis}: {error}", pointer=f"order_venues.{instance}.genesis"
+            f"order venue {instance}: {error}", pointer=f"order_venues.{instance}.genesis"
         ) from None
 
 

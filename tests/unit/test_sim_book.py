@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,3 +146,34 @@ async def test_a_wrong_configuration_is_named(config: Mapping[str, object]) -> N
     with pytest.raises(ConfigurationError) as caught:
         a_venue(config)
     assert caught.value.pointer.startswith("order_venues.book.")
+
+
+async def test_an_exchange_with_a_file_goes_on_where_it_was_left(tmp_path: Path) -> None:
+    config = {"path": str(tmp_path / "folder" / "exchange"), "poll_seconds": 0.01}
+    first = a_venue(config)
+    await first.submit(an_order("a"))
+    resting = replace(an_order("b", price=200_000), time_in_force=TimeInForce.GOOD_TILL_CANCELLED)
+    await first.submit(resting)
+    await first.submit(replace(resting, client_order_id="c"))
+    await first.cancel("WETH-USDC", "c")
+    left = {one.asset: one for one in await first.balances()}
+    told = [await first.lookup("WETH-USDC", name) for name in "abc"]
+    trades = await first.trades("WETH-USDC", "a")
+    # A process that was killed while it wrote leaves half a line.
+    with (tmp_path / "folder" / "exchange").open("ab") as file:
+        file.write(b'{"at_ms": 17')
+    again = first
+    for _ in range(2):
+        again = a_venue(config)
+        assert {one.asset: one for one in await again.balances()} == left
+        assert [await again.lookup("WETH-USDC", name) for name in "abc"] == told
+        assert await again.trades("WETH-USDC", "a") == trades
+    with pytest.raises(OrderRejected, match="in use"):
+        await again.submit(an_order("a"))
+
+
+@pytest.mark.parametrize("what", [b"no json\n", b'{"genesis_sha256": "00", "start_ms": 0}\n'])
+async def test_a_memory_of_something_else_is_refused(tmp_path: Path, what: bytes) -> None:
+    (tmp_path / "exchange").write_bytes(what)
+    with pytest.raises(ConfigurationError, match="exchange"):
+        a_venue({"path": str(tmp_path / "exchange")})

@@ -44,6 +44,15 @@ impl Accounts {
             .map(owner_of)
     }
 
+    /// The name of an account; empty where there is none.
+    #[must_use]
+    pub fn name(&self, owner: OwnerId) -> &str {
+        usize::try_from(owner)
+            .ok()
+            .and_then(|place| self.names.get(place))
+            .map_or("", String::as_str)
+    }
+
     /// What an account holds of an asset.
     #[must_use]
     pub fn balance(&self, owner: OwnerId, asset: &str) -> Balance {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     account::Accounts,
     book::{Book, Match},
@@ -20,16 +22,24 @@ pub type Ticket = u64;
 /// How many changes of a book are remembered for those who follow it.
 const MOST_CHANGES: usize = 1024;
 
-/// How many actions of others happen at most when the clock moves on; what is beyond them does not happen.
-const MOST_ACTIONS: u64 = 5_000;
+/// How many orders later others' ended ones are forgotten.
+const FORGET_EVERY: OrderId = 4096;
 
-/// Beyond this many, closed orders of others are forgotten as choices for a cancel.
-const MOST_OTHERS: usize = 4096;
+/// How the names of orders begin that others sent by themselves.
+const FLOW: &str = "flow ";
 
 const OTHERS_HOLD: u128 = 1 << 90;
 
+/// A message that arrived and may have changed something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    pub(crate) at_ms: u64,
+    pub(crate) account: String,
+    pub(crate) request: Request,
+}
+
 /// What a user asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Request {
     /// A new order; not taken in where it arrives after `expires_ms`.
     Submit {
@@ -132,7 +142,9 @@ pub struct Exchange {
     now_ms: u64,
     accounts: Accounts,
     markets: Vec<Market>,
-    orders: Vec<OrderRecord>,
+    orders: BTreeMap<OrderId, OrderRecord>,
+    next_order: OrderId,
+    forget_at: OrderId,
     by_client: BTreeMap<(OwnerId, String), OrderId>,
     trades: Vec<TradeRecord>,
     matches: u64,
@@ -140,6 +152,8 @@ pub struct Exchange {
     replies: BTreeMap<Ticket, (u64, Reply)>,
     tickets: Ticket,
     random: Random,
+    others_random: Random,
+    arrivals: Vec<Arrival>,
     faults: Vec<Fault>,
     counts: BTreeMap<Method, u64>,
     faulted: u64,
@@ -189,7 +203,9 @@ impl Exchange {
             now_ms,
             accounts,
             markets: markets.collect(),
-            orders: Vec::new(),
+            orders: BTreeMap::new(),
+            next_order: 0,
+            forget_at: FORGET_EVERY,
             by_client: BTreeMap::new(),
             trades: Vec::new(),
             matches: 0,
@@ -197,6 +213,8 @@ impl Exchange {
             replies: BTreeMap::new(),
             tickets: 0,
             random: Random::new(genesis.seed),
+            others_random: Random::new(!genesis.seed),
+            arrivals: Vec::new(),
             faults: Vec::new(),
             counts: BTreeMap::new(),
             faulted: 0,
@@ -221,13 +239,24 @@ impl Exchange {
         &self.accounts
     }
 
-    /// All orders that were ever taken in, or refused under a name of their own.
-    #[must_use]
-    pub fn orders(&self) -> &[OrderRecord] {
-        &self.orders
+    /// All orders of accounts that were ever taken in, and those of others that rest.
+    pub fn orders(&self) -> impl Iterator<Item = &OrderRecord> {
+        self.orders.values()
     }
 
-    /// All trades, each as both its sides see it.
+    /// How many orders there ever were.
+    #[must_use]
+    pub fn count(&self) -> OrderId {
+        self.next_order
+    }
+
+    /// An order by its number.
+    #[must_use]
+    pub fn order(&self, id: OrderId) -> Option<&OrderRecord> {
+        self.orders.get(&id)
+    }
+
+    /// All trades of accounts, each as its side sees it.
     #[must_use]
     pub fn trades(&self) -> &[TradeRecord] {
         &self.trades
@@ -294,7 +323,33 @@ impl Exchange {
             TimeInForce::ImmediateOrCancel
         };
         let owner = if rests { self.keepers } else { self.takers };
-        self.other_order(owner, place, side, price, size, time_in_force);
+        self.other_order((owner, "told "), place, side, price, size, time_in_force);
+        Ok(())
+    }
+
+    /// What has arrived and may have changed something, in order; told again it makes the same exchange.
+    #[must_use]
+    pub fn arrivals(&self) -> &[Arrival] {
+        &self.arrivals
+    }
+
+    /// Lets what arrived at an earlier run of the same exchange arrive again, at its own moment.
+    ///
+    /// # Errors
+    /// `Unknown` for an account.
+    pub fn replay(&mut self, arrival: &Arrival) -> Result<(), ExchangeError> {
+        let owner = self.owner(&arrival.account)?;
+        self.advance(arrival.at_ms);
+        self.tickets += 1;
+        let message = Message {
+            ticket: self.tickets,
+            owner,
+            request: arrival.request.clone(),
+            fault: None,
+            back_ms: 0,
+        };
+        self.note_arrival(&message);
+        self.handle(&message);
         Ok(())
     }
 
@@ -350,16 +405,15 @@ impl Exchange {
         }
     }
 
-    /// Moves the clock on: messages arrive, others trade, in the order of their times.
+    /// Moves the clock on: messages arrive, others trade, in the order of their times; at one moment others come first.
     pub fn advance(&mut self, now_ms: u64) {
         let until = now_ms.max(self.now_ms);
-        let mut actions = 0;
         loop {
             let message = self.under_way.keys().next().copied();
-            let action = self.next_action().filter(|_| actions < MOST_ACTIONS);
+            let action = self.next_action();
             let (message_at, action_at) = (message.map(|(at, _)| at), action.map(|(at, _)| at));
             match (message_at, action_at) {
-                (Some(at), other) if at <= until && other.is_none_or(|action| at <= action) => {
+                (Some(at), other) if at <= until && other.is_none_or(|action| at < action) => {
                     self.now_ms = at.max(self.now_ms);
                     if let Some(arrived) = message.and_then(|key| self.under_way.remove(&key)) {
                         self.arrive(&arrived);
@@ -367,7 +421,6 @@ impl Exchange {
                 }
                 (_, Some(at)) if at <= until => {
                     self.now_ms = at.max(self.now_ms);
-                    actions += 1;
                     if let Some((_, place)) = action {
                         self.act(place);
                     }
@@ -376,12 +429,6 @@ impl Exchange {
             }
         }
         self.now_ms = until;
-        if actions == MOST_ACTIONS {
-            // What did not happen is not made up for later.
-            for market in &mut self.markets {
-                market.last_action_ms = market.last_action_ms.max(until);
-            }
-        }
     }
 
     fn next_action(&self) -> Option<(u64, usize)> {
@@ -398,26 +445,27 @@ impl Exchange {
 
     fn act(&mut self, place: usize) {
         let every = self.genesis.flow.as_ref().map_or(1, |flow| flow.every_ms);
-        let mut random = self.random.clone();
+        let mut random = self.others_random.clone();
         let market = &mut self.markets[place];
         market.last_action_ms += every;
         let Some(flow) = market.flow.as_mut() else {
             return;
         };
         let action = flow.next(&mut random);
-        self.random = random;
+        self.others_random = random;
         self.perform(place, &action);
+        self.forget_ended();
     }
 
     fn open_books(&mut self) {
         for place in 0..self.markets.len() {
-            let mut random = self.random.clone();
+            let mut random = self.others_random.clone();
             let opening = self.markets[place]
                 .flow
                 .as_ref()
                 .map(|flow| flow.opening(&mut random))
                 .unwrap_or_default();
-            self.random = random;
+            self.others_random = random;
             for action in &opening {
                 self.perform(place, action);
             }
@@ -427,13 +475,13 @@ impl Exchange {
     fn perform(&mut self, place: usize, action: &Action) {
         match *action {
             Action::Add(side, price, size) => {
-                self.other_order(self.keepers, place, side, price, size, Flow::ADDS);
+                self.other_order((self.keepers, FLOW), place, side, price, size, Flow::ADDS);
             }
             Action::Take(side, size) => {
                 // At the best price only: who takes does not run through the book.
                 if let Some(price) = self.markets[place].book.best(side.other()) {
                     let once = TimeInForce::ImmediateOrCancel;
-                    self.other_order(self.takers, place, side, price, size, once);
+                    self.other_order((self.takers, FLOW), place, side, price, size, once);
                 }
             }
             Action::Cancel(drawn) => {
@@ -449,29 +497,28 @@ impl Exchange {
 
     fn other_order(
         &mut self,
-        owner: OwnerId,
+        (owner, prefix): (OwnerId, &str),
         place: usize,
         side: Side,
         price: u64,
         size: u64,
         time_in_force: TimeInForce,
     ) {
-        let name = format!("other {}", self.orders.len());
+        let name = format!("{prefix}{}", self.next_order);
         let id = self.take_in(owner, name, place, side, price, size, time_in_force);
-        if self.orders[at(id)].status == OrderStatus::Open {
+        if self.is_open(id) {
             self.others.push(id);
-        }
-        if self.others.len() > MOST_OTHERS {
-            let orders = &self.orders;
-            self.others
-                .retain(|one| orders[at(*one)].status == OrderStatus::Open);
         }
     }
 
     fn arrive(&mut self, message: &Message) {
         let ready = self.now_ms + message.back_ms;
+        if message.fault != Some(FaultKind::Refused) {
+            self.note_arrival(message);
+        }
         let mut reply = self.handle(message);
         if message.fault == Some(FaultKind::Doubled) {
+            self.note_arrival(message);
             let again = self.handle(message);
             if let (Reply::Trades(first), Reply::Trades(second)) = (&mut reply, again) {
                 first.extend(second);
@@ -479,6 +526,19 @@ impl Exchange {
         }
         if !message.lost() {
             self.replies.insert(message.ticket, (ready, reply));
+        }
+    }
+
+    fn note_arrival(&mut self, message: &Message) {
+        if matches!(
+            message.request,
+            Request::Submit { .. } | Request::Cancel { .. }
+        ) {
+            self.arrivals.push(Arrival {
+                at_ms: self.now_ms,
+                account: self.accounts.name(message.owner).to_owned(),
+                request: message.request.clone(),
+            });
         }
     }
 
@@ -505,8 +565,7 @@ impl Exchange {
                 };
                 if let Some(known) = self.known(message.owner, client_id) {
                     return Reply::Refused(format!(
-                        "the client order id {} is in use",
-                        self.orders[at(known)].client_id
+                        "the client order id {client_id} is in use by order {known}"
                     ));
                 }
                 let name = client_id.clone();
@@ -519,7 +578,9 @@ impl Exchange {
                     *size,
                     *time_in_force,
                 );
-                let record = &self.orders[at(id)];
+                let Some(record) = self.orders.get(&id) else {
+                    return Reply::Order(None);
+                };
                 if record.status == OrderStatus::Rejected {
                     return Reply::Refused(record.reason.clone());
                 }
@@ -533,17 +594,18 @@ impl Exchange {
                 if let Some(id) = found {
                     self.end(id, "cancelled on request");
                 }
-                Reply::Order(found.map(|id| self.orders[at(id)].clone()))
+                Reply::Order(found.and_then(|id| self.orders.get(&id).cloned()))
             }
             Request::Lookup { client_id } => {
                 let found = self.by_client.get(&(message.owner, client_id.clone()));
                 let found = found.filter(|_| !hidden);
-                Reply::Order(found.map(|id| self.orders[at(*id)].clone()))
+                Reply::Order(found.and_then(|id| self.orders.get(id).cloned()))
             }
             Request::Trades { client_id } => {
                 let found = self.by_client.get(&(message.owner, client_id.clone()));
                 let mut places = found
-                    .map(|id| self.orders[at(*id)].trades.clone())
+                    .and_then(|id| self.orders.get(id))
+                    .map(|order| order.trades.clone())
                     .unwrap_or_default();
                 if hidden {
                     places.pop();
@@ -591,8 +653,7 @@ impl Exchange {
     /// An order of a name that may not be used again.
     fn known(&self, owner: OwnerId, client_id: &str) -> Option<OrderId> {
         let id = *self.by_client.get(&(owner, client_id.to_owned()))?;
-        let open = self.orders[at(id)].status == OrderStatus::Open;
-        (open || self.genesis.unique_client_ids).then_some(id)
+        (self.is_open(id) || self.genesis.unique_client_ids).then_some(id)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one order, in full")]
@@ -606,7 +667,8 @@ impl Exchange {
         size: u64,
         time_in_force: TimeInForce,
     ) -> OrderId {
-        let id = OrderId::try_from(self.orders.len()).unwrap_or(OrderId::MAX);
+        let id = self.next_order;
+        self.next_order += 1;
         let mut record = OrderRecord {
             id,
             owner,
@@ -624,20 +686,20 @@ impl Exchange {
             trades: Vec::new(),
         };
         let refusal = self.bound(&mut record).err();
-        self.orders.push(record);
+        self.orders.insert(id, record);
         if let Some(reason) = refusal {
-            self.orders[at(id)].reason = reason;
+            self.change(id, |record| record.reason = reason);
             return id;
         }
         let book = &mut self.markets[place].book;
         match book.submit(id, owner, side, price, size, time_in_force) {
             Err(refusal) => {
                 self.freed(id);
-                self.orders[at(id)].reason = refusal.to_string();
+                self.change(id, |record| record.reason = refusal.to_string());
             }
             Ok(done) => {
                 self.by_client.insert((owner, client_id), id);
-                self.orders[at(id)].status = OrderStatus::Open;
+                self.change(id, |record| record.status = OrderStatus::Open);
                 for one in &done.matches {
                     self.matched(place, id, one);
                 }
@@ -689,7 +751,10 @@ impl Exchange {
 
     fn settle(&mut self, place: usize, id: OrderId, price: u64, size: u64, maker: bool) {
         let spec = self.markets[place].spec.clone();
-        let record = &mut self.orders[at(id)];
+        let known = self.trades.len();
+        let Some(record) = self.orders.get_mut(&id) else {
+            return;
+        };
         // Bounded when the order was taken in: smaller parts fit as well.
         let worth = spec.notional(price, size).unwrap_or(0);
         let quantity = spec.quantity(size).unwrap_or(0);
@@ -713,7 +778,10 @@ impl Exchange {
             Side::Buy => worth.saturating_add_signed(fee),
             Side::Sell => quantity,
         };
-        record.trades.push(self.trades.len());
+        let other = owner == self.keepers || owner == self.takers;
+        if !other {
+            record.trades.push(known);
+        }
         let rest = held.saturating_sub(spent);
         record.held = rest.min(needed);
         let (gives, gets) = match side {
@@ -728,6 +796,9 @@ impl Exchange {
         };
         self.accounts.credit(owner, gets, got);
         self.accounts.take_fee(&spec.quote, fee);
+        if other {
+            return;
+        }
         self.trades.push(TradeRecord {
             id: self.matches,
             order: id,
@@ -740,7 +811,9 @@ impl Exchange {
     }
 
     fn end(&mut self, id: OrderId, reason: &str) {
-        let place = self.orders[at(id)].market;
+        let Some(place) = self.orders.get(&id).map(|order| order.market) else {
+            return;
+        };
         if self.markets[place].book.cancel(id).is_some() {
             self.ended(id, reason);
             self.note_changes(place);
@@ -749,13 +822,16 @@ impl Exchange {
 
     fn ended(&mut self, id: OrderId, reason: &str) {
         self.freed(id);
-        let record = &mut self.orders[at(id)];
-        record.status = OrderStatus::Cancelled;
-        reason.clone_into(&mut record.reason);
+        self.change(id, |record| {
+            record.status = OrderStatus::Cancelled;
+            reason.clone_into(&mut record.reason);
+        });
     }
 
     fn freed(&mut self, id: OrderId) {
-        let record = &mut self.orders[at(id)];
+        let Some(record) = self.orders.get_mut(&id) else {
+            return;
+        };
         let spec = &self.markets[record.market].spec;
         let gives = match record.side {
             Side::Buy => &spec.quote,
@@ -780,6 +856,42 @@ impl Exchange {
         if market.changes.len() > MOST_CHANGES {
             market.changes.pop_front();
         }
+    }
+
+    fn is_open(&self, id: OrderId) -> bool {
+        let found = self.orders.get(&id);
+        found.is_some_and(|order| order.status == OrderStatus::Open)
+    }
+
+    fn change(&mut self, id: OrderId, change: impl FnOnce(&mut OrderRecord)) {
+        if let Some(record) = self.orders.get_mut(&id) {
+            change(record);
+        }
+    }
+
+    /// Others' orders that have ended are nobody's business any more.
+    fn forget_ended(&mut self) {
+        if self.next_order < self.forget_at {
+            return;
+        }
+        self.forget_at = self.next_order + FORGET_EVERY;
+        let (keepers, takers) = (self.keepers, self.takers);
+        let ended = |order: &OrderRecord| {
+            order.status != OrderStatus::Open && order.client_id.starts_with(FLOW)
+        };
+        let gone: Vec<OrderId> = self
+            .orders
+            .values()
+            .filter(|order| (order.owner == keepers || order.owner == takers) && ended(order))
+            .map(|order| order.id)
+            .collect();
+        for id in gone {
+            if let Some(order) = self.orders.remove(&id) {
+                self.by_client.remove(&(order.owner, order.client_id));
+            }
+        }
+        let orders = &self.orders;
+        self.others.retain(|one| orders.contains_key(one));
     }
 
     fn fault(&mut self, method: Method) -> Option<FaultKind> {
@@ -823,9 +935,4 @@ impl Exchange {
     pub(crate) fn genesis(&self) -> &Genesis {
         &self.genesis
     }
-}
-
-/// Orders are numbered by their places.
-fn at(id: OrderId) -> usize {
-    usize::try_from(id).unwrap_or(usize::MAX)
 }

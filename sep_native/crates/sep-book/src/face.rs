@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     error::ExchangeError,
-    exchange::{Change, Exchange, Reply, Request},
+    exchange::{Arrival, Change, Exchange, Reply, Request},
     fault::Fault,
     order::{Side, TimeInForce},
     record::{OrderRecord, TradeRecord},
@@ -66,6 +66,10 @@ enum Control {
     Total { asset: String },
     /// How many messages met a fault.
     Faulted,
+    /// What has arrived beyond the first so many, to be told again to the same exchange of another run.
+    Arrivals { after: usize },
+    /// What arrived at another run of the same exchange.
+    Replay { arrivals: Vec<Arrival> },
 }
 
 impl Exchange {
@@ -147,18 +151,25 @@ impl Exchange {
             }
             Control::Orders { account } => {
                 let owner = self.accounts().find(&account);
-                let orders = self.orders().iter().filter(|one| Some(one.owner) == owner);
-                orders.map(|one| self.order(one)).collect()
+                let orders = self.orders().filter(|one| Some(one.owner) == owner);
+                orders.map(|one| self.rendered_order(one)).collect()
             }
             Control::Total { asset } => json!(self.accounts().total(&asset).to_string()),
             Control::Faulted => json!(self.faulted()),
+            Control::Arrivals { after } => json!(self.arrivals().get(after..).unwrap_or_default()),
+            Control::Replay { arrivals } => {
+                for arrival in &arrivals {
+                    self.replay(arrival)?;
+                }
+                Value::Null
+            }
         };
         Ok(told.to_string())
     }
 
     fn rendered(&self, reply: &Reply) -> Value {
         match reply {
-            Reply::Order(order) => order.as_ref().map_or(Value::Null, |one| self.order(one)),
+            Reply::Order(order) => order.as_ref().map_or(Value::Null, |one| self.rendered_order(one)),
             Reply::Trades(trades) => trades.iter().map(|one| self.trade(one)).collect(),
             Reply::Balances(balances) => balances
                 .iter()
@@ -187,7 +198,7 @@ impl Exchange {
         }
     }
 
-    fn order(&self, one: &OrderRecord) -> Value {
+    fn rendered_order(&self, one: &OrderRecord) -> Value {
         json!({
             "client_id": one.client_id, "id": one.id.to_string(), "market": self.market_name(one.market),
             "side": one.side, "status": one.status, "price": one.price, "size": one.size,
@@ -196,9 +207,7 @@ impl Exchange {
     }
 
     fn trade(&self, one: &TradeRecord) -> Value {
-        let order = usize::try_from(one.order)
-            .ok()
-            .and_then(|place| self.orders().get(place));
+        let order = self.order(one.order);
         json!({
             "id": one.id.to_string(), "price": one.price, "size": one.size, "fee": one.fee.to_string(),
             "maker": one.maker, "at_ms": one.at_ms,

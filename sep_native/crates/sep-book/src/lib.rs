@@ -20,7 +20,7 @@ mod record;
 pub use account::{Accounts, Balance};
 pub use book::{Book, Execution, Match, SelfTrade};
 pub use error::ExchangeError;
-pub use exchange::{Exchange, Reply, Ticket};
+pub use exchange::{Arrival, Exchange, Reply, Ticket};
 pub use fault::{Fault, FaultKind, Method};
 pub use flow::Flow;
 pub use genesis::{FlowGenesis, Genesis, MarketGenesis};
