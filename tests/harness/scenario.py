@@ -9,7 +9,7 @@ from typing import Any
 
 from sep_native.sim import SimChain
 
-from .bench import GENESIS, Wish, acquire, dispose, early_slices, rebalance
+from .bench import GENESIS, Wish, acquire, dispose, early_slices, rebalance, wish
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -144,6 +144,13 @@ SLICED_CANCELLED = Scenario(
     ends=frozenset({"SETTLED", "CANCELLED", "EXPIRED"}),
 )
 
+ADAPTED = Scenario(
+    "adapted",
+    (wish("by depth", "DISPOSE", "WETH", 15 * 10**17, 120_000, "0.05", style="ADAPTIVE"),),
+    clock=FastClock,
+    ends=frozenset({"SETTLED", "EXPIRED"}),
+)
+
 REBALANCED = Scenario(
     "rebalanced",
     (rebalance("three assets", {"WETH": "0.2", "DAI": "0.3", "WBTC": "0.5"}),),
@@ -163,6 +170,7 @@ SCENARIOS = {
         SEVERAL,
         SLICED,
         SLICED_CANCELLED,
+        ADAPTED,
         REBALANCED,
     )
 }

@@ -21,12 +21,13 @@ from ..harness.scenario import SCENARIOS
 LIMIT_SECONDS = 240
 DEATHS = {"plain": 2}
 SHARDS = (
-    ("plain", "paper", "sliced", "sliced-cancelled", "rebalanced"),
+    ("plain", "paper", "sliced", "sliced-cancelled", "adapted", "rebalanced"),
     ("reorganised", "doubted", "expired", "moved", "reverted", "cancelled", "several"),
 )
 
 NOT_PASSED = {
     "planning.widen": "the simulated venue loads all ticks at once",
+    "planning.part": "no amount here is more than the markets take at once",
     "planning.head_again": "no simulation disagrees where the pools are the chain's own",
     "execution.withdraw.partly": "the signer's policy refuses none of these steps",
     "execution.watch.witnesses": "nobody else uses the account",
