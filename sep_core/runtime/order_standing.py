@@ -119,8 +119,8 @@ class OrderVenueManager:
             calls=VenueCallsView(
                 answered=calls.answered,
                 failed=calls.failed,
-                median_milliseconds=calls.median_milliseconds,
-                slowest_milliseconds=calls.slowest_milliseconds,
+                median_microseconds=calls.median_microseconds,
+                slowest_microseconds=calls.slowest_microseconds,
                 last_answer=calls.last_answer,
                 last_failure=calls.last_failure or None,
             ),
