@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from anyio import to_thread
 from sep_hooks.context import Clock
-from sep_hooks.errors import SepError, VenueError
+from sep_hooks.errors import SepError, UnknownBlock, VenueError
 from sep_hooks.types import (
     Amount,
     AssetId,
@@ -18,6 +18,7 @@ from sep_hooks.types import (
     LeftOut,
     MarketId,
     Plan,
+    PlanMode,
     PriceBook,
     chain_id_of,
     chain_of,
@@ -201,6 +202,7 @@ class Planner:
                 number, why = _slices(scene, choice)
                 if number > 1:
                     return Sliced(scene.size.amount, number, why)
+                await self._in_time(scene, choice)
                 terms = self._afforded(scene, await self._terms(scene, choice))
                 return await self._planned(scene, terms, number, why, left_out)
             except VenueFailed as error:
@@ -230,6 +232,25 @@ class Planner:
                 "no trade brings the holdings nearer to their weights for less than it costs; nothing was sent",
             )
         raise refusal or NoPlan("no_route", _no_route(left_out), retryable=blind)
+
+    async def _in_time(self, scene: Scene, choice: Candidate) -> None:
+        """Whether several transactions, each final before the next, end before the deadline. Of what is exchanged in
+        part already the rest is tried in any case. Raises `NoPlan`.
+        """
+        if choice.mode is not PlanMode.SEQUENCE or scene.request.progress is not None:
+            return
+        try:
+            final = await crossing("planning.final", scene.chain.final_block())
+        except UnknownBlock:
+            return  # a young chain, of which nobody knows yet how long finality takes
+        each = scene.head.timestamp - final.timestamp + scene.chain.preset.block_time_seconds
+        needed, left = each * len(choice.passages), scene.deadline - scene.head.timestamp
+        if needed > left:
+            raise NoPlan(
+                "not_in_time",
+                f"{len(choice.passages)} transactions, each final before the next, need about {needed:.0f} s,"
+                f" {left} s are left; nothing was sent",
+            )
 
     async def _terms(self, scene: Scene, choice: Candidate) -> Terms:
         confirmed = await self._quoting.confirmed(scene, choice.passages)  # sep-ok: it crosses itself

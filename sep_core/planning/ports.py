@@ -37,6 +37,10 @@ class PlanningChain(Protocol):
         """The latest block."""
         ...
 
+    async def final_block(self) -> Block:
+        """The highest final block. Raises `UnknownBlock` where there is none yet."""
+        ...
+
     async def call(self, call: Call, sender: Address | None = None, at: BlockRef | None = None) -> bytes:
         """What a call answers, without a transaction. Raises `CallReverted`."""
         ...

@@ -63,7 +63,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.anvil]
 CHAIN = evm_chain(1)
 ETHER, DOLLAR = 10**18, 10**6
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-WINDOW = timedelta(minutes=5)
+WINDOW = timedelta(hours=2)
 
 type AnyVenue = VenueAdapter[Any]
 
@@ -413,6 +413,17 @@ def disturbed(world: World, draw: random.Random) -> str:
         2**40,
     )
     return f"{amount / ETHER:.1f} ether sold in V2"
+
+
+async def test_several_transactions_must_be_final_in_time(world: World) -> None:
+    """Finality of each before the next takes longer than the intent has: one transaction then, at whatever price."""
+    amount = 500 * ETHER
+    fund(world, "WETH", amount)
+    request = world.request(IntentType.DISPOSE, "WETH", amount, "USDC", slippage="0.9")
+    assert (await world.plan(request)).mode is PlanMode.SEQUENCE
+    plan = await world.plan(replace(request, deadline=NOW + timedelta(seconds=20)))
+    assert plan.mode is PlanMode.ONE_CALL
+    assert any("final before the next" in one.reason for one in plan.left_out)
 
 
 def progressed(plan: Plan, first: tuple[Any, Any], moved: Sequence[tuple[AssetId, int]]) -> Progress:

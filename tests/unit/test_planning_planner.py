@@ -171,6 +171,9 @@ class SmallChain:
     async def head(self) -> Block:
         return self.tip
 
+    async def final_block(self) -> Block:
+        return self.tip
+
     async def fees(self) -> FeeSuggestion:
         return FeeSuggestion(10**9, 10**9, 3 * 10**9, 10**8)
 
