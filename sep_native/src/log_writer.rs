@@ -17,6 +17,7 @@ use pyo3::{
     prelude::*,
     types::{PyBytes, PyList, PyTuple},
 };
+use sep_log::Hash;
 use sep_sqlite::{
     Appender, ENTRY_POINT, Failure, Halt, LogFile, Queue, Queued, Restraint, WriteError,
 };
@@ -37,8 +38,17 @@ type Ticket = Py<PyAny>;
 
 /// What a batch is answered with.
 enum Report {
-    Durable(Vec<Queued<Ticket>>, Box<sep_log::Placed>),
+    Durable(Durable),
     Told(Py<PyTuple>),
+}
+
+/// What the event loop needs to know of a batch; the rest of it is let go where it was written.
+struct Durable {
+    items: Vec<Queued<Ticket>>,
+    answers: Vec<(u64, u64)>,
+    size: u64,
+    root: Hash,
+    note: String,
 }
 
 /// Answers on their way to the event loop, and how it hears of them.
@@ -224,7 +234,7 @@ impl LogWriter {
             .into_iter()
             .map(|report| match report {
                 Report::Told(told) => Ok(told.into_bound(py)),
-                Report::Durable(items, placed) => self.told(py, items, &placed),
+                Report::Durable(durable) => self.told(py, durable),
             })
             .collect::<PyResult<Vec<_>>>();
         lock(&answers.watch).collected_at = Some(Instant::now());
@@ -241,7 +251,13 @@ impl LogWriter {
             appender.serve(&self.queue, |items, placed, commit| {
                 let nanoseconds = u64::try_from(commit.as_nanos()).unwrap_or(u64::MAX);
                 self.answers.commit.store(nanoseconds, Ordering::Relaxed);
-                self.answers.push(Report::Durable(items, Box::new(placed)));
+                self.answers.push(Report::Durable(Durable {
+                    items,
+                    size: placed.size(),
+                    answers: placed.answers,
+                    root: placed.root,
+                    note: placed.note,
+                }));
             })
         })?;
         let raised = PyErr::take(py);
@@ -291,25 +307,21 @@ impl LogWriter {
 }
 
 impl LogWriter {
-    fn told<'py>(
-        &self,
-        py: Python<'py>,
-        items: Vec<Queued<Ticket>>,
-        placed: &sep_log::Placed,
-    ) -> PyResult<Bound<'py, PyTuple>> {
+    fn told<'py>(&self, py: Python<'py>, durable: Durable) -> PyResult<Bound<'py, PyTuple>> {
         let result = self.result.bind(py);
-        let outcomes = placed
+        let outcomes = durable
             .answers
             .iter()
             .map(|(first, last)| result.call1((*first, *last)))
             .collect::<PyResult<Vec<_>>>()?;
+        let items = durable.items;
         let size_bytes: usize = items.iter().map(|item| item.append.size_bytes).sum();
-        let root = PyBytes::new(py, &placed.root);
+        let root = PyBytes::new(py, &durable.root);
         (
             PyList::new(py, items.into_iter().map(|item| item.ticket))?,
             outcomes,
             size_bytes,
-            (placed.size(), root, &placed.note),
+            (durable.size, root, durable.note),
         )
             .into_pyobject(py)
     }
