@@ -470,9 +470,9 @@ fn uuid(value: &Bound<'_, PyAny>) -> PyResult<Option<Option<EventId>>> {
     if !value.get_type().is(UUID.import(py, "uuid", "UUID")?) {
         return Ok(None);
     }
-    let bytes = value.getattr(intern!(py, "bytes"))?;
-    let bytes: EventId = bytes.cast_into::<PyBytes>()?.as_bytes().try_into()?;
-    Ok(Some(Some(bytes)))
+    // Its `bytes` are made of this, in Python.
+    let number: u128 = value.getattr(intern!(py, "int"))?.extract()?;
+    Ok(Some(Some(number.to_be_bytes())))
 }
 
 fn write_id(out: &mut Vec<u8>, id: Option<&EventId>) {

@@ -199,7 +199,9 @@ class SqliteStore(EventStore):
         return await self.enqueue(writes, conditions=conditions)
 
     def _ready(self) -> Writer:
-        writer = self._writer
+        writer, loop = self._writer, asyncio.get_running_loop()
+        if self._loop is loop and not self._closing and self._failure is None and writer is not None:
+            return writer
         if writer is None:
             raise StoreFailed(
                 "the store is open for reading only; nothing was written", next_step="open it for writing"
@@ -208,7 +210,6 @@ class SqliteStore(EventStore):
             raise StoreClosed("the store was closed; nothing was written", next_step="open it again")
         if self._failure is not None:
             raise self._failure
-        loop = asyncio.get_running_loop()
         if self._loop is None:
             self._listen(writer, loop)
         elif self._loop is not loop:
