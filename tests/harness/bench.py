@@ -95,9 +95,9 @@ def twap(name: str, amount: int = 3 * 10**16 + 1, *, slices: int = 3, window_ms:
 
 
 def early_slices(name: str, count: int, amount: int = 10**16 + 1) -> Wish:
-    """WETH for USDC in slices in the first tenth of a wide window, so that much time is left after them."""
-    slicing = {"profile": ["1"] * count + ["0"] * (9 * count)}
-    return wish(name, "DISPOSE", "WETH", amount, 600_000, "0.05", style="VWAP", slicing=slicing)
+    """WETH for USDC in slices in the first minute of an hour, so that much time is left after them."""
+    slicing = {"profile": ["1"] * count + ["0"] * (59 * count)}
+    return wish(name, "DISPOSE", "WETH", amount, 3_600_000, "0.05", style="VWAP", slicing=slicing)
 
 
 def rebalance(name: str, weights: Mapping[str, str], *, window_ms: int = 600_000) -> Wish:

@@ -146,9 +146,9 @@ SLICED_CANCELLED = Scenario(
 
 ADAPTED = Scenario(
     "adapted",
-    (wish("by depth", "DISPOSE", "WETH", 15 * 10**17, 120_000, "0.05", style="ADAPTIVE"),),
+    (wish("by depth", "DISPOSE", "WETH", 15 * 10**17, 200_000, "0.05", style="ADAPTIVE"),),
     clock=FastClock,
-    ends=frozenset({"SETTLED", "EXPIRED"}),
+    ends=frozenset({"SETTLED", "EXPIRED", "REJECTED"}),
 )
 
 REBALANCED = Scenario(
