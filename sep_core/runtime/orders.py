@@ -1,19 +1,20 @@
 """The accounts at order venues of a running engine: their books followed, their orders worked on, plans made."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
 from sep_hooks.context import Clock
 from sep_hooks.errors import SepError
-from sep_hooks.types import Amount, Asset, AssetId, IntentType, PriceBook
+from sep_hooks.types import Amount, Asset, AssetId, IntentType, LeftOut, Level, OrderSide, PriceBook
 
 from sep_core.execution.orders import OpenOrderAccount, OrderLaneKey, OrderWorker
 from sep_core.intents import IntentState
 from sep_core.markets.order_board import OrderBoard
 from sep_core.planning import Planned, PlanRefused, PlanRequest
-from sep_core.planning.orders import Done, OrderAccount, OrderPlanner
+from sep_core.planning.orders import BookView, Done, OrderAccount, OrderPlanner
 from sep_core.planning.ports import Holdings
 from sep_core.planning.request import Sliced
 from sep_core.portfolio import Mismatch
@@ -75,7 +76,11 @@ class Orders:
     ) -> MakePlan:
         """Plans intents of accounts at order venues from their books, and all others as before."""
         planner = OrderPlanner(
-            self.books, holdings, self._clock, partial(self._prices, worth), numeraire=composition.numeraire
+            OthersOrders(self.books, desk),
+            holdings,
+            self._clock,
+            partial(self._prices, worth),
+            numeraire=composition.numeraire,
         )
 
         async def plan(request: PlanRequest) -> Answer:
@@ -227,6 +232,35 @@ class Orders:
             one for asset in assets if (one := self._installation.known_asset(asset)) is not None
         ]
         return worth.prices(known)
+
+
+class OthersOrders:
+    """The books without what our own orders add to them: nobody trades with himself. Planning's `Books`."""
+
+    def __init__(self, books: KnownBooks, desk: Desk) -> None:
+        self._books = books
+        self._desk = desk
+
+    def books(self, venue: str) -> Sequence[BookView]:
+        """The books that are followed now, own orders taken off their levels."""
+        own: dict[tuple[str, OrderSide, int], int] = {}
+        for key, lane in self._desk.world.orders.items():
+            for entry in lane.open if key.venue == venue else ():
+                place = entry.market, entry.side, entry.price
+                own[place] = own.get(place, 0) + entry.size - entry.filled
+        return [_without(book, own) for book in self._books.books(venue)] if own else self._books.books(venue)
+
+    def left_out(self, venue: str) -> tuple[LeftOut, ...]:
+        """What is not usable now, and why."""
+        return self._books.left_out(venue)
+
+
+def _without(book: BookView, own: Mapping[tuple[str, OrderSide, int], int]) -> BookView:
+    def others(side: OrderSide, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+        rest = ((price, lots - own.get((book.market.name, side, price), 0)) for price, lots in levels)
+        return tuple((price, lots) for price, lots in rest if lots > 0)
+
+    return replace(book, bids=others(OrderSide.BUY, book.bids), asks=others(OrderSide.SELL, book.asks))
 
 
 def _done(state: IntentState | None) -> Done | None:

@@ -177,7 +177,8 @@ def quick() -> Iterator[None]:
 
 @pytest.mark.says
 @pytest.mark.slow
-async def test_faults_in_any_mixture_do_no_harm(tmp_path: Path, quick: None) -> None:
+@pytest.mark.parametrize("resting", [False, True], ids=["immediate", "resting"])
+async def test_faults_in_any_mixture_do_no_harm(tmp_path: Path, quick: None, resting: bool) -> None:
     seed = random.SystemRandom().randrange(2**32)
     draw = random.Random(seed)
     print(f"seed {seed}")
@@ -204,7 +205,7 @@ async def test_faults_in_any_mixture_do_no_harm(tmp_path: Path, quick: None) -> 
         "chaos",
         wishes,
         faults=tuple(faults),
-        resting=draw.random() < 0.5,
+        resting=resting,
         exchange={
             "seed": seed,
             "latency_ms": [5, 60],
