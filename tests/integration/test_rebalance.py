@@ -139,7 +139,11 @@ async def test_five_assets_reach_their_weights_for_less_than_pair_by_pair(tmp_pa
             assert abs(share - Fraction(1, 5)) < Fraction(1, 10**4), (symbol, float(share))
         assert await kernel.mismatches() == []
         assert not kernel.world.book.holds
-        assert len(own_transactions(partial(ask, chain), OWNER)) >= len(view.fills)
+        sent = own_transactions(partial(ask, chain), OWNER)
+        assert len(sent) >= len(view.fills)
+        receipts = [ask(chain, "eth_getTransactionReceipt", name) for name in sent]
+        gas = sum(int(one["gasUsed"], 16) * int(one["effectiveGasPrice"], 16) for one in receipts)
+        assert view.gas_cost == str(gas)
         told = await (await kernel.queries()).explain(view.id)
         assert told.summary.startswith("Wanted: rebalance main to WETH 0.2, USDC 0.2")
         assert "DAI and" in told.summary

@@ -1,6 +1,6 @@
 """From signature to settlement: execution, intents, books and risk together."""
 
-from sep_hooks.types import Amount, IntentId, IntentStatus
+from sep_hooks.types import Amount, IntentId, IntentStatus, IntentType
 
 from sep_core import execution, intents, portfolio, risk
 from sep_core.events.decided import Decided
@@ -27,6 +27,9 @@ from sep_core.runtime.world import World
 
 type Facts = tuple[Decided, ...]
 type Observation = RecordBroadcast | RecordDoubt | RecordReceipt | RecordReorg | AdoptSigned
+
+MOST_REBALANCING_FILLS = 32
+"""After how many transactions a rebalance is near enough to its weights."""
 
 _SENT = frozenset({IntentStatus.EXECUTING, IntentStatus.PARTIALLY_FILLED, IntentStatus.IN_DOUBT})
 
@@ -65,8 +68,9 @@ def filled_on_paper(world: World, command: RecordPaperFill, composition: Composi
     said = intents.execution_started(state, "paper", tuple(step.id for step in plan.steps), ())
     for fill in command.fills:
         said += intents.fill_recorded(_of(state, said), fill, simulated=True)
-    rest = _rest(_of(state, said), composition) if plan.later else intents.settled(_of(state, said))
-    said += rest
+    after = _of(state, said)
+    waits = plan.later and not _near_enough(after)
+    said += _rest(after, composition) if waits else intents.settled(after)
     entries = [one for fill in command.fills for one in portfolio.post_paper(owner, fill, state.prices)]
     return (*said, *entries, risk.convert_hold(state.id))
 
@@ -175,10 +179,15 @@ def _concluded(
         fill = fill_of_entry(entry, swaps[entry.step_id], lane.key.address)
         if fill is not None:
             said += intents.fill_recorded(_of(state, said), fill, simulated=False)
-    if plan is not None and plan.later:
+    if plan is not None and plan.later and not _near_enough(_of(state, said)):
         return (*said, *_rest(_of(state, said), composition), risk.convert_hold(state.id))
     said += intents.settled(_of(state, said), gas_cost=Amount(gas))
     return (*said, risk.convert_hold(state.id))
+
+
+def _near_enough(state: IntentState) -> bool:
+    """Whether a rebalance ends with what it has done: each look at what is left finds less, and gas may be free."""
+    return state.intent.type is IntentType.REBALANCE and len(state.fills) >= MOST_REBALANCING_FILLS
 
 
 def _rest(state: IntentState, composition: Composition) -> Facts:

@@ -1,6 +1,15 @@
 """From submission to approval: intents and risk together."""
 
-from sep_hooks.types import Constraints, IntentId, IntentStatus, IntentType, Plan, PriceBook, RiskStage
+from sep_hooks.types import (
+    Amount,
+    Constraints,
+    IntentId,
+    IntentStatus,
+    IntentType,
+    Plan,
+    PriceBook,
+    RiskStage,
+)
 
 from sep_core import intents, risk
 from sep_core.events.decided import Decided
@@ -103,7 +112,10 @@ def plan_failed(world: World, command: RecordPlanFailure) -> Facts:
         return ()
     if state.intent.type is IntentType.REBALANCE and state.fills and command.code == NOTHING_TO_DO:
         # Of several transactions the weights are looked at afresh after each: now they are reached.
-        return intents.settled(state)
+        lane = world.lane(state.intent.account)
+        entries = () if lane is None else lane.of_intent(state.id)
+        gas = sum(one.gas_used * one.effective_gas_price for one in entries)
+        return intents.settled(state, gas_cost=Amount(max(state.gas_cost, gas)))
     return intents.plan_failed(state, command.code, command.reason)
 
 
