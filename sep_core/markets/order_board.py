@@ -102,6 +102,10 @@ class OrderBoard:
         """The venue's books that are known now."""
         return [one for one in self._followed.get(venue, {}).values() if one.sequence is not None]
 
+    def markets(self, venue: str) -> Sequence[OrderMarket]:
+        """All markets of the venue, whether their books are known now or not."""
+        return [one.market for one in self._followed.get(venue, {}).values()]
+
     def lost(self, venue: str) -> Sequence[tuple[str, str]]:
         """What is not known now, and why."""
         books = self._followed.get(venue, {})

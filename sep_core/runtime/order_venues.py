@@ -197,6 +197,15 @@ class KnownBooks:
                 )
         return found
 
+    def assets(self, venue: str) -> Sequence[tuple[AssetId, str]]:
+        """Every asset that the venue's markets trade and the configuration names, with the venue's code."""
+        found: dict[AssetId, str] = {}
+        for market in self._board.markets(venue):
+            for text, code in zip(self._assets(venue, market), (market.base, market.quote), strict=True):
+                if _is_id(text):
+                    found[AssetId(text)] = code
+        return sorted(found.items())
+
     def left_out(self, venue: str) -> tuple[LeftOut, ...]:
         """What is not followed, or trades what the configuration does not name."""
         out = [LeftOut(name, reason) for name, reason in self._board.lost(venue)]

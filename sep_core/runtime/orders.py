@@ -218,14 +218,10 @@ class Orders:
     async def _balances(
         self, key: OrderLaneKey, venue: GuardedOrderVenue
     ) -> Sequence[tuple[AssetId, Amount]]:
-        """What the account holds of every asset that its books can trade, absent ones as zero."""
+        """What the account holds of every asset that its venue's markets trade, absent ones as zero."""
         told = await crossing("orders.balances", venue.balances())
         total = {one.asset: Amount(one.free + one.held) for one in told}
-        found: dict[AssetId, Amount] = {}
-        for book in self.books.books(key.venue):
-            for asset, code in ((book.base, book.market.base), (book.quote, book.market.quote)):
-                found[asset] = total.get(code, Amount(0))
-        return sorted(found.items())
+        return [(asset, total.get(code, Amount(0))) for asset, code in self.books.assets(key.venue)]
 
     def _prices(self, worth: Worth, assets: Sequence[AssetId]) -> PriceBook | None:
         known: list[Asset] = [

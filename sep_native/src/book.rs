@@ -29,13 +29,7 @@ impl SimExchange {
     }
 
     /// Sends a message of an account, JSON with its `method`; the ticket of its answer.
-    fn ask(
-        &self,
-        py: Python<'_>,
-        account: &str,
-        now_ms: u64,
-        request_json: &str,
-    ) -> PyResult<u64> {
+    fn ask(&self, py: Python<'_>, account: &str, now_ms: u64, request_json: &str) -> PyResult<u64> {
         py.detach(|| self.lock().ask(account, now_ms, request_json))
             .map_err(raised)
     }

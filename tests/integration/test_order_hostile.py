@@ -140,6 +140,10 @@ async def test_a_balance_that_is_wrong_is_seen(tmp_path: Path) -> None:
         ) as kernel:
             await submit_all(kernel, scenario.wishes)
             assert await kernel.mismatches() == []
+            assert kernel.orders is not None
+            for book in list(kernel.orders.board.followed("book")):
+                book.lose("the test")
+            assert await kernel.mismatches() == [], "a book that is lost takes no balance away"
             lies[0] = True
             found = await kernel.mismatches()
             assert {one.account for one in found} == {"cex"}
