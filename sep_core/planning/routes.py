@@ -125,7 +125,7 @@ class _Search:
 
     def _rebalance(self, whole_basket: Rebalance, exclude: frozenset[MarketId]) -> None:
         exclude = exclude | self._outside()
-        wanted = whole_basket.among(self._traded(exclude))
+        wanted = whole_basket.among(self._reached(whole_basket, exclude))
         if wanted is None:
             return
         try:
@@ -165,10 +165,20 @@ class _Search:
                 )
             )
 
-    def _traded(self, exclude: frozenset[MarketId]) -> frozenset[AssetId]:
-        """The assets that a market which may be used trades."""
-        markets = self.scene.snapshot.markets.values()
-        return frozenset(asset for one in markets if one.id not in exclude for asset in one.assets)
+    def _reached(self, wanted: Rebalance, exclude: frozenset[MarketId]) -> frozenset[AssetId]:
+        """The assets that markets which may be used lead to, from the one of which most is held."""
+        markets = [one for one in self.scene.snapshot.markets.values() if one.id not in exclude]
+        traded = frozenset(asset for one in markets for asset in one.assets)
+        held = [one for one in wanted.parts if one.asset in traded]
+        if not held:
+            return frozenset()
+        reached = {max(held, key=lambda one: one.worth).asset}
+        while (
+            more := {asset for one in markets if not reached.isdisjoint(one.assets) for asset in one.assets}
+            - reached
+        ):
+            reached |= more
+        return frozenset(reached)
 
     def _passages(self, whole: Split) -> tuple[Passage, ...]:
         scene, size = self.scene, self.scene.size
