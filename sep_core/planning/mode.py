@@ -21,13 +21,24 @@ WAITING_PPM: Final = 1_000
 
 
 def modes(
-    parts: Sequence[Passage], executor: Address | None, *, exact_in: bool, wanted: AssetId
+    parts: Sequence[Passage],
+    executor: Address | None,
+    *,
+    exact_in: bool,
+    wanted: AssetId,
+    dated: bool = True,
 ) -> tuple[tuple[PlanMode, str], ...]:
-    """The ways in which these passages can be done, with the reason of each."""
+    """The ways in which these passages can be done, with the reason of each. `dated`: their own calls hold the
+    deadline; where they do not, an executor's call does.
+    """
     if len(parts) == 1:
         length = len(parts[0].legs)
         what = "one market" if length == 1 else f"a path of {length} markets"
-        return ((PlanMode.ONE_CALL, f"{what} of {parts[0].venue}, in its own router"),)
+        if not dated and executor is not None:
+            why = f"{what} of {parts[0].venue}, whose call holds no deadline: the account's executor holds it"
+            return ((PlanMode.BUNDLE, why),)
+        without = "" if dated else "; its call holds no deadline, and the account has no executor that would"
+        return ((PlanMode.ONE_CALL, f"{what} of {parts[0].venue}, in its own router{without}"),)
     venues = ", ".join(dict.fromkeys(part.venue for part in parts))
     legs = sum(len(part.legs) for part in parts)
     share = f"{legs} legs over {venues} cannot share one router"

@@ -183,7 +183,7 @@ class Planner:
             for venue in scene.snapshot.networks
             if venue in self._venues and venue not in broken and (not allowed or venue in allowed)
         ]
-        return find(scene, names, self._venues.takes_paths, used=self._used(scene))
+        return find(scene, names, self._venues.takes_paths, self._venues.dates_calls, used=self._used(scene))
 
     def _used(self, scene: Scene) -> Collection[MarketId]:
         """On paper the markets do not move, so what the intent took of them is not there a second time."""

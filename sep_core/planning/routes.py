@@ -37,13 +37,14 @@ def find(
     scene: Scene,
     venues: Collection[str],
     takes_paths: Callable[[str], bool],
+    dates_calls: Callable[[str], bool] = lambda venue: True,
     *,
     used: Collection[MarketId] = (),
 ) -> Found:
     """All candidates over these venues, best first. `takes_paths` says of which venue one call can lead through
-    several markets, `used` are markets that shall not be used again.
+    several markets, `dates_calls` of which its calls hold the deadline; markets that were `used` are not used again.
     """
-    return _Search(scene, frozenset(venues), takes_paths, frozenset(used)).found()
+    return _Search(scene, frozenset(venues), takes_paths, dates_calls, frozenset(used)).found()
 
 
 def excluded(snapshot: MarketSnapshot, constraints: Constraints) -> frozenset[MarketId]:
@@ -63,6 +64,7 @@ class _Search:
     scene: Scene
     venues: frozenset[str]
     takes_paths: Callable[[str], bool]
+    dates_calls: Callable[[str], bool]
     used: frozenset[MarketId]
     candidates: list[Candidate] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -104,7 +106,7 @@ class _Search:
         except SepError as error:
             self.left_out.append(LeftOut("a split over all venues", error.message))
             return None
-        ways = modes(parts, scene.request.executor, exact_in=size.exact_in, wanted=self._wanted)
+        ways = self._modes(parts, self._wanted)
         if not ways:
             spends, receives = flows_of(parts, [self._wanted])
             told = " and ".join(f"{amount} of {asset}" for asset, amount in (spends if receives else ()))
@@ -119,6 +121,15 @@ class _Search:
             ordered = self._first_things_first(parts) if mode is PlanMode.SEQUENCE else parts
             self._add(ordered, whole.method, whole.gas, mode, why, whole)
         return whole
+
+    def _modes(self, parts: tuple[Passage, ...], wanted: AssetId) -> tuple[tuple[PlanMode, str], ...]:
+        return modes(
+            parts,
+            self.scene.request.executor,
+            exact_in=self.scene.size.exact_in,
+            wanted=wanted,
+            dated=all(self.dates_calls(part.venue) for part in parts),
+        )
 
     def _outside(self) -> set[MarketId]:
         return {one.id for one in self.scene.snapshot.markets.values() if one.venue not in self.venues}
@@ -138,7 +149,7 @@ class _Search:
         parts = passages(whole.legs, self.scene.venue_of, set(targets), self.takes_paths)
         if not parts:
             return
-        for mode, why in modes(parts, self.scene.request.executor, exact_in=True, wanted=targets[0]):
+        for mode, why in self._modes(parts, targets[0]):
             spends, receives = flows_of(parts, targets)
             if not spends or not receives:
                 continue
@@ -235,7 +246,7 @@ class _Search:
                 continue
             self._note(path.left_out)
             parts = (Passage(venue, path.legs),)
-            ((mode, why),) = modes(parts, None, exact_in=size.exact_in, wanted=wanted)
+            ((mode, why),) = self._modes(parts, wanted)
             self._add(parts, f"single path by {path.method}", path.gas, mode, why, whole, path)
 
     def _add(

@@ -18,7 +18,8 @@ _LONGEST_REASON: Final = 300
 class Venues:
     """The venues by instance. Whatever one of them raises or answers wrongly becomes `VenueFailed`.
 
-    `single_hop` names those of which one call leads through one market only.
+    `single_hop` names those of which one call leads through one market only, `undated` those whose calls hold no
+    deadline.
     """
 
     def __init__(
@@ -27,10 +28,12 @@ class Venues:
         guard: VenueGuard | None = None,
         *,
         single_hop: Collection[str] = (),
+        undated: Collection[str] = (),
     ) -> None:
         self._adapters = adapters
         self._guard = guard or DirectVenueGuard()
         self._single_hop = frozenset(single_hop)
+        self._undated = frozenset(undated)
 
     def __contains__(self, venue: str) -> bool:
         return venue in self._adapters
@@ -39,6 +42,10 @@ class Venues:
         """Whether one call can lead through several markets of the venue."""
         adapter = self._adapters.get(venue)
         return venue not in self._single_hop and not isinstance(adapter, SampledVenue)
+
+    def dates_calls(self, venue: str) -> bool:
+        """Whether the venue's calls hold the deadline themselves."""
+        return venue not in self._undated
 
     def spender(self, venue: str, order: SwapOrder) -> Address:
         """Who needs the allowance."""

@@ -52,7 +52,9 @@ class ChainPart:
 
 @dataclass(frozen=True, slots=True)
 class VenuePart:
-    """A configured venue with the decoder of its events. `single_hop`: one call leads through one market only."""
+    """A configured venue with the decoder of its events. `single_hop`: one call leads through one market only;
+    `undated`: its calls hold no deadline.
+    """
 
     instance: str
     use: str
@@ -61,6 +63,7 @@ class VenuePart:
     adapter: VenueAdapter[Any]
     decoder: VenueLogs
     single_hop: bool = False
+    undated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +257,11 @@ class Installer:
         except (PluginError, PluginFault) as error:
             self._leave_out(plugin, error)
             return
-        hops = loaded.manifest.capabilities.get(Capability.MULTI_HOP)
+        lacks = {
+            one
+            for one, how in loaded.manifest.capabilities.items()
+            if how in (Support.TODO, Support.UNSUPPORTED)
+        }
         self._made.venues[instance] = VenuePart(
             instance,
             said.use,
@@ -262,7 +269,8 @@ class Installer:
             said.chain,
             adapter,
             decoder,
-            single_hop=hops in (Support.TODO, Support.UNSUPPORTED),
+            single_hop=Capability.MULTI_HOP in lacks,
+            undated=Capability.CALL_DEADLINE in lacks,
         )
 
     async def _order_venue(self, instance: str, stack: AsyncExitStack) -> None:

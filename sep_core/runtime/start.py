@@ -292,6 +292,7 @@ def _planner(
             {one.instance: one.adapter for one in installation.venues.values()},
             VenueGuardOfGuard(installation),
             single_hop=[one.instance for one in installation.venues.values() if one.single_hop],
+            undated=[one.instance for one in installation.venues.values() if one.undated],
         ),
         BookedHoldings(desk, composition),
         {part.ref: partial(transfers_of, part.ref) for part in installation.chains.values()},

@@ -102,7 +102,7 @@ class World:
         return Planner(
             {CHAIN: self.chain},
             self.board,
-            Venues(self.venues, single_hop=self.single_hop),
+            Venues(self.venues, single_hop=self.single_hop, undated=["curve"]),
             self.books,
             {CHAIN: partial(transfers_of, CHAIN)},
             FakeClock(NOW),
@@ -413,6 +413,20 @@ def disturbed(world: World, draw: random.Random) -> str:
         2**40,
     )
     return f"{amount / ETHER:.1f} ether sold in V2"
+
+
+async def test_a_call_without_a_deadline_is_dated_by_the_executor(world: World) -> None:
+    fund(world, "DAI", 1_000 * ETHER)
+    request = world.request(IntentType.DISPOSE, "DAI", 1_000 * ETHER, "USDC", venues=["curve"])
+    plan = await world.plan(request)
+    assert plan.mode is PlanMode.ONE_CALL
+    assert "no deadline" in plan.mode_reason
+    world.deploy_executor()
+    plan = await world.plan(replace(request, executor=world.executor))
+    assert plan.mode is PlanMode.BUNDLE, plan.mode_reason
+    (bundle,) = [step for step in plan.steps if step.exchanges]
+    assert bundle.deadline is not None
+    await realise(world, plan)
 
 
 async def test_several_transactions_must_be_final_in_time(world: World) -> None:
