@@ -50,7 +50,16 @@ def check_accounts(world: World, settings: Settings, chains: Mapping[str, ChainR
 
 
 def check_order_accounts(world: World, settings: Settings) -> None:
-    """An account stays where its money is. Raises `ConfigurationError`."""
+    """An account stays where its money is, and its venue with what is open there. Raises `ConfigurationError`."""
+    for key, lane in world.orders.items():
+        if lane.open and key.account not in settings.order_accounts:
+            names = ", ".join(entry.client_order_id for entry in lane.open[:3])
+            raise ConfigurationError(
+                f"[accounts] lacks {key.account!r} at order venue {key.venue!r}, where {len(lane.open)} orders are not"
+                f" closed ({names}); nothing was recorded or sent",
+                pointer="accounts",
+                next_step=f"add the table accounts.{key.account} again until these are closed",
+            )
     at = {key.account: key.venue for key in world.orders}
     for said in settings.order_accounts.values():
         if said.name in world.lane_of_account or at.get(said.name, said.venue) != said.venue:

@@ -91,6 +91,7 @@ def config_digest(settings: Settings, installation: Installation) -> str:
         settings.mode,
         *sorted(f"{ref.stream}={ref.config_digest}" for ref in installation.refs.values()),
         *(_account_text(one) for one in settings.accounts.values()),
+        *(repr(one) for one in settings.order_accounts.values()),
         repr(settings.assets),
         repr(settings.intents),
     ]

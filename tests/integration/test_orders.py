@@ -4,12 +4,14 @@ import json
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import anyio
 import pytest
+from sep_hooks.errors import ConfigurationError
 from sep_hooks.types import IntentId, IntentStatus
 from sep_native.book import SimExchange
 
@@ -17,6 +19,7 @@ from sep_core.adapters.sim_book import DEFAULT_ACCOUNT
 from sep_core.adapters.store_sqlite.audit import verify_store
 from sep_core.execution.orders import OrderLaneKey, worker
 from sep_core.runtime.desk import fold
+from sep_core.runtime.identity import check_order_accounts
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.settings import InvalidSettings, settings_of
 from sep_core.runtime.submission import parse_submission
@@ -149,6 +152,24 @@ async def test_a_disabled_venue_gets_no_plan_until_it_is_enabled(tmp_path: Path,
         await kernel.enable_venue(VENUE, "the test is over", "me")
         view = await kernel.wait_until_ended(receipt.intent_id, 20)
         assert view.status == "SETTLED"
+
+
+async def test_an_account_with_an_open_order_cannot_leave_the_configuration(tmp_path: Path) -> None:
+    thin = {"flow": {"every_ms": 0, "levels": 1, "lots": [40, 40], "takes_percent": 0}}
+    wish = acquire("rests", 10**17, slippage="0.001")
+    scenario = OrderScenario("rests", (wish,), resting=True, exchange=thin)
+    async with trading(tmp_path, scenario) as (kernel, _):
+        await kernel.submit(parse_submission(wish.body), source="command_line", request=wish.body)
+        lane = OrderLaneKey(VENUE, ACCOUNT)
+        await until(kernel, lambda: bool(kernel.world.orders[lane].open))
+        world = kernel.world
+        settings = scenario.settings(tmp_path, "nothing", "nothing")
+        check_order_accounts(world, settings)
+        with pytest.raises(ConfigurationError, match="1 orders are not closed"):
+            check_order_accounts(world, replace(settings, order_accounts={}))
+        moved = replace(settings.order_accounts[ACCOUNT], venue="elsewhere")
+        with pytest.raises(ConfigurationError, match="keeps the money"):
+            check_order_accounts(world, replace(settings, order_accounts={ACCOUNT: moved}))
 
 
 async def test_a_venue_that_is_silent_at_the_start_is_waited_for(tmp_path: Path) -> None:
