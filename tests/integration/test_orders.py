@@ -154,6 +154,20 @@ async def test_a_disabled_venue_gets_no_plan_until_it_is_enabled(tmp_path: Path,
         assert view.status == "SETTLED"
 
 
+@pytest.mark.parametrize("amount", [12 * 10**16, 12 * 10**16 + 7])
+async def test_slices_are_orders_too(tmp_path: Path, quick: None, amount: int) -> None:
+    wish = acquire("slices", amount, window_ms=60_000, slippage="0.02")
+    body = json.loads(wish.body)
+    body["constraints"] |= {"execution_style": "TWAP", "slicing": {"slices": 4}}
+    wish = Wish(wish.client_id, json.dumps(body).encode())
+    async with trading(tmp_path, OrderScenario("slices", (wish,))) as (kernel, exchange):
+        (view,) = await submit_all(kernel, [wish])
+        assert view.status == "SETTLED", view.reason
+        assert [one["filled"] for one in orders_of(exchange)] == [30, 30, 30, 30]
+        assert await kernel.mismatches() == []
+        assert not kernel.world.book.holds
+
+
 async def test_an_account_with_an_open_order_cannot_leave_the_configuration(tmp_path: Path) -> None:
     thin = {"flow": {"every_ms": 0, "levels": 1, "lots": [40, 40], "takes_percent": 0}}
     wish = acquire("rests", 10**17, slippage="0.001")
