@@ -281,10 +281,12 @@ def _progress(state: IntentState) -> Progress | None:
 
 
 def _wanted(state: IntentState) -> Intent:
-    """The intent, at the amount that is left where it is in slices."""
-    if state.slices is None:
-        return state.intent
-    return _at(state.intent, state.slices.rest)
+    """The intent, at the amount that is left where it is in slices, and what gas has cost already off its fee."""
+    intent, most = state.intent, state.intent.constraints.max_fee
+    if most is not None and state.gas_cost:
+        left = Amount(max(0, most - state.gas_cost))
+        intent = replace(intent, constraints=replace(intent.constraints, max_fee=left))
+    return intent if state.slices is None else _at(intent, state.slices.rest)
 
 
 def _at(intent: Intent, amount: Amount) -> Intent:

@@ -157,7 +157,9 @@ class Family(RuleBasedStateMachine):
         ends = (QUOTE, Amount(7), BASE, Amount(amount))
         if child.intent.type is IntentType.DISPOSE:
             ends = (BASE, Amount(amount), QUOTE, Amount(7))
-        return Fill(child.id, step, "uni", *ends, (), Amount(3), BlockRef(1, "0x1"), "0x1")
+        most = child.intent.constraints.max_fee
+        gas = 3 if most is None else min(3, most // 2)  # two fills of a child keep below its share
+        return Fill(child.id, step, "uni", *ends, (), Amount(gas), BlockRef(1, "0x1"), "0x1")
 
     @rule(seconds=st.integers(0, 200))
     def time_passes(self, seconds: int) -> None:
