@@ -1,5 +1,6 @@
 """Intents in slices through a whole engine on the simulated chain: amounts, time, restarts, ends, and what is shown."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from sep_hooks.types import IntentId, IntentStatus, ratio_parts
 from sep_native.sim import SimChain
 
 from sep_core.adapters.store_sqlite.audit import verify_store
-from sep_core.events.facts import SliceReleased, SlicesScheduled, StepsReverted
+from sep_core.events.facts import IntentPlanned, SliceReleased, SlicesScheduled, StepsReverted
 from sep_core.events.reading import read_facts
 from sep_core.events.registry import Fact
 from sep_core.intents import IntentState
@@ -384,6 +385,26 @@ async def test_what_reverted_is_planned_again_within_the_same_constraints(stage:
         assert before - stage.held("WETH") == 10**15
         assert await kernel.mismatches() == []
         assert not kernel.world.book.holds
+
+
+async def test_what_earlier_attempts_cost_counts_against_the_fee(stage: Stage) -> None:
+    async with stage.engine() as kernel:
+        shown = await kernel.dry_run(parse_submission(dispose("shown", 10**15).body))
+    assert shown.plan is not None
+    most = shown.plan.gas_limit * int(shown.plan.max_fee_per_gas)
+    body = json.loads(dispose("bounded by fee", 10**15).body)
+    body["constraints"]["max_fee"] = str(most)
+    ask(stage.chain, "sim_setFaults", {"seed": 1, "rules": [reverting([1])]})
+    async with stage.engine() as kernel:
+        intent_id = await submit(kernel, Wish(UUID(body["id"]), json.dumps(body).encode()))
+        view = await ended(kernel, intent_id)
+        (reverted,) = await facts_of(kernel, intent_id, StepsReverted)
+        plans = await facts_of(kernel, intent_id, IntentPlanned)
+        assert [one.attempt for one in plans] == [1, 2]
+        assert 0 < reverted.gas_cost <= plans[0].plan.gas_cost_limit <= most
+        assert plans[1].plan.gas_cost_limit <= most - reverted.gas_cost
+        assert view.status == "SETTLED"
+        assert int(view.gas_cost or 0) <= most
 
 
 async def test_attempts_are_bounded_by_the_configuration(stage: Stage) -> None:
