@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -242,13 +243,14 @@ fn report(options: &Options, recipe: &Recipe, rows: &[Row]) {
             .filter_map(|row| row.better_bp.get(name).copied())
             .collect();
         let worst = better.iter().copied().fold(f64::INFINITY, f64::min);
-        text += &format!(
+        let _ = write!(
+            text,
             ",\"better_than_{name}_bp\":{{\"median\":{:.4},\"worst\":{worst:.6}}}",
             quantile(&mut better, 0.5)
         );
     }
     let failed = rows.iter().filter(|row| !row.failures.is_empty()).count();
-    text += &format!(",\"failures\":{failed}}}");
+    let _ = write!(text, ",\"failures\":{failed}}}");
     println!("{text}");
     if options.flags.contains_key("verbose") {
         for row in rows {

@@ -13,6 +13,9 @@ pub(crate) const ROUNDING: f64 = 1e-12;
 /// A stored number and the same one computed again may differ by this share.
 const AGREEMENT: f64 = 1e-9;
 
+/// Net amounts by asset.
+type Amounts<'a> = BTreeMap<&'a str, U256>;
+
 /// Prices and an order of assets, by the place of each asset; `NAN` where an asset has no price.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
@@ -92,7 +95,7 @@ impl Claim {
                 .ok_or_else(|| refuted(format!("{name} has no price above zero")))
         };
         let unit = |name: &str| {
-            if price(name)? == 1.0 {
+            if price(name)?.to_bits() == 1f64.to_bits() {
                 Ok(())
             } else {
                 Err(refuted(format!(
@@ -255,10 +258,7 @@ impl Solution {
     }
 
     /// Replays every leg; net amounts that are spent and gained.
-    fn verify_legs(
-        &self,
-        network: &Network,
-    ) -> Result<(BTreeMap<&str, U256>, BTreeMap<&str, U256>), RouteError> {
+    fn verify_legs(&self, network: &Network) -> Result<(Amounts<'_>, Amounts<'_>), RouteError> {
         let mut seen = BTreeSet::new();
         let mut sums: BTreeMap<&str, (U256, U256)> = BTreeMap::new();
         let mut held: HashMap<&str, U256> = match self.problem.utility() {

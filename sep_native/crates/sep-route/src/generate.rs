@@ -75,9 +75,9 @@ impl Instance {
             let assets: Vec<&str> = self.network.assets_of(market).collect();
             let side = draw.index(assets.len());
             let other = (side + 1) % assets.len();
-            // A trade that moves the price by a few basis points.
+            // A trade that moves the price within the fee: others would have taken what goes beyond.
             let real = market.state().real();
-            let depth = draw.between(0.2, 1.0) * 1e-3;
+            let depth = draw.between(0.1, 0.5) * -real.log_kept(side, other);
             let log_price = real.log_rate(side, other) - depth;
             let amount = U256::from(real.respond(side, other, log_price, 1e-3).amount_in);
             if let Ok((_, state)) = market.state().after(side, other, amount, true) {
@@ -100,7 +100,7 @@ impl Draw {
     }
 
     /// Any whole number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -110,7 +110,7 @@ impl Draw {
 
     /// A whole number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
+        self.number() % bound.max(1)
     }
 
     /// A position below `bound`.
@@ -121,7 +121,7 @@ impl Draw {
     /// A real number from 0 to 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits are kept")]
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.number() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// A real number between two others.
@@ -447,7 +447,7 @@ impl<'a> Generator<'a> {
         let centre = tick.div_euclid(spacing);
         for at in 0..ranges {
             let width =
-                1 + (10f64.powf(self.draw.between(0.0, 3.0)) as i32) * 60 / spacing.max(1).min(60);
+                1 + (10f64.powf(self.draw.between(0.0, 3.0)) as i32) * 60 / spacing.clamp(1, 60);
             let shift = (self.draw.normal() * f64::from(width)) as i32;
             let (mut lower, mut upper) = (centre + shift - width, centre + shift + width);
             if at == 0 {
@@ -468,7 +468,7 @@ impl<'a> Generator<'a> {
                 (lower * spacing).max(-887_200 / spacing * spacing),
                 (upper * spacing).min(887_200 / spacing * spacing),
             );
-            if liquidity >= 1.0 && liquidity < 1e36 && lower < upper {
+            if (1.0..1e36).contains(&liquidity) && lower < upper {
                 pool = pool.with_liquidity(lower, upper, liquidity as i128).ok()?;
             }
         }

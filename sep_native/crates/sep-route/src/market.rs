@@ -81,9 +81,6 @@ impl MarketState {
                 "a swap is between two different assets of the market",
             ));
         }
-        fn pair<T>(wrap: impl Fn(T) -> MarketState) -> impl Fn((Quote, T)) -> (Quote, MarketState) {
-            move |(quote, after)| (quote, wrap(after))
-        }
         let is_first = asset_in == 0;
         match self {
             Self::ConstantProduct(pool) => pool
@@ -264,6 +261,11 @@ impl MarketState {
             }
         }
     }
+}
+
+/// Wraps the state in an answer of a family.
+fn pair<T>(wrap: impl Fn(T) -> MarketState) -> impl Fn((Quote, T)) -> (Quote, MarketState) {
+    move |(quote, after)| (quote, wrap(after))
 }
 
 fn absorb_all(hash: &mut Sha256, amounts: &[U256]) {

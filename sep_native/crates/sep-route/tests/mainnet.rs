@@ -67,7 +67,9 @@ fn quoted(text: &str) -> String {
             + rest[begin..]
                 .find(|letter: char| !letter.is_ascii_digit() && letter != '-')
                 .unwrap();
-        quoted += &format!("{}\"{}\"", &rest[..begin], &rest[begin..end]);
+        for piece in [&rest[..begin], "\"", &rest[begin..end], "\""] {
+            quoted.push_str(piece);
+        }
         rest = &rest[end..];
     }
     quoted + rest

@@ -146,11 +146,16 @@ impl Search<'_> {
         for (arc, before, beyond) in path {
             let market = self.graph.market(arc);
             let (side_in, side_out) = Graph::sides(arc);
-            let (amount_in, amount_out) = if self.graph.exact_in() {
-                (before, beyond)
-            } else {
-                (beyond, before)
-            };
+            // A market of whole lots may take less than was there for it, or give more than was asked.
+            let (amount_in, amount_out) =
+                match market
+                    .state
+                    .quote(side_in, side_out, before, self.graph.exact_in())
+                {
+                    Ok(quote) => (quote.amount_in, quote.amount_out),
+                    Err(_) if self.graph.exact_in() => (before, beyond),
+                    Err(_) => (beyond, before),
+                };
             let name = |side: usize| network.asset_name(market.assets[side]).to_owned();
             let Marginal { price, kept } = market.marginal(side_in, side_out);
             marginal = marginal.times(&price.0, &price.1);

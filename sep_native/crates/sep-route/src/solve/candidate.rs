@@ -136,22 +136,21 @@ impl Answer {
 impl Candidate {
     /// Whether it is worth more than another after gas; among equals, whether it has fewer legs.
     pub(crate) fn is_better(&self, other: &Self) -> bool {
-        let order = match (self.bought, other.bought) {
-            // Gas may cost more than is bought, so it is moved to the other side.
-            (Some(bought), Some(other_bought)) => bought
+        // Gas may cost more than is bought, so it is moved to the other side.
+        let order = if let (Some(bought), Some(other_bought)) = (self.bought, other.bought) {
+            bought
                 .saturating_add(other.gas_worth)
-                .cmp(&other_bought.saturating_add(self.gas_worth)),
-            _ => {
-                let net = |candidate: &Self| {
-                    let gas = f64::from(candidate.gas_worth);
-                    if candidate.is_cost {
-                        -candidate.objective - gas
-                    } else {
-                        candidate.objective - gas
-                    }
-                };
-                net(self).total_cmp(&net(other))
-            }
+                .cmp(&other_bought.saturating_add(self.gas_worth))
+        } else {
+            let net = |candidate: &Self| {
+                let gas = f64::from(candidate.gas_worth);
+                if candidate.is_cost {
+                    -candidate.objective - gas
+                } else {
+                    candidate.objective - gas
+                }
+            };
+            net(self).total_cmp(&net(other))
         };
         order
             .then_with(|| other.answer.legs.len().cmp(&self.answer.legs.len()))

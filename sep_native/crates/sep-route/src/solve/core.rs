@@ -151,6 +151,10 @@ impl Adjacency {
 
 impl Core {
     /// The core of a problem, and why each other market is not in it.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one pass after another over the same arrays"
+    )]
     pub(crate) fn new(
         prepared: &Prepared,
         terms: &Terms,
@@ -160,9 +164,9 @@ impl Core {
     ) -> (Self, Vec<(u32, Left)>) {
         let mut left: Vec<(u32, Left)> = Vec::new();
         let mut is_usable = vec![false; prepared.pairs.len()];
-        for market in 0..prepared.markets.len() {
+        for (market, is_excluded) in excluded.iter().copied().enumerate() {
             let mut is_empty = true;
-            if !excluded[market] {
+            if !is_excluded {
                 let first = prepared.first_pair[market] as usize;
                 for (at, pair) in (first..).zip(prepared.pairs_of(market)) {
                     is_usable[at] =
@@ -171,7 +175,7 @@ impl Core {
                 }
             }
             if is_empty {
-                let why = if excluded[market] {
+                let why = if is_excluded {
                     Left::Excluded
                 } else {
                     Left::Empty
@@ -300,8 +304,8 @@ impl Core {
     pub(crate) fn subset(&self, edges: &[u32]) -> (Self, Vec<u32>) {
         let mut new_of = vec![u32::MAX; self.node_count()];
         let mut nodes = Vec::new();
-        for node in 0..self.terminal_count {
-            new_of[node] = number(node);
+        for (node, new) in new_of.iter_mut().enumerate().take(self.terminal_count) {
+            *new = number(node);
             nodes.push(number(node));
         }
         let mut kept: Vec<Edge> = edges.iter().map(|at| self.edges[*at as usize]).collect();
@@ -359,14 +363,14 @@ impl Core {
         for edge in &mut self.edges {
             let (low, high) = (edge.a.min(edge.b), edge.a.max(edge.b));
             let known = &mut by_node[high as usize];
-            edge.tie = match known.iter().find(|(other, _)| *other == low) {
-                Some((_, tie)) => *tie,
-                None => {
-                    let tie = number(self.ties.len());
-                    self.ties.push((low, high));
-                    known.push((low, tie));
-                    tie
-                }
+            let found = known.iter().find(|(other, _)| *other == low);
+            edge.tie = if let Some((_, tie)) = found {
+                *tie
+            } else {
+                let tie = number(self.ties.len());
+                self.ties.push((low, high));
+                known.push((low, tie));
+                tie
             };
         }
     }

@@ -15,6 +15,8 @@ use crate::prepared::Prepared;
 #[derive(Debug)]
 pub(crate) struct Split {
     pub(crate) flows: Vec<Flow>,
+    /// What goes into each of them, exactly.
+    pub(crate) amounts_in: Vec<U256>,
     /// What all chunks together buy.
     pub(crate) amount_out: U256,
 }
@@ -29,6 +31,7 @@ struct Used {
 }
 
 /// Splits an amount. Each chunk takes the path that adds most after the gas of markets that are not used yet.
+#[expect(clippy::too_many_lines, reason = "one chunk from beginning to end")]
 pub(crate) fn split(
     core: &Core,
     prepared: &Prepared,
@@ -149,7 +152,11 @@ pub(crate) fn split(
             }
         })
         .collect();
-    Some(Split { flows, amount_out })
+    Some(Split {
+        flows,
+        amounts_in: used.values().map(|used| used.amount_in).collect(),
+        amount_out,
+    })
 }
 
 /// Whether a path together with what is used already would run in a loop.

@@ -27,6 +27,7 @@ use self::newton::Search;
 use self::quick::{Hop, Paths};
 use self::replay::{Plan, Replay};
 use self::select::{Choice, Rules, Selector};
+use self::start::Start;
 use self::terms::Terms;
 use crate::RouteError;
 use crate::certificate::{Claim, gap};
@@ -41,12 +42,16 @@ use crate::solution::{BestPath, Method, Solution};
 const CHUNKS: u32 = 20;
 /// Networks in which orders of assets are looked for with more care.
 const FEW_EDGES: usize = 500;
+/// Attempts at a plan that asks no market for more than it has.
+const SHORT_MAX: usize = 12;
+/// A plan this close to its bound needs no rivals.
+const TIGHT: f64 = 1e-6;
 /// Chunks lose a little against the best split in the same order.
 const NEARLY: f64 = 2e-4;
 /// In small networks single paths are searched for whatever loops the snapshot offers, up to so many hops; in large
 /// ones the best first search is taken at its word.
 const PATH_HOPS: usize = 4;
-const PATH_EDGES: usize = 48;
+const PATH_EDGES: usize = 128;
 
 /// One problem on one network.
 #[derive(Debug)]
@@ -91,14 +96,23 @@ pub(crate) fn solve(
 /// What a split of an exact amount in equal chunks buys, each chunk along the path that is best by then, and the worth
 /// of its gas: a method to compare with.
 pub(crate) fn greedy(network: &Network, problem: &Problem, chunks: u32) -> Option<(U256, U256)> {
-    let prepared = network.prepared();
     let solver = Solver::new(network, problem).ok()?;
     let (core, _) = solver.core();
     let split = solver.split(&core, chunks)?;
-    let gas = split.flows.iter().fold(0u64, |sum, flow| {
-        sum.saturating_add(prepared.markets[flow.market as usize].gas)
-    });
-    Some((split.amount_out, problem.gas_worth(gas)))
+    let best = solver
+        .chunks(&core, &split)
+        .into_iter()
+        .reduce(|best, next| if next.is_better(&best) { next } else { best })?;
+    let Utility::ExactIn { want, .. } = problem.utility() else {
+        return None;
+    };
+    let bought = best
+        .answer
+        .outputs
+        .iter()
+        .find(|(asset, _)| asset == want)?
+        .1;
+    Some((bought, best.gas_worth))
 }
 
 impl<'a> Solver<'a> {
@@ -185,7 +199,10 @@ impl<'a> Solver<'a> {
                         true,
                     )
                 },
-                |prices| (prices, false),
+                |log_prices| {
+                    let slack = Vec::new();
+                    (Start { log_prices, slack }, false)
+                },
             );
         let free = self.relax(core, begin.0, begin.1, &mut effort);
         let ordered = if self.may_loop || topological(free.core.node_count(), &free.flows).is_some()
@@ -256,8 +273,9 @@ impl<'a> Solver<'a> {
             .collect()
     }
 
-    fn relax(&self, core: Core, begin: Vec<f64>, is_cold: bool, effort: &mut Effort) -> Relaxed {
-        let mut search = Search::new(&core, self.prepared, begin, self.deadline);
+    fn relax(&self, core: Core, begin: Start, is_cold: bool, effort: &mut Effort) -> Relaxed {
+        let mut search = Search::new(&core, self.prepared, begin.log_prices, self.deadline);
+        search.slack = begin.slack;
         search.run_all(is_cold);
         effort.iterations += search.iterations;
         effort.evaluations += search.evaluations;
@@ -292,12 +310,8 @@ impl<'a> Solver<'a> {
         // Other orders: that of chunks, and the one that the loops themselves follow most. The best one is kept.
         let ranks = relaxed.ranks.clone().unwrap_or_default();
         let mut others = Vec::new();
-        let fine = if free.core.edges.len() <= FEW_EDGES {
-            256
-        } else {
-            64
-        };
-        for chunks in [CHUNKS, fine] {
+        let fine = (free.core.edges.len() <= FEW_EDGES).then_some(64);
+        for chunks in std::iter::once(CHUNKS).chain(fine) {
             if let Some(split) = self.split(&free.core, chunks)
                 && f64::from(split.amount_out) > relaxed.value * (1.0 - NEARLY)
             {
@@ -356,32 +370,77 @@ impl<'a> Solver<'a> {
             relaxed.value,
         );
         let is_free = rules.gas_price == 0.0 && begin.is_allowed;
+        // How exact the first plan is: whether anything else could be better by more than a trifle.
+        let is_tight = full.as_ref().is_some_and(|full| {
+            (full.objective - relaxed.value.abs()).abs() <= TIGHT * relaxed.value.abs()
+        });
         if begin.is_allowed {
             candidates.extend(full);
         }
+        let mut choices: Vec<Choice> = Vec::new();
         if !is_free {
-            let log_prices = relaxed.log_prices.clone();
-            let mut choices: Vec<Choice> = selector.select(begin).into_iter().collect();
-            // What chunks would take is another place to begin from, and a plan of its own.
-            if let Some(split) = self.split(&free.core, CHUNKS) {
-                candidates.extend(
-                    self.replay(&free.core, &split.flows)
-                        .and_then(|replay| self.candidate(replay, &free.core, Method::Greedy)),
-                );
-                let edges: Vec<u32> = split.flows.iter().map(|flow| flow.edge).collect();
-                let begin = selector.choose(&edges, &log_prices);
-                choices.extend(selector.select(begin));
+            choices.extend(selector.select(begin));
+        }
+        if !is_free || !is_tight || relaxed.ranks.is_some() {
+            // What chunks would take is a plan of its own, and another place to begin from.
+            // In small networks finer chunks cost little.
+            let fine = (free.core.edges.len() <= FEW_EDGES).then_some(if is_free && !is_tight {
+                256
+            } else {
+                64
+            });
+            for chunks in std::iter::once(CHUNKS).chain(fine) {
+                let Some(split) = self.split(&free.core, chunks) else {
+                    continue;
+                };
+                candidates.extend(self.chunks(&free.core, &split));
+                if !is_free {
+                    let edges: Vec<u32> = split.flows.iter().map(|flow| flow.edge).collect();
+                    let begin = selector.choose(&edges, &relaxed.log_prices);
+                    choices.extend(selector.select(begin));
+                }
             }
-            choices.sort_by(|a, b| b.value.total_cmp(&a.value));
-            for choice in choices.iter().take(2) {
-                candidates.extend(
-                    self.replay(&relaxed.core, &choice.flows)
-                        .and_then(|replay| self.candidate(replay, &relaxed.core, Method::Dual)),
-                );
-            }
+        }
+        choices.sort_by(|a, b| b.value.total_cmp(&a.value));
+        for choice in choices.iter().take(2) {
+            candidates.extend(
+                self.replay(&relaxed.core, &choice.flows)
+                    .and_then(|replay| self.candidate(replay, &relaxed.core, Method::Dual)),
+            );
         }
         effort.iterations += selector.iterations;
         (candidates, unlimited)
+    }
+
+    /// Plans of a split in chunks: as the chunks went, and with what rounding left over spread again.
+    fn chunks(&self, core: &Core, split: &Split) -> Vec<Candidate> {
+        let mut replays: Vec<Replay> = self.replay(core, &split.flows).into_iter().collect();
+        if let (Some(order), Utility::ExactIn { spend, .. }) = (
+            topological(core.node_count(), &split.flows),
+            self.problem.utility(),
+        ) {
+            let plan = Plan {
+                core,
+                prepared: self.prepared,
+                flows: &split.flows,
+                order: &order,
+            };
+            let given: Vec<(u32, U256)> = spend
+                .iter()
+                .filter_map(|(asset, amount)| {
+                    let place = self.place(asset)?;
+                    Some((
+                        number(core.assets.iter().position(|known| *known == place)?),
+                        *amount,
+                    ))
+                })
+                .collect();
+            replays.extend(plan.fixed(&given, &split.amounts_in));
+        }
+        replays
+            .into_iter()
+            .filter_map(|replay| self.candidate(replay, core, Method::Greedy))
+            .collect()
     }
 
     /// Exact amounts for flows.
@@ -433,7 +492,24 @@ impl<'a> Solver<'a> {
                     .iter()
                     .filter_map(|(asset, _)| node(asset))
                     .collect();
-                plan.backward(node(want)?, *amount, |node| spends.contains(&node))
+                let want = node(want)?;
+                // A market at its limit gives a unit less than real numbers say: others take over what is missing.
+                let mut flows = flows.to_vec();
+                for _ in 0..SHORT_MAX {
+                    let plan = Plan {
+                        flows: &flows,
+                        ..plan
+                    };
+                    match plan.backward(want, *amount, |node| spends.contains(&node)) {
+                        Ok(replay) => return Some(replay),
+                        Err(short) => {
+                            for flow in flows.iter_mut().filter(|flow| flow.from == short.node) {
+                                flow.amount_out *= 1.0 - (2.0 * short.share + 1e-9).min(1.0);
+                            }
+                        }
+                    }
+                }
+                None
             }
         }
     }

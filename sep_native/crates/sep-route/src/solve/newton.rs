@@ -7,8 +7,9 @@ use crate::prepared::Prepared;
 
 /// Steps of log price are held to this.
 const STEP_MAX: f64 = 0.3;
-/// Steps for one width of ramps.
+/// Steps for one width of ramps, and where only a comparison is wanted.
 const ITERATIONS_MAX: u32 = 200;
+pub(crate) const ITERATIONS_FEW: u32 = 30;
 /// Steps that gain nothing before the search gives up, and what counts as gain.
 const STALLED_MAX: u32 = 6;
 const PROGRESS: f64 = 1e-12;
@@ -21,6 +22,8 @@ const HOLD: f64 = 0.01;
 /// Markets this close to waking count as outlets at first.
 const BAND: f64 = 0.01;
 const BAND_DECAY: f64 = 0.3;
+/// Nodes through which the best rates lose more are not counted until they are used.
+const SLACK_MAX: f64 = 0.02;
 /// Shares of a step that call for more caution, or less.
 const SHORT: f64 = 0.1;
 const LONG: f64 = 0.3;
@@ -49,6 +52,10 @@ pub(crate) struct Search<'a> {
     step: Vec<f64>,
     hold: Vec<f64>,
     near: Vec<u32>,
+    /// Steps for one width of ramps.
+    pub(crate) iterations_max: u32,
+    /// How unlikely each node is to be used; empty where nothing is known.
+    pub(crate) slack: Vec<f64>,
 }
 
 impl<'a> Search<'a> {
@@ -88,6 +95,8 @@ impl<'a> Search<'a> {
             step: vec![0.0; count],
             hold,
             near: Vec::new(),
+            iterations_max: ITERATIONS_MAX,
+            slack: Vec::new(),
         }
     }
 
@@ -116,7 +125,7 @@ impl<'a> Search<'a> {
         self.evaluate(ramp);
         let mut best = (f64::INFINITY, f64::INFINITY);
         let mut stalled = 0;
-        for _ in 0..ITERATIONS_MAX {
+        for _ in 0..self.iterations_max {
             let imbalance = self.imbalance();
             if imbalance <= IMBALANCE * self.now.turnover {
                 break;
@@ -202,7 +211,14 @@ impl<'a> Search<'a> {
                         edge.depth_ba * self.now.prices[b],
                     )
                 };
-                if distance >= 0.0 && distance < band && depth > 0.0 && depth.is_finite() {
+                let is_likely = self.slack.is_empty()
+                    || (self.slack[a] < SLACK_MAX && self.slack[b] < SLACK_MAX);
+                if is_likely
+                    && distance >= 0.0
+                    && distance < band
+                    && depth > 0.0
+                    && depth.is_finite()
+                {
                     self.weights[edge.tie as usize] += depth * (1.0 - distance / band);
                     self.near.push(super::core::number(at));
                 }
@@ -233,10 +249,10 @@ impl<'a> Search<'a> {
         let is_pinned: Vec<bool> = (0..core.node_count())
             .map(|node| self.is_pinned(node))
             .collect();
-        for node in 0..core.node_count() {
+        for (node, is_pinned) in is_pinned.iter().enumerate() {
             self.ground[node] =
                 (hold * self.hold[node] - self.step[node]).max(1e-12 * self.step[node]);
-            self.load[node] = if is_pinned[node] {
+            self.load[node] = if *is_pinned {
                 0.0
             } else {
                 -self.now.surplus[node]

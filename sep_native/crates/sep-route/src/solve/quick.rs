@@ -119,6 +119,7 @@ impl<'a> Paths<'a> {
 
     /// The best path from a node for an amount, over the arcs that are allowed, markets being in the given states; in
     /// the order of the trade.
+    #[expect(clippy::too_many_lines, reason = "one search from beginning to end")]
     pub(crate) fn best(
         &self,
         from: u32,

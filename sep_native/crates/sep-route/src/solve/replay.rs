@@ -10,6 +10,8 @@ use crate::prepared::Prepared;
 /// Attempts to make loans and returns of a loop meet, and the share by which a loop is run smaller than it might.
 const LOANS_MAX: usize = 12;
 const LOAN_MARGIN: f64 = 1e-8;
+/// Halvings that find what a market takes at most.
+const HALVINGS: usize = 40;
 /// Bits of a share.
 const SHARE_BITS: usize = 60;
 
@@ -30,6 +32,13 @@ pub(crate) struct Replay {
     pub(crate) gained: BTreeMap<u32, U256>,
     /// Markets that refused their amounts.
     pub(crate) refused: Vec<(u32, AmmError)>,
+}
+
+/// A node that cannot be given all that is asked of it, and the share that is missing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Short {
+    pub(crate) node: u32,
+    pub(crate) share: f64,
 }
 
 /// The flows of a plan and the order in which they are to be replayed.
@@ -111,11 +120,33 @@ impl Plan<'_> {
                             .flatten()
                     }
                     _ => None,
-                };
+                }
+                .or_else(|| self.most(flow, amount, exact_in));
                 refused.push((flow.market, error));
                 rest
             }
         }
+    }
+
+    /// The largest amount below one that was refused which a market takes.
+    fn most(&self, flow: &Flow, refused: U256, exact_in: bool) -> Option<(U256, U256)> {
+        let (mut low, mut high) = (U256::ZERO, refused);
+        let mut best = None;
+        for _ in 0..HALVINGS {
+            let middle = low + (high - low) / U256::from(2);
+            if middle == low {
+                break;
+            }
+            match self.quote(flow, middle, exact_in) {
+                Ok(pair) => {
+                    best = Some(pair);
+                    low = middle;
+                }
+                Err(AmmError::ZeroAmount | AmmError::AmountTooSmall) => break,
+                Err(_) => high = middle,
+            }
+        }
+        best
     }
 
     /// Spreads an amount over flows by their real sizes; what one of them cannot take goes to the next.
@@ -170,6 +201,7 @@ impl Plan<'_> {
     }
 
     /// Replays with exact amounts in, from what is given. At nodes that keep something, what leaves is in proportion.
+    #[expect(clippy::too_many_lines, reason = "one replay from beginning to end")]
     pub(crate) fn forward(
         &self,
         given: &[(u32, U256)],
@@ -284,13 +316,40 @@ impl Plan<'_> {
         None
     }
 
-    /// Replays with exact amounts out, from what is asked for back to what may be spent; `None` where it is not there.
+    /// Replays given amounts in, leg by leg; `None` where a market refuses or not enough is there.
+    pub(crate) fn fixed(&self, given: &[(u32, U256)], amounts_in: &[U256]) -> Option<Replay> {
+        let mut replay = Replay::default();
+        let mut held = vec![U256::ZERO; self.core.node_count()];
+        for (node, amount) in given {
+            held[*node as usize] += *amount;
+        }
+        for node in self.order.iter().copied() {
+            for (flow, amount) in self.flows.iter().zip(amounts_in) {
+                if flow.from != node {
+                    continue;
+                }
+                let (amount_in, amount_out) = self.quote(flow, *amount, true).ok()?;
+                held[node as usize] = held[node as usize].checked_sub(amount_in)?;
+                held[flow.to as usize] += amount_out;
+                replay.legs.push(Exact {
+                    flow: *flow,
+                    amount_in,
+                    amount_out,
+                });
+            }
+        }
+        replay.settle();
+        Some(replay)
+    }
+
+    /// Replays with exact amounts out, from what is asked for back to what may be spent; an
+    /// error where markets fall short.
     pub(crate) fn backward(
         &self,
         node: u32,
         amount: U256,
         spends: impl Fn(u32) -> bool,
-    ) -> Option<Replay> {
+    ) -> Result<Replay, Short> {
         let count = self.core.node_count();
         let entering = self.by_node(|flow| flow.to);
         let mut replay = Replay::default();
@@ -321,7 +380,10 @@ impl Plan<'_> {
             }
             let missing = self.spread(wanted, list, false, &mut taken, &mut replay.refused);
             if !missing.is_zero() && !spends(node) {
-                return None;
+                return Err(Short {
+                    node,
+                    share: f64::from(missing) / f64::from(wanted),
+                });
             }
             // The leg that was executed last comes first here; the whole is turned round below.
             for at in list.iter().rev() {
@@ -339,7 +401,7 @@ impl Plan<'_> {
         }
         replay.legs.reverse();
         replay.settle();
-        Some(replay)
+        Ok(replay)
     }
 }
 

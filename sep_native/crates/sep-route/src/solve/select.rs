@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::core::Core;
 use super::flow::{Flow, flows, longest, topological};
-use super::newton::Search;
+use super::newton::{ITERATIONS_FEW, Search};
 use crate::prepared::Prepared;
 
 /// Attempts at neighbours of a choice: one leg out, or another in.
@@ -66,6 +66,7 @@ impl Selector<'_> {
             .map(|node| log_prices[*node as usize])
             .collect();
         let mut search = Search::new(&core, self.prepared, begin, self.deadline);
+        search.iterations_max = ITERATIONS_FEW;
         search.run_all(false);
         self.iterations += search.iterations;
         let mut log_prices = log_prices.to_vec();

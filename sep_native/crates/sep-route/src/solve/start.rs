@@ -6,9 +6,17 @@ use crate::problem::Utility;
 const ROUNDS: usize = 6;
 const ROUNDS_MAX: usize = 64;
 
+/// Where a search begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    pub(crate) log_prices: Vec<f64>,
+    /// How much the best rates lose on the way through each node: what is far from zero will hardly be used.
+    pub(crate) slack: Vec<f64>,
+}
+
 /// Log prices to begin with: half way between what an asset can be turned into and what it can be had for, by the
 /// best rates of few markets.
-pub(crate) fn prices(core: &Core, terms: &Terms, utility: &Utility) -> Vec<f64> {
+pub(crate) fn prices(core: &Core, terms: &Terms, utility: &Utility) -> Start {
     let count = core.node_count();
     let at = |asset: u32| core.assets.iter().position(|known| *known == asset);
     let mut worth = vec![f64::NEG_INFINITY; count];
@@ -65,7 +73,12 @@ pub(crate) fn prices(core: &Core, terms: &Terms, utility: &Utility) -> Vec<f64> 
             }
         }
     }
-    worth
+    let slack = cost
+        .iter()
+        .zip(&worth)
+        .map(|(cost, worth)| cost - worth)
+        .collect();
+    let log_prices = worth
         .iter()
         .zip(&cost)
         .zip(&core.ceiling)
@@ -73,15 +86,15 @@ pub(crate) fn prices(core: &Core, terms: &Terms, utility: &Utility) -> Vec<f64> 
             if ceiling.is_finite() {
                 return *ceiling;
             }
-            let middle = match (worth.is_finite(), cost.is_finite()) {
+            match (worth.is_finite(), cost.is_finite()) {
                 (true, true) => f64::midpoint(*worth, *cost),
                 (true, false) => *worth,
                 (false, true) => *cost,
                 (false, false) => 0.0,
-            };
-            middle
+            }
         })
-        .collect()
+        .collect();
+    Start { log_prices, slack }
 }
 
 pub(crate) fn relax_worth(core: &Core, worth: &mut [f64]) {
