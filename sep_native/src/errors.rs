@@ -86,7 +86,7 @@ pub(crate) fn route(py: Python<'_>, error: &RouteError) -> PyErr {
         RouteError::UnknownMarket(_) | RouteError::UnknownAsset { .. } => {
             PyKeyError::new_err(error.to_string())
         }
-        RouteError::Invalid(_) => PyValueError::new_err(error.to_string()),
+        RouteError::Invalid(_) | RouteError::Refuted(_) => PyValueError::new_err(error.to_string()),
     }
 }
 
