@@ -38,32 +38,32 @@ mod _native {
         decode_result, encode, encode_call, is_checksum_valid, keccak256, selector,
     };
     #[pymodule_export]
+    use crate::generate::{DrawnNetwork, draw_network};
+    #[pymodule_export]
+    use crate::ledger::{Ledger, NoteSigner, Placed};
+    #[pymodule_export]
     use crate::log::{
         Tree, inclusion_proof, inclusion_proof_from_subtrees, leaf_hash, subtree_root, tree_root,
         verify_inclusion,
     };
     #[pymodule_export]
-    use crate::pools::{StableSwap, WeightedProduct};
-    #[pymodule_export]
-    use crate::ledger::{Ledger, NoteSigner, Placed};
-    #[pymodule_export]
     use crate::log_writer::LogWriter;
-    #[pymodule_export]
-    use crate::record::{Draft, DraftedAppend, draft_append_plain, draft_plain, encode_plain};
-    #[pymodule_export]
-    use crate::generate::{DrawnNetwork, draw_network};
     #[pymodule_export]
     use crate::path::{PathProblem, PathSolution};
     #[pymodule_export]
+    use crate::pools::{StableSwap, WeightedProduct};
+    #[pymodule_export]
     use crate::problem::{Limits, Problem};
     #[pymodule_export]
-    use crate::route::Network;
+    use crate::record::{Draft, DraftedAppend, draft_append_plain, draft_plain, encode_plain};
     #[pymodule_export]
-    use crate::solution::{BestPath, Leg, Solution, Verified};
+    use crate::route::Network;
     #[pymodule_export]
     use crate::sign::{
         Keystore, RecoveredTransaction, SignedTransaction, Transaction1559, recover_transaction,
     };
     #[pymodule_export]
     use crate::sim::{SimChain, SimRpcError, default_genesis};
+    #[pymodule_export]
+    use crate::solution::{BestPath, Leg, Solution, Verified};
 }
