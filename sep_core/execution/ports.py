@@ -159,6 +159,10 @@ class LaneDesk(Protocol):
         """The intent's plan where it is approved and nothing of it is recorded as started, else None."""
         ...
 
+    def objection(self, request: PrepareRequest) -> StalePlan | None:
+        """Why nothing of an approved plan may be signed now, whatever the chain says; None where it may."""
+        ...
+
     def knows(self, intent_id: IntentId) -> bool:
         """Whether the log holds such an intent."""
         ...

@@ -104,7 +104,8 @@ class Preparation:
         trouble: StalePlan | None = None
         if rest and not committed:
             results = await self._simulate(lane, rest, head)
-            trouble = self._trouble(request, lane, rest, results, head, fees)
+            # Asked last: between this and the first signature nobody else has a turn.
+            trouble = self._trouble(request, lane, rest, results, head, fees) or self._desk.objection(request)
         if self._signing is None:
             return await self._on_paper(request, lane, rest, results, head, fees, trouble)
         if trouble is not None:

@@ -11,7 +11,7 @@ from sep_core.intents import IntentState
 from sep_core.runtime.commands import WithdrawPlan
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.flow.composition import Composition
-from sep_core.runtime.flow.life import assess
+from sep_core.runtime.flow.life import assess, why_unfit
 from sep_core.runtime.turns import Turns
 from sep_core.runtime.world import Touched
 
@@ -68,6 +68,14 @@ class LaneWork:
             return None
         return PrepareRequest(state.id, state.plan)
 
+    def objection(self, request: PrepareRequest) -> StalePlan | None:
+        """Why nothing of the plan may be signed now, whatever the chain says; another plan may do."""
+        unfit = why_unfit(self._desk.world, request.plan, self._composition)
+        if unfit is None:
+            return None
+        code, reason = unfit
+        return StalePlan(request.intent_id, request.plan.digest, code, f"{reason}; nothing was signed")
+
     def waits(self, intent_id: IntentId) -> bool:
         """Whether the intent has an approved plan of this account of which no signature is recorded."""
         return intent_id in self._approved
@@ -103,6 +111,10 @@ class LaneWork:
         gone = self._composition.gone(state.intent)
         if gone is not None:
             self._desk.decide(WithdrawPlan(state.id, *gone, retryable=False))
+            return False
+        unfit = self.objection(PrepareRequest(state.id, state.plan))
+        if unfit is not None:
+            self._desk.decide(WithdrawPlan(state.id, unfit.code, unfit.reason))
             return False
         decision = assess(
             self._desk.world, state, state.plan, state.prices, self._composition, RiskStage.PRE_SIGN

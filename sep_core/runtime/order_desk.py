@@ -19,7 +19,7 @@ from sep_core.intents import IntentState
 from sep_core.runtime.commands import WithdrawPlan
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.flow.composition import Composition
-from sep_core.runtime.flow.life import assess
+from sep_core.runtime.flow.life import assess, why_unfit
 from sep_core.runtime.order_venues import KnownBooks
 from sep_core.runtime.turns import Turns
 from sep_core.runtime.world import Touched
@@ -105,6 +105,10 @@ class OrderWork:
         if state.deadline is not None and self._clock.now() >= state.deadline:
             return None  # the deadline's own timer ends it
         why = self._why_not(state)
+        unfit = None if why is not None else why_unfit(self._desk.world, state.plan, self._composition)
+        if unfit is not None:
+            code, reason = unfit
+            why = WithdrawPlan(state.id, code, f"{reason}; nothing was sent")
         if why is not None:
             # The refusal is decided now; its commit is followed like any other.
             self._desk.decide(why)

@@ -263,6 +263,14 @@ def _composition(
             for key, work in works.items()
         )
 
+    def why_unasked(venue: str) -> str:
+        part = installation.venues.get(venue) or installation.order_venues.get(venue)
+        if part is None:
+            return "it takes no part in this run"
+        if installation.guard.consequence(part.plugin) is None:
+            return ""
+        return f"it is not asked: {installation.guard.reason(part.plugin)}"
+
     return Composition(
         "testnet" if settings.mode is Mode.TESTNET else "paper",
         installation.rules_of_intents,
@@ -274,6 +282,7 @@ def _composition(
         Worth(board, numeraire).of,
         numeraire,
         booked,
+        why_unasked=why_unasked,
     )
 
 

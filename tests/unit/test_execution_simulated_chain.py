@@ -108,6 +108,9 @@ class Desk:
     def approved(self, intent_id: IntentId) -> PrepareRequest | None:
         return next((one for one in self.work if one.intent_id == intent_id), None)
 
+    def objection(self, request: PrepareRequest) -> StalePlan | None:
+        return None
+
     def knows(self, intent_id: IntentId) -> bool:
         return intent_id in self.plans
 

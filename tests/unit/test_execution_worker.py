@@ -371,6 +371,9 @@ class ListDesk:
             return None
         return PrepareRequest(intent_id, self.durable.plans[intent_id])
 
+    def objection(self, request: PrepareRequest) -> StalePlan | None:
+        return None
+
     def knows(self, intent_id: IntentId) -> bool:
         return intent_id in self.durable.plans
 

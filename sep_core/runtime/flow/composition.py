@@ -26,7 +26,8 @@ class Composition:
 
     `is_signing` tells of an intent whether a signer is at work on it now, `value` what it is about in base units of
     the numéraire by the latest snapshot, 0 where that is not known; `numeraire` is None where nobody wants prices.
-    `booked` names the strategy for which the log holds an account's money already; it stays the owner.
+    `booked` names the strategy for which the log holds an account's money already; it stays the owner. `why_unasked`
+    tells of a venue why this run does not ask it, empty where it does.
     """
 
     mode: Literal["paper", "testnet"]
@@ -40,6 +41,7 @@ class Composition:
     numeraire: AssetId | None
     booked: Mapping[str, str] = field(default_factory=dict)
     seed: Callable[[], str] = new_seed
+    why_unasked: Callable[[str], str] = lambda _: ""
 
     def account(self, name: str) -> KnownAccount:
         """A configured account. Raises `KeyError` for a name that no validated intent can carry."""

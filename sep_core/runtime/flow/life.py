@@ -103,6 +103,32 @@ def assess_as(
     return composition.engine.decide(plan, constraints, view, stage)
 
 
+def why_unfit(world: World, plan: Plan, composition: Composition) -> tuple[str, str] | None:
+    """Why an approved plan may not be signed or sent, as code and reason: a venue of it is no longer used, or its
+    bundle is another executor's than the account's. None where it may.
+    """
+    for venue in dict.fromkeys([*(step.venue for step in plan.steps), *plan.venues]):
+        if not venue:
+            continue  # a bundle belongs to no venue; its trades name theirs
+        why, known = composition.why_unasked(venue), world.venues.get(venue)
+        if not why and known is not None and known.standing == "disabled":
+            why = f"an operator disabled it: {known.reason}"
+        if why:
+            return "venue_not_used", f"venue {venue} is not used now: {why}"
+    account = composition.roster.accounts.get(plan.account)
+    for step in plan.steps:
+        if step.bundle is None:
+            continue
+        executor = None if account is None else account.executor
+        if step.bundle.executor != executor:
+            now = "it has none" if executor is None else f"it is {executor}"
+            reason = (
+                f"the plan calls executor {step.bundle.executor}, but of account {plan.account} {now} now"
+            )
+            return "executor_changed", reason
+    return None
+
+
 def plan_failed(world: World, command: RecordPlanFailure) -> Facts:
     """No plan meets the intent, or what is left of one in slices; of that, open children run on."""
     state = world.intents[command.intent_id]
