@@ -49,8 +49,11 @@ def fill(
     )
 
 
-def fill_of_entry(entry: NonceEntry, step: Step, owner: Address) -> Fill | None:
-    """The fill that an included, successful transaction of the lane stands for; None where there is none."""
+def fill_of_entry(entry: NonceEntry, step: Step, owner: Address, *, besides: int = 0) -> Fill | None:
+    """The fill that an included, successful transaction of the lane stands for; None where there is none.
+
+    `besides` in wei is what the plan's other transactions cost, its approvals: they were sent for this one.
+    """
     if entry.block is None or not entry.ok or entry.intent_id is None:
         return None
     return fill(
@@ -59,7 +62,7 @@ def fill_of_entry(entry: NonceEntry, step: Step, owner: Address) -> Fill | None:
         owner,
         entry.transfers,
         entry.passes,
-        gas_cost=entry.gas_used * entry.effective_gas_price,
+        gas_cost=entry.gas_used * entry.effective_gas_price + besides,
         block=entry.block,
         transaction_hash=entry.hash,
     )

@@ -88,6 +88,31 @@ async def test_part_after_part_is_exchanged_and_the_whole_limit_holds(tmp_path: 
     verify_store(tmp_path / DATA)
 
 
+async def test_all_transactions_together_cost_no_more_than_the_fee_of_the_whole(tmp_path: Path) -> None:
+    """Approvals that were sent before count against it too."""
+    most, wish = 10**15, dispose("forty", AMOUNT)
+    body = json.loads(wish.body)
+    body["constraints"]["max_fee"] = str(most)
+    text = json.dumps(body).encode()
+    chain = new_chain(tmp_path)
+    async with running(tmp_path, chain) as kernel:
+        taken = await kernel.submit(parse_submission(text), source="command_line", request=text)
+        view = await kernel.wait_until_ended(taken.intent_id, 30)
+        assert view.status == "SETTLED", view
+        told = await facts(kernel, IntentId(view.id))
+        lane = kernel.world.lane("main")
+        assert lane is not None
+        cost = {one.step_id: one.gas_used * one.effective_gas_price for one in lane.entries.values()}
+    plans = [one.plan for one in told if isinstance(one, IntentPlanned)]
+    fills = [one.fill for one in told if isinstance(one, FillRecorded)]
+    paid = 0
+    for plan, fill in zip(plans, fills, strict=True):
+        assert paid + plan.gas_cost_limit <= most
+        assert fill.gas_cost == sum(cost[step.id] for step in plan.steps)
+        paid += fill.gas_cost
+    assert view.gas_cost == str(paid)
+
+
 async def test_the_rest_meets_a_market_that_moved(tmp_path: Path) -> None:
     """Somebody trades after the first part: the rest is planned anew on what is left."""
     chain = new_chain(tmp_path)

@@ -164,8 +164,8 @@ def _concluded(
     if len(own) < len(state.steps) or not all(one.status.finished for one in own):
         return ()
     state = _of(state, doubts)
-    # What attempts that reverted have cost is in the state already; what earlier transactions cost besides their
-    # fills stands in the lane.
+    # What attempts that reverted and earlier transactions have cost is in the state already; of older logs the state
+    # lacks what transactions cost besides their fills, which stands in the lane.
     spent = [one.gas_used * one.effective_gas_price for one in own]
     remembered = [one.gas_used * one.effective_gas_price for one in entries.values()]
     gas = max(state.gas_cost + sum(spent), sum(remembered))
@@ -175,9 +175,12 @@ def _concluded(
     if len(done) < len(swaps):
         return _without_effect(state, own, composition)
     said: Facts = ()
+    # So that the next transaction of several knows what of the fee is left.
+    besides = sum(one.gas_used * one.effective_gas_price for one in own if one.step_id not in swaps)
     for entry in done:
-        fill = fill_of_entry(entry, swaps[entry.step_id], lane.key.address)
+        fill = fill_of_entry(entry, swaps[entry.step_id], lane.key.address, besides=besides)
         if fill is not None:
+            besides = 0
             said += intents.fill_recorded(_of(state, said), fill, simulated=False)
     if plan is not None and plan.later and not _near_enough(_of(state, said)):
         return (*said, *_rest(_of(state, said), composition), risk.convert_hold(state.id))
