@@ -1,7 +1,6 @@
 """The board of books: each followed from its venue's stream, whole or not at all."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,11 +11,15 @@ from sep_hooks.errors import SepError, VenueError
 from sep_hooks.order_venue import QUIET_SECONDS, OrderVenue
 from sep_hooks.types import BookDelta, BookSnapshot, BookUpdate, Level, OrderMarket
 
+from sep_core.markets.order_sound import is_name, order_market_trouble, update_trouble
+from sep_core.markets.sound import shortened
+
 AGAIN_SECONDS = 1.0
 """How long after a stream broke it is asked for again."""
 
 LONGEST_AGAIN_SECONDS = 30.0
 CALL_SECONDS = 15.0
+CLOSE_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -91,6 +94,7 @@ class OrderBoard:
         self._log = log
         self._followed: dict[str, dict[str, FollowedBook]] = {venue: {} for venue in venues}
         self._reasons = dict.fromkeys(venues, "its markets are not known yet")
+        self._unsound: dict[str, list[tuple[str, str]]] = {venue: [] for venue in venues}
         self._listeners: list[Callable[[], None]] = []
         self.ready = {venue: anyio.Event() for venue in venues}
 
@@ -108,10 +112,11 @@ class OrderBoard:
 
     def lost(self, venue: str) -> Sequence[tuple[str, str]]:
         """What is not known now, and why."""
-        books = self._followed.get(venue, {})
-        if not books:
+        books, unsound = self._followed.get(venue, {}), self._unsound.get(venue, [])
+        if not (books or unsound):
             return [(venue, self._reasons.get(venue, "it is not configured"))]
-        return [(f"{venue}/{one.market.name}", one.reason) for one in books.values() if one.sequence is None]
+        lost = [(f"{venue}/{one.market.name}", one.reason) for one in books.values() if one.sequence is None]
+        return [*lost, *unsound]
 
     def market(self, venue: str, name: str) -> OrderMarket | None:
         """A market by its venue's own name."""
@@ -127,7 +132,14 @@ class OrderBoard:
     async def _follow_venue(self, venue: str) -> None:
         markets = await self._markets(venue)
         async with anyio.create_task_group() as group:
-            for market in markets:
+            for place, market in enumerate(markets):
+                twice = market.name in self._followed[venue]
+                wrong = order_market_trouble(market) or ("another has its name" if twice else "")
+                if wrong:
+                    name = market.name if is_name(market.name) else f"its market {place + 1}"
+                    self._unsound[venue].append((f"{venue}/{name}", wrong))
+                    self._log.warning("orders.market_left_out", venue=venue, market=name, reason=wrong)
+                    continue
                 book = self._followed[venue][market.name] = FollowedBook(market)
                 group.start_soon(self._follow, venue, book)
 
@@ -137,33 +149,46 @@ class OrderBoard:
             try:
                 return await self._guard.call(venue, "markets", self._venues[venue].markets, CALL_SECONDS)
             except SepError as error:
-                self._reasons[venue] = error.message
-                self._log.warning("orders.no_markets", venue=venue, reason=error.message)
+                reason = self._reasons[venue] = shortened(error.message)
+                self._log.warning("orders.no_markets", venue=venue, reason=reason)
             await anyio.sleep(wait)
             wait = min(2 * wait, LONGEST_AGAIN_SECONDS)
 
     async def _follow(self, venue: str, book: FollowedBook) -> None:
         wait = AGAIN_SECONDS
         while True:
+            stream = _Stream(self._venues[venue], book.market.name)
             try:
-                async with aclosing(self._venues[venue].book(book.market.name)) as updates:
-
-                    async def following(stream: Any = updates) -> BookUpdate:
-                        update: BookUpdate = await anext(stream)
-                        return update
-
-                    while True:
-                        update = await self._guard.call(venue, "book", following, 2 * QUIET_SECONDS)
-                        book.take(update)
-                        wait = AGAIN_SECONDS
-                        self._tell(venue)
-            except SepError as error:
-                book.lose(error.message)
-                self._log.warning(
-                    "orders.book_lost", venue=venue, market=book.market.name, reason=error.message
-                )
+                while True:
+                    update = await self._guard.call(venue, "book", stream.next, 2 * QUIET_SECONDS)
+                    self._take(book, update)
+                    wait = AGAIN_SECONDS
+                    self._tell(venue)
+            except Exception as error:  # whatever a stream does, it ends itself and not the engine
+                self._lose(venue, book, error)
+            finally:
+                await self._close(venue, book, stream)
             await anyio.sleep(wait)
             wait = min(2 * wait, LONGEST_AGAIN_SECONDS)
+
+    def _take(self, book: FollowedBook, update: BookUpdate) -> None:
+        book.take(update)
+        wrong = update_trouble(update, self._clock.now())
+        if wrong:
+            raise VenueError(f"an update of the book cannot be: {wrong}")
+
+    def _lose(self, venue: str, book: FollowedBook, error: Exception) -> None:
+        text = error.message if isinstance(error, SepError) else f"{type(error).__name__}: {error}"
+        book.lose(shortened(text))
+        self._log.warning("orders.book_lost", venue=venue, market=book.market.name, reason=book.reason)
+
+    async def _close(self, venue: str, book: FollowedBook, stream: "_Stream") -> None:
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            try:
+                await stream.close()
+            except (Exception, SystemExit) as error:
+                reason = shortened(f"its stream fails to end: {type(error).__name__}: {error}")
+                self._log.warning("orders.book_lost", venue=venue, market=book.market.name, reason=reason)
 
     def _tell(self, venue: str) -> None:
         books = self._followed[venue].values()
@@ -171,6 +196,30 @@ class OrderBoard:
             self.ready[venue].set()
         for listener in self._listeners:
             listener()
+
+
+class _Stream:
+    """The stream of one book, opened when the first update is asked for, so that opening it is guarded as well."""
+
+    def __init__(self, venue: OrderVenue[Any], market: str) -> None:
+        self._venue = venue
+        self._market = market
+        self._updates: Any = None
+
+    async def next(self) -> BookUpdate:
+        """The next update. Raises what the venue raises, and `TypeError` for what is no stream."""
+        if self._updates is None:
+            self._updates = self._venue.book(self._market)
+        update: BookUpdate = await anext(self._updates)
+        return update
+
+    async def close(self) -> None:
+        """Ends it, whatever it is that can be ended."""
+        end = getattr(self._updates, "aclose", None)
+        if end is not None:
+            await end()
+        elif hasattr(self._updates, "close"):
+            self._updates.close()
 
 
 def _change(levels: dict[int, int], changes: Sequence[Level]) -> None:

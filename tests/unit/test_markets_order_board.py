@@ -1,6 +1,8 @@
 """Books from streams: whole and in order, or not known at all."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from sep_hooks.errors import VenueError
 from sep_hooks.types import Amount, BookDelta, BookSnapshot, BookUpdate, OrderMarket
 
 from sep_core.markets.order_board import FollowedBook
+from sep_core.markets.order_sound import order_market_trouble, update_trouble
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MARKET = OrderMarket("m", "B", "Q", 18, 6, Amount(10), Amount(1), Amount(0), 1_000, 0, 100)
@@ -53,6 +56,47 @@ def test_what_cannot_follow_loses_the_book(update: BookUpdate) -> None:
     assert book.levels() == ((), ())
     book.take(FIRST)
     assert book.sequence == 5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": ""},
+        {"name": "\ud800"},
+        {"name": "x" * 201},
+        {"quote": "B"},
+        {"base_decimals": 10**9},
+        {"lot": Amount(0)},
+        {"tick": Amount(0)},
+        {"lot": Amount(2**300)},
+        {"least_notional": Amount(-1)},
+        {"most_lots": 0},
+        {"taker_fee_ppm": 2_000_000},
+        {"taker_fee_ppm": -1},
+        {"maker_fee_ppm": -2_000_000},
+    ],
+    ids=str,
+)
+def test_terms_that_cannot_be_are_named(change: dict[str, Any]) -> None:
+    assert order_market_trouble(MARKET) == ""
+    assert order_market_trouble(replace(MARKET, **change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sequence": -1},
+        {"sequence": 2**53},
+        {"at": NOW.replace(tzinfo=None)},
+        {"at": NOW.replace(year=9999)},
+        {"asks": ((2**300, 1),)},
+        {"bids": ((1, 2**300),)},
+    ],
+    ids=["less than nothing", "no count", "no zone", "yet to come", "no price", "no size"],
+)
+def test_updates_that_cannot_be_are_named(change: dict[str, Any]) -> None:
+    assert update_trouble(FIRST, NOW) == ""
+    assert update_trouble(replace(FIRST, **change), NOW)
 
 
 def test_a_change_before_the_first_snapshot_is_no_book() -> None:
