@@ -1,12 +1,14 @@
 """Order venues as each room wants to call them: guarded, bounded, their answers checked."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from sep_hooks.errors import SepError, VenueError
 from sep_hooks.order_venue import OrderRejected
 from sep_hooks.types import (
+    MAX_AMOUNT,
     AssetId,
     BookUpdate,
     LeftOut,
@@ -19,6 +21,8 @@ from sep_hooks.types import (
 
 from sep_core.execution.orders import Units
 from sep_core.markets.order_board import OrderBoard
+from sep_core.markets.order_sound import is_name, time_trouble
+from sep_core.markets.sound import shortened
 from sep_core.planning.orders import BookView
 from sep_core.runtime.installation import Installation, OrderVenuePart
 from sep_core.runtime.venue_calls import CallBook
@@ -86,8 +90,8 @@ class GuardedOrderVenue:
     async def now(self) -> datetime | None:
         """The venue's own clock. Raises `VenueError` for a time without zone."""
         told = await self._call("now", self._part.adapter.now, datetime | None)
-        if told is not None and told.tzinfo is None:
-            raise VenueError(f"its clock says {told.isoformat()}, which names no time zone")
+        if told is not None and (wrong := time_trouble(told)):
+            raise VenueError(f"its clock says what is no time: {wrong}")
         return told
 
     async def submit(self, request: OrderRequest) -> OrderReport:
@@ -99,9 +103,7 @@ class GuardedOrderVenue:
             seconds=SUBMIT_SECONDS,
             submitted=True,
         )
-        if report.client_order_id != request.client_order_id:
-            raise VenueError(f"asked for {request.client_order_id}, it answered of {report.client_order_id}")
-        return report
+        return _of(request.client_order_id, report)
 
     async def cancel(self, market: str, client_order_id: str) -> None:
         """Asks for the end of an order."""
@@ -114,26 +116,29 @@ class GuardedOrderVenue:
         report = await self._call(
             "lookup", lambda: self._part.adapter.lookup(market, client_order_id), OrderReport | None
         )
-        if report is not None and report.client_order_id != client_order_id:
-            raise VenueError(f"asked for {client_order_id}, it answered of {report.client_order_id}")
-        return report
+        return None if report is None else _of(client_order_id, report)
 
     async def trades(self, market: str, client_order_id: str) -> Sequence[OrderTrade]:
-        """The order's trades. Raises `VenueError` for a fee in another asset than the book's own."""
+        """The order's trades. Raises `VenueError` for a fee that the market's terms do not know, or what cannot be."""
         trades = await self._call(
             "trades", lambda: self._part.adapter.trades(market, client_order_id), Sequence[OrderTrade]
         )
         known = self._board.market(self._part.instance, market)
         for one in trades:
-            if known is None or one.fee_asset != known.quote:
-                raise VenueError(
-                    f"trade {one.trade_id} has its fee in {one.fee_asset}, which the books of {market} do not follow"
-                )
+            wrong = f"the book of {market} is not known now" if known is None else _trade_trouble(known, one)
+            if wrong:
+                raise VenueError(wrong)
         return trades
 
     async def balances(self) -> Sequence[VenueBalance]:
-        """What the account holds."""
-        return await self._call("balances", self._part.adapter.balances, Sequence[VenueBalance])
+        """What the account holds. Raises `VenueError` for amounts that cannot be."""
+        told = await self._call("balances", self._part.adapter.balances, Sequence[VenueBalance])
+        for one in told:
+            if min(one.free, one.held) < 0 or one.free + one.held > MAX_AMOUNT:
+                raise VenueError(f"a balance of {shortened(one.asset)} is no amount")
+        if len({one.asset for one in told}) < len(told):
+            raise VenueError("it lists the balance of an asset twice")
+        return told
 
     async def _call[T](
         self,
@@ -163,6 +168,37 @@ class GuardedOrderVenue:
             raise
         self._calls.answered(venue, since)
         return answered
+
+
+def _of(name: str, report: OrderReport) -> OrderReport:
+    """A report that can be one of the order. Raises `VenueError`."""
+    if report.client_order_id != name:
+        raise VenueError(f"asked for {name}, it answered of {shortened(report.client_order_id)[:60]}")
+    if report.venue_order_id and not is_name(report.venue_order_id):
+        raise VenueError(f"its own id of order {name} is not of 1 to 200 printable characters")
+    if report.market and not is_name(report.market):
+        raise VenueError(f"it says that order {name} is of a market without a printable name")
+    return replace(report, reason=shortened(report.reason))
+
+
+def _trade_trouble(market: OrderMarket, trade: OrderTrade) -> str:
+    """What of a trade the terms of its market rule out; empty where they do not."""
+    if not is_name(trade.trade_id):
+        return "the id of a trade is not of 1 to 200 printable characters"
+    if trade.fee_asset != market.quote:
+        other = shortened(trade.fee_asset)[:60]
+        return (
+            f"trade {trade.trade_id} has its fee in {other}, which the books of {market.name} do not follow"
+        )
+    wrong = time_trouble(trade.at)
+    if wrong:
+        return f"trade {trade.trade_id} is at no time: {wrong}"
+    rates = (0, market.maker_fee_ppm, market.taker_fee_ppm)
+    worth = abs(trade.price * trade.size * market.tick)
+    least, most = (-(-worth * abs(ppm) // 1_000_000) for ppm in (min(rates), max(rates)))
+    if not -least <= trade.fee <= most:
+        return f"trade {trade.trade_id} has another fee than {market.name} declares"
+    return ""
 
 
 class KnownBooks:
