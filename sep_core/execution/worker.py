@@ -216,6 +216,10 @@ class LaneWorker:
             lane, request = self._desk.lane(), self._desk.next_work()
             if lane is None or request is None:
                 return
+            too_long = _too_long(request)
+            if too_long is not None:
+                await crossing("execution.withdraw.too_long", self._desk.withdraw(too_long))
+                continue
             self._blocked = _obstacle(lane, sight, request)
             if self._blocked:
                 return
@@ -302,6 +306,17 @@ def _check_not_behind(lane: LaneState | None, sight: Sight | None) -> None:
             " the chain was replaced or its endpoint lags; nothing is signed or sent",
             next_step="compare the chain's endpoints with `sep doctor`; for a new chain use another data folder",
         )
+
+
+def _too_long(request: PrepareRequest) -> StalePlan | None:
+    """What keeps a plan from ever being signed, so that no other one waits behind it."""
+    count = len(request.plan.steps)
+    if count <= MAX_IN_FLIGHT:
+        return None
+    reason = (
+        f"it has {count} transactions, at most {MAX_IN_FLIGHT} of an account may wait; nothing was signed"
+    )
+    return StalePlan(request.intent_id, request.plan.digest, "plan_too_long", reason)
 
 
 def _obstacle(lane: LaneState, sight: Sight | None, request: PrepareRequest) -> str:

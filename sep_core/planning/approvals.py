@@ -3,6 +3,8 @@
 What the swap leaves over (exact out spends less than its limit; a reverted or expired swap spends nothing) is taken
 back by the plan's last step, signed together with the others: no allowance of ours outlives its plan. One that is
 there already and suffices is used and then taken back too, unless it is unlimited: that one is the owner's own.
+Only a bundle that sells so many assets that not all can be taken back leaves some to the account's own executor;
+its plan names them.
 """
 
 from dataclasses import dataclass

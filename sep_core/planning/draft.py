@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sep_hooks.types import Amount, Bundle, Call, ChainRef, Step, StepKind, SwapOrder
+from sep_hooks.types import Amount, AssetId, Bundle, Call, ChainRef, Step, StepKind, SwapOrder
 
 from sep_core.planning.approvals import Approval
 
@@ -12,7 +12,8 @@ from sep_core.planning.approvals import Approval
 class Draft:
     """The calls of one plan in the order of their nonces: approvals, the exchange, and what takes approvals back.
 
-    The exchange is the `order` of one venue, or a `bundle` of several.
+    The exchange is the `order` of one venue, or a `bundle` of several. `stays` are the tokens of which the executor
+    stays allowed what the bundle does not take: there is no room for a transaction that takes it back.
     """
 
     venue: str
@@ -21,6 +22,18 @@ class Draft:
     after: tuple[Approval, ...]
     order: SwapOrder | None = None
     bundle: Bundle | None = None
+    stays: tuple[AssetId, ...] = ()
+
+    @property
+    def remark(self) -> str:
+        """What a plan has to say of allowances that outlive it; empty where none can."""
+        if not self.stays:
+            return ""
+        tokens = ", ".join(self.stays)
+        return (
+            f"; what the bundle does not take of {tokens} stays allowed to the account's executor, which no one but"
+            " the account can call, until a later plan of that token takes it back"
+        )
 
     @property
     def calls(self) -> tuple[Call, ...]:

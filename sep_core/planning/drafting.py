@@ -36,7 +36,9 @@ class Drafting:
         self._venues = venues
 
     async def draft(self, scene: Scene, terms: Terms, *, reset_first: bool) -> Draft:
-        """The calls of the terms. Raises `VenueFailed` where a venue or an executor cannot do its part."""
+        """The calls of the terms. Raises `VenueFailed` where a venue or an executor cannot do its part, `NotBundled`
+        where a bundle needs more approvals than may wait for a block together with it.
+        """
         made = self._bundle(scene, terms) if _bundled(terms) else self._swap(scene, terms)
         before: list[Approval] = []
         after: list[Approval] = []
@@ -48,12 +50,23 @@ class Drafting:
             first, last = approvals(asset, spender, allowed, amount, reset_first=reset_first)
             before += first
             after += last
-        draft = made.draft
-        if len(before) + 1 + len(after) > MOST_STEPS:
-            # More nonces than may wait at once. What a bundle that reverts leaves allowed can be taken by the
-            # account's own executor alone, for the account alone.
-            after = []
-        return Draft(draft.venue, draft.exchange, tuple(before), tuple(after), draft.order, draft.bundle)
+        draft, room = made.draft, MOST_STEPS - len(before) - 1
+        if room < 0:
+            raise NotBundled(
+                f"it needs {len(before)} approvals, and at most {MOST_STEPS} transactions of an account may wait"
+            )
+        # What a bundle that reverts leaves allowed can be taken by the account's own executor alone, for the account
+        # alone; where there is no room to take it back at once, the plan says so.
+        stays = tuple(one.token for one in after[room:])
+        return Draft(
+            draft.venue,
+            draft.exchange,
+            tuple(before),
+            tuple(after[:room]),
+            draft.order,
+            draft.bundle,
+            stays,
+        )
 
     def _swap(self, scene: Scene, terms: Terms) -> _Exchange:
         (part,) = terms.choice.now

@@ -390,7 +390,7 @@ class Planner:
                 slices_reason=why,
                 left_out=_named(left_out),
                 mode=choice.mode,
-                mode_reason=choice.mode_reason,
+                mode_reason=choice.mode_reason + draft.remark,
                 later=choice.later,
                 certificate=choice.certificate,
                 sandwich=sandwich_bound(terms.spends, terms.receives, exact_in=choice.exact_in),

@@ -745,6 +745,19 @@ async def test_nothing_new_is_signed_while_a_nonce_is_in_doubt() -> None:
     check(durable, ["a", "b"])
 
 
+async def test_a_plan_of_more_transactions_than_may_wait_is_given_up_and_holds_up_no_other() -> None:
+    durable = await open_world("long", "a")
+    intent_id, plan = make_plan("long")
+    approval = plan.steps[0]
+    more = tuple(replace(approval, id=f"more-{number}") for number in range(MAX_IN_FLIGHT))
+    durable.plans[intent_id] = replace(plan, steps=(*more, *plan.steps[1:]))
+    worker, _ = start(durable)
+    await go_on(durable, worker)
+    (stale,) = durable.withdrawn
+    assert (stale.intent_id, stale.code, stale.retryable) == (intent_id, "plan_too_long", True)
+    check(durable, ["a"])
+
+
 async def test_forty_intents_of_one_wallet_take_forty_times_three_nonces_without_a_gap() -> None:
     names = [f"i{number}" for number in range(40)]
     durable = await open_world(*names)

@@ -36,6 +36,7 @@ from sep_hooks.venue import VenueAdapter
 from sep_native.amm import ConstantProduct
 from sep_native.decode import decode_call
 
+from sep_core.execution.lane import MAX_IN_FLIGHT
 from sep_core.planning.bundle import (
     EXECUTE,
     LONGEST_CALL_BYTES,
@@ -44,7 +45,8 @@ from sep_core.planning.bundle import (
     bundle_call,
     venue_call,
 )
-from sep_core.planning.drafting import Drafting
+from sep_core.planning.draft import Draft
+from sep_core.planning.drafting import MOST_STEPS, Drafting, NotBundled
 from sep_core.planning.exact_out import fitted
 from sep_core.planning.flows import exchanged, takes_rest
 from sep_core.planning.limits import least_out, most_in
@@ -303,8 +305,11 @@ class Wordy(VenueAdapter[PluginConfig]):
 
 
 class Allowing:
+    def __init__(self, allowed: int = 0) -> None:
+        self.allowed = Amount(allowed)
+
     async def allowance(self, *_: object) -> Amount:
-        return Amount(0)
+        return self.allowed
 
 
 @pytest.mark.anyio
@@ -330,3 +335,39 @@ async def test_a_path_that_is_too_long_for_an_executor_goes_leg_by_leg() -> None
     ]
     assert [(one.token, one.spender, one.amount) for one in draft.before] == [(WETH, EXECUTOR, 15)]
     assert [one.amount for one in draft.after] == [0]
+
+
+async def bundle_of(sold: int, allowed: int = 0) -> Draft:
+    """The draft of a bundle that sells so many assets for one."""
+    assets = [erc20(1, f"0x{number:040x}") for number in range(1, sold + 1)]
+    parts = tuple(Passage("a", (leg("a", asset, DAI, 10, 20),)) for asset in assets)
+    spends = tuple(Flow(asset, Amount(10), Amount(10), Amount(10)) for asset in assets)
+    receives = (Flow(DAI, Amount(20 * sold), Amount(20 * sold), Amount(20 * sold)),)
+    choice = SimpleNamespace(passages=parts, exact_in=True, mode=PlanMode.BUNDLE)
+    terms = cast(Terms, SimpleNamespace(choice=choice, spends=spends, receives=receives))
+    asked = SimpleNamespace(executor=EXECUTOR, account=OWNER)
+    head = SimpleNamespace(ref=BlockRef(1, "0x01"))
+    scene = cast(Scene, SimpleNamespace(request=asked, deadline=77, chain=Allowing(allowed), head=head))
+    return await Drafting(Venues({"a": Wordy()})).draft(scene, terms, reset_first=allowed > 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("sold", "allowed", "revokes"), [(1, 0, 1), (3, 0, 3), (4, 0, 3), (7, 0, 0), (3, 1, 1)]
+)
+async def test_a_bundle_names_what_it_has_no_room_to_take_back(sold: int, allowed: int, revokes: int) -> None:
+    draft = await bundle_of(sold, allowed)
+    tokens = [one.token for one in draft.before if one.amount]
+    assert len(tokens) == sold
+    assert len(draft.calls) <= MOST_STEPS == MAX_IN_FLIGHT
+    assert [one.token for one in draft.after] == tokens[:revokes]
+    assert list(draft.stays) == tokens[revokes:]
+    assert all(token in draft.remark for token in draft.stays)
+    assert bool(draft.remark) == bool(draft.stays)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("sold", "allowed"), [(8, 0), (23, 0), (4, 1)])
+async def test_a_bundle_that_needs_more_transactions_than_may_wait_is_none(sold: int, allowed: int) -> None:
+    with pytest.raises(NotBundled, match="at most 8 transactions"):
+        await bundle_of(sold, allowed)
