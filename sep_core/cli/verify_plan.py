@@ -12,6 +12,8 @@ from sep_core.cli.output import Waiting, emit_json, emit_wrapped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sep_hooks.types import Plan
+
     from sep_core.markets.snapshot_data import SnapshotData
     from sep_core.runtime.plan_check import CheckedPlan, Difference
 
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The markets that it was made on, where FILE does not hold them.",
 )
+@click.option(
+    "--account", metavar="ADDRESS", help="Of a plan of the log: the account's address, which it has to pay."
+)
 @json_option
-def verify_plan(file: Path, snapshot_file: Path | None, as_json: bool) -> int:
+def verify_plan(file: Path, snapshot_file: Path | None, account: str | None, as_json: bool) -> int:
     """Check a route (what `sep quote --json` prints) against its markets, offline, from the file alone.
 
     Or a plan of the log (what `sep events --at POSITION` prints of an IntentPlanned) against --snapshot. Replays every
@@ -42,7 +47,9 @@ def verify_plan(file: Path, snapshot_file: Path | None, as_json: bool) -> int:
         given = None if snapshot_file is None else read_snapshot(read_file(snapshot_file), str(snapshot_file))
         document = decode_strictly(read_file(file), str(file))
         if is_stored_plan(document):
-            return _stored(document, file, given, as_json=as_json)
+            return _stored(document, file, given, account, as_json=as_json)
+        if account is not None:
+            raise click.UsageError("--account is for plans of the log; a route pays nobody")
         checked = check_answer(document, str(file), given)
     if as_json:
         emit_json(
@@ -57,7 +64,12 @@ def verify_plan(file: Path, snapshot_file: Path | None, as_json: bool) -> int:
     return EXIT_NEGATIVE if checked.differences else EXIT_OK
 
 
-def _stored(document: object, file: Path, given: "SnapshotData | None", *, as_json: bool) -> int:
+def _stored(
+    document: object, file: Path, given: "SnapshotData | None", account: str | None, *, as_json: bool
+) -> int:
+    from sep_hooks.errors import SepError
+    from sep_hooks.types import address
+
     from sep_core.markets.strict_json import FileRefused
     from sep_core.runtime.stored_plan_check import check_stored_plan
 
@@ -66,7 +78,11 @@ def _stored(document: object, file: Path, given: "SnapshotData | None", *, as_js
             f"{file} is a plan of the log, which holds no snapshot",
             next_step="name the file of the markets that it was made on: --snapshot FILE",
         )
-    checked = check_stored_plan(document, str(file), given)
+    try:
+        payee = None if account is None else address(account)
+    except SepError as error:
+        raise click.UsageError(f"--account: {error.message}") from error
+    checked = check_stored_plan(document, str(file), given, payee)
     if as_json:
         emit_json(
             {
@@ -74,6 +90,7 @@ def _stored(document: object, file: Path, given: "SnapshotData | None", *, as_js
                 "snapshot_digest": checked.plan.snapshot.digest,
                 "covered": checked.covered,
                 "notes": list(checked.notes),
+                "not_checked": list(checked.unchecked),
                 "differences": _differences(checked.differences),
             }
         )
@@ -81,15 +98,34 @@ def _stored(document: object, file: Path, given: "SnapshotData | None", *, as_js
     if checked.differences:
         _show_differences(checked.differences)
         return EXIT_NEGATIVE
-    click.echo(f"verified  plan {checked.plan.digest}: each amount holds on its snapshot")
+    click.echo(
+        f"verified  plan {checked.plan.digest}: each amount holds on its snapshot, flows, limits and allowances agree"
+    )
+    _show_limits(checked.plan, given)
     if checked.covered is not None and checked.plan.certificate is not None:
         gap = float.fromhex(checked.plan.certificate.gap_before_gas) * 10_000
         click.echo(
-            f"proven    at most {gap:.6g} bp below the best possible before gas, over {checked.covered} markets"
+            f"proven    at most {gap:.6g} bp below the best possible before gas, over {checked.covered} of"
+            f" {len(given.markets)} markets"
         )
     for note in checked.notes:
         emit_wrapped(note, first="note      ")
+    for one in checked.unchecked:
+        emit_wrapped(one, first="unchecked ")
     return EXIT_OK
+
+
+def _show_limits(plan: "Plan", data: "SnapshotData") -> None:
+    """What the plan may spend at most and must bring at least, which no snapshot can judge."""
+    from sep_core.runtime.quotes import Told
+
+    told = Told(data)
+    most = " and ".join(told.amount(one.asset, one.limit).text for one in plan.spends)
+    least = " and ".join(
+        f"{told.amount(one.asset, one.limit).text} of {told.amount(one.asset, one.expected).text}"
+        for one in plan.receives
+    )
+    emit_wrapped(f"spends at most {most}, brings at least {least} expected", first="limits    ")
 
 
 def _differences(found: "Sequence[Difference]") -> list[dict[str, str]]:

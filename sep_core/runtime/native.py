@@ -1,6 +1,6 @@
-"""The room's only door to the native core: checksums, leaf hashes, marginal prices, the demonstration's chain."""
+"""The room's only door to the native core: checksums, calls, leaf hashes, marginal prices, the demonstration."""
 
-from sep_native.decode import checksum_address, is_checksum_valid
+from sep_native.decode import checksum_address, decode_call, is_checksum_valid
 from sep_native.log import leaf_hash
 from sep_native.route import Network, PathProblem
 from sep_native.sim import default_genesis
@@ -8,6 +8,7 @@ from sep_native.sim import default_genesis
 __all__ = [
     "Network",
     "checksum_address",
+    "decode_call",
     "default_genesis",
     "is_checksum_valid",
     "leaf_hash",

@@ -1,11 +1,12 @@
 """Whether a plan of the log is what it claims, on the snapshot that it names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from sep_hooks.errors import SepError
-from sep_hooks.types import Certificate, Leg, LiquidityFamily, Plan
+from sep_hooks.types import Address, Certificate, Leg, LiquidityFamily, Plan
 
 from sep_core.events.registry import value_codec
 from sep_core.markets.snapshot_data import SnapshotData
@@ -13,6 +14,10 @@ from sep_core.markets.strict_json import FileRefused, printable
 from sep_core.planning.digest import plan_digest
 from sep_core.planning.native import Limits, NativeLeg, Problem, Solution
 from sep_core.runtime.plan_check import Difference, refuted_place, words_of
+from sep_core.runtime.plan_terms_check import real, sums_of, terms_differences, unchecked
+
+_MOST_VENUES = 5
+"""Of so many venues that took no part each choice is tried."""
 
 _EXCLUDED = "excluded by the problem"
 _, _decode_plan = value_codec(Plan)
@@ -21,13 +26,14 @@ _, _decode_plan = value_codec(Plan)
 @dataclass(frozen=True, slots=True)
 class CheckedStoredPlan:
     """A plan that was looked at. `covered` markets are those that its proof speaks of, None where it was not computed
-    anew; `notes` say why.
+    anew; `notes` say why. `unchecked` names what of it cannot be told from itself and its snapshot.
     """
 
     plan: Plan
     differences: tuple[Difference, ...]
     covered: int | None
     notes: tuple[str, ...]
+    unchecked: tuple[str, ...]
 
 
 def is_stored_plan(document: object) -> bool:
@@ -35,13 +41,17 @@ def is_stored_plan(document: object) -> bool:
     return _plan_of(document) is not None
 
 
-def check_stored_plan(document: object, what: str, data: SnapshotData) -> CheckedStoredPlan:
-    """Replays a plan's legs on its snapshot and computes its bound anew. Raises `FileRefused` where it is no plan."""
+def check_stored_plan(
+    document: object, what: str, data: SnapshotData, account: Address | None = None
+) -> CheckedStoredPlan:
+    """Replays a plan's legs on its snapshot, computes its bound anew and compares what the plan says of itself: flows,
+    orders, allowances, and whom it pays where the account's address is given. Raises `FileRefused` where it is none.
+    """
     said = _plan_of(document)
     try:
         plan = _decode_plan(said)
         digest = plan_digest(plan)
-    except (SepError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (SepError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise FileRefused(
             f"{what} is no plan of this release: {printable(error)}",
             next_step="save what `sep events --at POSITION` prints of an IntentPlanned",
@@ -51,24 +61,27 @@ def check_stored_plan(document: object, what: str, data: SnapshotData) -> Checke
         found.append(Difference("/plan/digest", printable(plan.digest), digest))
     if data.digest != plan.snapshot.digest:
         found.append(Difference("/plan/snapshot/digest", printable(plan.snapshot.digest), data.digest))
-        return CheckedStoredPlan(plan, tuple(found), None, ())
+        return CheckedStoredPlan(plan, tuple(found), None, (), ())
+    found += _differences(plan, data, account)
     legs = (*plan.legs, *plan.later)
     sampled = [leg for leg in legs if _is_sampled(leg, data)]
-    found += _legs(legs, data)
+    found += _legs(legs, data, "/plan/legs")
     notes = [f"{leg.market} is known by quotes alone: its amounts are the venue's word" for leg in sampled]
-    problem = None if plan.certificate is None or sampled else _problem(plan, legs)
+    problem = None if plan.certificate is None or sampled else _problem(plan, legs, ())
     covered: int | None = None
     if plan.certificate is None:
         notes.append("the plan has no certificate")
+    elif not plan.certificate.prices:
+        notes.append("the plan's method proves nothing")
     elif problem is None:
         notes.append("the proof is not computed anew: the plan does not hold all that it was asked")
     elif not found:
-        proof = _proof(plan.certificate, problem, legs, data)
+        proof = _any_proof(plan, plan.certificate, legs, data)
         if isinstance(proof, Difference):
             found.append(proof)
         else:
             covered = proof
-    return CheckedStoredPlan(plan, tuple(found), covered, tuple(notes))
+    return CheckedStoredPlan(plan, tuple(found), covered, tuple(notes), unchecked(plan, account))
 
 
 def _plan_of(document: object) -> Any:
@@ -87,9 +100,42 @@ def _is_sampled(leg: Leg, data: SnapshotData) -> bool:
     return market is not None and market.family is LiquidityFamily.SAMPLED
 
 
-def _legs(legs: Sequence[Leg], data: SnapshotData) -> Iterator[Difference]:
+def _differences(plan: Plan, data: SnapshotData, account: Address | None) -> Iterator[Difference]:
+    """What the plan says of itself, of the size of its snapshot, and of the route that is not split."""
+    if plan.snapshot.markets != len(data.markets):
+        yield Difference("/plan/snapshot/markets", str(plan.snapshot.markets), str(len(data.markets)))
+    yield from terms_differences(plan, account)
+    path, at = (
+        None if plan.certificate is None else plan.certificate.single_path,
+        "/plan/certificate/single_path",
+    )
+    if path is None:
+        return
+    yield from _legs(path.legs, data, f"{at}/legs")
+    gas = sum(data.markets[leg.market].gas for leg in path.legs if leg.market in data.markets)
+    if path.gas != gas:
+        yield Difference(f"{at}/gas", str(path.gas), str(gas))
+    spent, gained = sums_of((*plan.legs, *plan.later))
+    pays, brings = sums_of(path.legs)
+    if plan.exact_in:
+        fits = pays == spent and brings.keys() <= gained.keys()
+    else:
+        # Any asset that may pay may pay for it; of several transactions the whole is not in one plan.
+        least = 0 if plan.whole is not None else plan.receives[0].expected if plan.receives else 0
+        fits = brings.keys() <= gained.keys() and sum(brings.values()) >= least
+    if not fits:
+        yield Difference(
+            at, f"{_listed(pays)} for {_listed(brings)}", f"{_listed(spent)} for {_listed(gained)}"
+        )
+
+
+def _listed(amounts: Mapping[str, int]) -> str:
+    return printable(" and ".join(f"{amount} of {asset}" for asset, amount in amounts.items()))
+
+
+def _legs(legs: Sequence[Leg], data: SnapshotData, at: str) -> Iterator[Difference]:
     for place, leg in enumerate(legs):
-        pointer = f"/plan/legs/{place}"
+        pointer = f"{at}/{place}"
         if leg.market not in data.markets:
             yield Difference(pointer, printable(leg.market), "no market of that name")
             continue
@@ -100,7 +146,7 @@ def _legs(legs: Sequence[Leg], data: SnapshotData) -> Iterator[Difference]:
             if quote.amount_out != leg.amount_out:
                 # What is bought exactly is quoted from the other end.
                 quote = data.network.quote(leg.market, leg.asset_in, leg.amount_out, False, leg.asset_out)
-        except (SepError, ValueError, KeyError) as error:
+        except (SepError, ValueError, KeyError, OverflowError) as error:
             yield Difference(pointer, f"{leg.amount_in} for {leg.amount_out}", words_of(error))
             continue
         if (quote.amount_in, quote.amount_out) != (leg.amount_in, leg.amount_out):
@@ -108,10 +154,23 @@ def _legs(legs: Sequence[Leg], data: SnapshotData) -> Iterator[Difference]:
             yield Difference(pointer, f"{leg.amount_in} for {leg.amount_out}", told)
 
 
-def _problem(plan: Plan, legs: Sequence[Leg]) -> Problem | None:
+def _excluded(plan: Plan, data: SnapshotData) -> Iterator[list[str]]:
+    """What the solver may not have used, the least first: markets that the plan names, and all those of some of the
+    venues that it names, for one that failed while it was planned took no part. How many are covered is told.
+    """
+    markets = {one.name for one in plan.left_out if one.reason == _EXCLUDED}
+    used = {data.markets[leg.market].venue for leg in (*plan.legs, *plan.later) if leg.market in data.markets}
+    venues = {one.venue for one in data.markets.values()} & {one.name for one in plan.left_out} - used
+    named = sorted(venues)[:_MOST_VENUES]
+    for count in range(len(named) + 1):
+        for some in combinations(named, count):
+            yield sorted(markets | {one.id for one in data.markets.values() if one.venue in some})
+
+
+def _problem(plan: Plan, legs: Sequence[Leg], exclude: Sequence[str]) -> Problem | None:
     """What the solver was asked, as far as a plan of one asset for another tells it."""
-    spent, gained = _sums(legs)
-    limits = Limits(exclude=sorted(one.name for one in plan.left_out if one.reason == _EXCLUDED))
+    spent, gained = sums_of(legs)
+    limits = Limits(exclude=exclude)
     try:
         if plan.exact_in and len(gained) == 1:
             (want,) = gained
@@ -124,18 +183,23 @@ def _problem(plan: Plan, legs: Sequence[Leg]) -> Problem | None:
     return None
 
 
-def _sums(legs: Sequence[Leg]) -> tuple[dict[str, int], dict[str, int]]:
-    sums: dict[str, int] = {}
-    for leg in legs:
-        sums[leg.asset_in] = sums.get(leg.asset_in, 0) - leg.amount_in
-        sums[leg.asset_out] = sums.get(leg.asset_out, 0) + leg.amount_out
-    spent = {asset: -amount for asset, amount in sums.items() if amount < 0}
-    return spent, {asset: amount for asset, amount in sums.items() if amount > 0}
+def _any_proof(
+    plan: Plan, proof: Certificate, legs: Sequence[Leg], data: SnapshotData
+) -> Difference | int | None:
+    """The first that holds, else what is wrong with the one that excludes least."""
+    first: Difference | None = None
+    for exclude in _excluded(plan, data):
+        problem = _problem(plan, legs, exclude)
+        found = None if problem is None else _proof(proof, problem, legs, data)
+        if isinstance(found, int):
+            return found
+        first = first or found
+    return first
 
 
 def _proof(proof: Certificate, problem: Problem, legs: Sequence[Leg], data: SnapshotData) -> Difference | int:
     """How many markets the bound covers, or what does not hold."""
-    spent, gained = _sums(legs)
+    spent, gained = sums_of(legs)
     try:
         claimed = Solution.claimed(
             problem,
@@ -152,11 +216,11 @@ def _proof(proof: Certificate, problem: Problem, legs: Sequence[Leg], data: Snap
             ],
             sorted(spent.items()),
             sorted(gained.items()),
-            float.fromhex(proof.objective),
-            [(one.asset, float.fromhex(one.price)) for one in proof.prices],
+            _number(proof.objective),
+            [(one.asset, _number(one.price)) for one in proof.prices],
             list(proof.order),
-            float.fromhex(proof.bound),
-            float.fromhex(proof.gap_before_gas),
+            _number(proof.bound),
+            _number(proof.gap_before_gas),
             # A plan names some of what was left out only; how many markets are covered is told instead.
             [(market, "") for market in data.markets],
         )
@@ -164,3 +228,10 @@ def _proof(proof: Certificate, problem: Problem, legs: Sequence[Leg], data: Snap
     except (SepError, ValueError, KeyError, OverflowError) as error:
         words = words_of(error)
         return Difference("/plan" + refuted_place(words), "what the plan claims", words)
+
+
+def _number(text: str) -> float:
+    value = real(text)
+    if value is None:
+        raise ValueError(f"{text[:64]!r} is no finite number")
+    return value

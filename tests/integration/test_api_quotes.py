@@ -1,16 +1,21 @@
 """Quotes over HTTP: a priced route with its proof, bounded work, and a problem document for everything else."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
 import pytest
 from httpx import Response
+from sep_hooks.types import Plan, address
 from sep_native.decode import checksum_address
 
+from sep_core.events.codec import encode
+from sep_core.events.registry import value_codec
+from sep_core.markets.snapshot_data import SnapshotData
 from sep_core.markets.snapshot_reader import snapshot_of
 from sep_core.markets.strict_json import FileRefused
+from sep_core.planning.digest import named
 from sep_core.runtime.plan_check import check_answer
 from sep_core.runtime.stored_plan_check import check_stored_plan, is_stored_plan
 
@@ -58,6 +63,57 @@ async def test_a_quote_is_proven_by_its_own_snapshot_and_leaves_no_trace(served:
     assert after == before
 
 
+THIEF = "0x" + "66" * 20
+decode_plan = value_codec(Plan)[1]
+encode_plan = value_codec(Plan)[0]
+
+
+def exchange_of(plan: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in plan["steps"] if one["order"] is not None)
+    return found
+
+
+FALSE: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
+    ("/plan/receives/0/expected", lambda it: it["receives"][0].update(expected="9" * 30, quoted="9" * 30)),
+    ("/plan/receives/0/limit", lambda it: it["receives"][0].update(limit="0")),
+    ("/plan/spends/0/expected", lambda it: it["spends"][0].update(expected="1")),
+    ("/plan/spends/0/limit", lambda it: it["spends"][0].update(limit="0")),
+    ("/plan/steps/1/order/amount_in", lambda it: exchange_of(it)["order"].update(amount_in=str(10**30))),
+    ("/plan/steps/1/order/amount_out", lambda it: exchange_of(it)["order"].update(amount_out="1")),
+    ("/plan/steps/1/order/recipient", lambda it: exchange_of(it)["order"].update(recipient=THIEF)),
+    ("/plan/steps/1/call/value", lambda it: exchange_of(it)["call"].update(value="1")),
+    ("/plan/steps/0/allowance", lambda it: it["steps"][0].update(allowance=str(2**256 - 1))),
+    ("/plan/steps/0/call", lambda it: it["steps"][0].update(spender=THIEF)),
+    ("/plan/steps/0/call", lambda it: it["steps"][0]["call"].update(to=THIEF)),
+    ("/plan/steps", lambda it: it["steps"].append(exchange_of(it))),
+    ("/plan/sandwich/amount", lambda it: it["sandwich"].update(amount="0")),
+    ("/plan/gas_limit", lambda it: it.update(gas_limit=1)),
+    ("/plan/snapshot/markets", lambda it: it["snapshot"].update(markets=99)),
+    ("/plan/certificate/gap_before_gas", lambda it: it["certificate"].update(gap_before_gas="nan")),
+    ("/plan/certificate/gap_before_gas", lambda it: it["certificate"].update(gap_before_gas=(0.5).hex())),
+    ("/plan/certificate/bound", lambda it: it["certificate"].update(bound="inf")),
+    ("/plan/certificate/bound", lambda it: it["certificate"].update(bound=(1.0).hex())),
+    ("/plan/certificate/objective", lambda it: it["certificate"].update(objective="inf")),
+    ("/plan/certificate/net_gap", lambda it: it["certificate"].update(net_gap="best possible")),
+    ("/plan/certificate/single_path/gas", lambda it: it["certificate"]["single_path"].update(gas=0)),
+]
+
+
+def falsified(plan: dict[str, Any], data: SnapshotData) -> None:
+    """Whatever is changed in a plan is found, though its own digest was made to fit."""
+    account = address(exchange_of(plan)["order"]["recipient"])
+    honest = check_stored_plan(plan, "it", data, account)
+    assert not honest.differences
+    assert "max_slippage" in honest.unchecked[0]
+    for pointer, change in FALSE:
+        changed = json.loads(json.dumps(plan))
+        change(changed)
+        document = json.loads(encode(encode_plan(named(decode_plan(changed)))))
+        found = check_stored_plan(document, "it", data, account).differences
+        assert pointer in {one.pointer for one in found}, (pointer, found)
+        assert all((one.said + one.found).isprintable() for one in found)
+
+
 @pytest.mark.parametrize("kind", ["DISPOSE", "ACQUIRE"])
 async def test_a_plan_of_the_log_holds_on_the_snapshot_of_its_block(served: Engine, kind: str) -> None:
     """In paper mode nothing moves the markets, so the states of the plan are still those of now."""
@@ -74,6 +130,7 @@ async def test_a_plan_of_the_log_holds_on_the_snapshot_of_its_block(served: Engi
         assert not checked.differences
         assert checked.covered, checked.notes
         assert not checked.notes
+    falsified(planned["body"]["plan"], data)
     changed = json.loads(json.dumps(planned))
     changed["body"]["plan"]["certificate"]["bound"] = (1.0).hex()
     found = check_stored_plan(changed, "it", data).differences

@@ -1,5 +1,6 @@
 """Plans of several legs on a real node: one transaction or several, realised as predicted to the unit."""
 
+import json
 import random
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -49,13 +50,19 @@ from sep_venue_uniswap_v3 import UniswapV3, UniswapV3Config
 from sep_core.chains.access import ChainAccess
 from sep_core.chains.native import NativeAbi, VenueLogs
 from sep_core.chains.rpc import open_http_rpc
+from sep_core.events.codec import encode
+from sep_core.events.registry import value_codec
 from sep_core.execution import ReceiptReader, transfers_of
 from sep_core.execution.fills import exchanged
 from sep_core.markets.board import MarketBoard
 from sep_core.markets.board_venue import BoardVenue
+from sep_core.markets.snapshot_data import SnapshotData
 from sep_core.planning import Planned, Planner, PlanRefused, PlanRequest, Progress, Venues
+from sep_core.planning.digest import named
 from sep_core.planning.prices import value_of
 from sep_core.planning.request import Sliced
+from sep_core.runtime.snapshots import ChainTerms, merged
+from sep_core.runtime.stored_plan_check import check_stored_plan
 
 pytest_plugins = ["sep_testnet.fixtures"]
 pytestmark = [pytest.mark.anyio, pytest.mark.anvil]
@@ -147,7 +154,17 @@ class World:
         await self.look()
         answer: Planned | Sliced | PlanRefused = await self.planner().plan(request)
         assert isinstance(answer, Planned), answer
+        found = check_stored_plan(document_of(answer.plan), "it", self.snapshot_data(), self.owner)
+        assert not found.differences
         return answer.plan
+
+    def snapshot_data(self) -> SnapshotData:
+        """The markets as they stand, as a file of them would say."""
+        snapshot = self.board.snapshot(CHAIN)
+        known = {asset.id: asset for asset in self.assets.values()}
+        traded = {one for market in snapshot.markets.values() for one in market.assets}
+        assets = {one: known.get(one, Asset(one, "X", 18)) for one in traded}
+        return merged({CHAIN: snapshot}, assets, {CHAIN: ChainTerms(None, None)})
 
     def deploy_executor(self) -> None:
         made = contract()
@@ -186,6 +203,10 @@ class World:
                 )
                 left.append(int(str(amount)))
         return left
+
+
+def document_of(plan: Plan) -> object:
+    return json.loads(encode(value_codec(Plan)[0](plan)))
 
 
 @pytest.fixture
@@ -258,7 +279,36 @@ async def test_a_split_over_all_venues_is_one_transaction_to_the_wei(world: Worl
     assert plan.expected_out > single.amount_out
     gap = float.fromhex(plan.certificate.gap_before_gas)
     print(f"gap before gas {gap * 1e4:.6f} bp, {plan.expected_out / single.amount_out - 1:.4%} over one path")
+    falsified(world, plan)
     await realise(world, plan)
+
+
+def falsified(world: World, plan: Plan) -> None:
+    """A bundle that is not what its plan says is found, whatever its digest says."""
+    thief = Address("0x" + "66" * 20)
+    at, step = next((at, one) for at, one in enumerate(plan.steps) if one.bundle is not None)
+    assert step.bundle is not None
+    bundle, (first, *others) = step.bundle, step.bundle.trades
+    (least,) = bundle.receives
+    cheap = (replace(least, limit=Amount(1)),)
+    paying = replace(first, order=replace(first.order, recipient=thief))
+    data = step.call.data
+    for change in (
+        replace(step, bundle=replace(bundle, executor=thief)),
+        replace(step, bundle=replace(bundle, receives=cheap)),
+        replace(step, bundle=replace(bundle, trades=(paying, *others))),
+        replace(step, bundle=replace(bundle, trades=tuple(others))),
+        replace(step, bundle=replace(bundle, deadline=bundle.deadline + 1)),
+        replace(step, call=replace(step.call, to=thief)),
+        replace(step, call=replace(step.call, data=data[:4])),
+        replace(
+            step,
+            call=replace(step.call, data=data.replace(int(least.limit).to_bytes(32), (1).to_bytes(32))),
+        ),
+    ):
+        false = named(replace(plan, steps=(*plan.steps[:at], change, *plan.steps[at + 1 :])))
+        found = check_stored_plan(document_of(false), "it", world.snapshot_data(), world.owner).differences
+        assert any(one.pointer.startswith((f"/plan/steps/{at}", "/plan/legs")) for one in found), found
 
 
 @pytest.mark.parametrize("fault", ["lies", "raises"])
