@@ -8,10 +8,12 @@ from unittest.mock import patch
 
 import anyio
 import pytest
-from sep_hooks.types import OrderReport, OrderState, VenueBalance
+from sep_hooks.order_venue import OrderRejected
+from sep_hooks.types import Amount, OrderReport, OrderState, OrderTrade, Quantity, VenueBalance
 
 from sep_core.adapters.sim_book import SimulatedBook
 from sep_core.execution.orders import worker
+from sep_core.telemetry.log import NamedLog
 
 from ..harness.bench import acquire, new_chain
 from ..harness.orders import (
@@ -123,6 +125,183 @@ async def test_the_intent_is_executed_once(tmp_path: Path, method: str, wrong: W
             assert await check_orders(kernel, exchange, scenario, scenario.wishes)
             filled = [one["filled"] for one in orders_of(exchange)]
             assert sum(filled) == 100
+
+
+@pytest.mark.parametrize("by_report", [False, True], ids=["raises", "reports"])
+async def test_what_is_rejected_after_it_was_taken_in_is_not_sent_again(
+    tmp_path: Path, by_report: bool
+) -> None:
+    async def rejects(honest: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
+        answer = await honest(*arguments)
+        if by_report:
+            return replace(answer, state=OrderState.REJECTED, filled=0, reason="not enough of it")
+        raise OrderRejected("not enough of it")
+
+    scenario = OrderScenario("rejects", (BUY,))
+    exchange = scenario.new_exchange()
+    with misbehaving("submit", rejects, 9):
+        async with order_engine(scenario, tmp_path, new_chain(tmp_path), exchange, RunningClock()) as kernel:
+            (view,) = await submit_all(kernel, scenario.wishes)
+            assert view.status == "SETTLED", view.reason
+            assert await check_orders(kernel, exchange, scenario, scenario.wishes)
+            assert [one["filled"] for one in orders_of(exchange)] == [100]
+
+
+async def test_what_is_rejected_and_not_there_is_planned_anew(tmp_path: Path) -> None:
+    async def rejects(honest: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
+        raise OrderRejected("not enough of it")
+
+    scenario = OrderScenario("rejects", (BUY,))
+    exchange = scenario.new_exchange()
+    with misbehaving("submit", rejects, 1):
+        async with order_engine(scenario, tmp_path, new_chain(tmp_path), exchange, RunningClock()) as kernel:
+            (view,) = await submit_all(kernel, scenario.wishes)
+            assert view.status == "SETTLED", view.reason
+            assert await check_orders(kernel, exchange, scenario, scenario.wishes)
+            closed = [one for lane in kernel.world.orders.values() for one in lane.entries.values()]
+            assert [one.outcome for one in closed] == ["not_placed", "filled"]
+            assert "book rejected it: not enough of it" in closed[0].evidence
+
+
+LIES: dict[str, Callable[[OrderTrade], list[OrderTrade]]] = {
+    "dearer than the limit": lambda one: [replace(one, price=one.price * 3)],
+    "for nothing": lambda one: [replace(one, price=0)],
+    "less than nothing": lambda one: [
+        replace(one, size=-50, trade_id="less"),
+        replace(one, size=one.size + 50),
+    ],
+    "another market": lambda one: [replace(one, market="WBTC-USDC")],
+    "a fee that nobody declared": lambda one: [replace(one, fee=Quantity(2 * one.fee + 2))],
+    "a rebate that nobody declared": lambda one: [replace(one, fee=Quantity(-1))],
+    "a fee beyond all numbers": lambda one: [replace(one, fee=Quantity(2**300))],
+    "a long id": lambda one: [replace(one, trade_id="x" * 300_000)],
+    "an id that is no text": lambda one: [replace(one, trade_id="\ud800")],
+    "no zone": lambda one: [replace(one, at=one.at.replace(tzinfo=None))],
+}
+
+
+@pytest.mark.parametrize("lie", sorted(LIES))
+async def test_trades_that_cannot_be_are_not_booked(tmp_path: Path, lie: str) -> None:
+    told: list[str] = []
+
+    async def lies(honest: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
+        told.append(lie)
+        return [wrong for one in await honest(*arguments) for wrong in LIES[lie](one)]
+
+    scenario = OrderScenario("lies", (BUY,))
+    exchange = scenario.new_exchange()
+    with misbehaving("trades", lies, 3):
+        async with order_engine(scenario, tmp_path, new_chain(tmp_path), exchange, RunningClock()) as kernel:
+            (view,) = await submit_all(kernel, scenario.wishes)
+            assert len(told) == 3
+            assert view.status == "SETTLED", view.reason
+            assert await check_orders(kernel, exchange, scenario, scenario.wishes)
+            (order,) = [one for lane in kernel.world.orders.values() for one in lane.entries.values()]
+            assert [one.startswith("its first answer was of no use: ") for one in order.reasons] == [True]
+
+
+async def test_what_cannot_be_written_does_not_end_the_engine(tmp_path: Path) -> None:
+    async def lies(honest: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
+        return replace(await honest(*arguments), venue_order_id="\ud800")
+
+    scenario = OrderScenario("lies", (BUY,))
+    exchange = scenario.new_exchange()
+    # As if the check at the venue had missed it.
+    with misbehaving("submit", lies, 1), patch("sep_core.runtime.order_venues.is_name", lambda text: True):
+        async with order_engine(scenario, tmp_path, new_chain(tmp_path), exchange, RunningClock()) as kernel:
+            (view,) = await submit_all(kernel, scenario.wishes)
+            assert view.status == "SETTLED", view.reason
+            assert await check_orders(kernel, exchange, scenario, scenario.wishes)
+
+
+async def test_a_trouble_that_stays_is_told_once(tmp_path: Path) -> None:
+    async def lies(honest: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
+        return [replace(one, price=one.price * 3) for one in await honest(*arguments)]
+
+    said: list[str] = []
+
+    def heard(self: NamedLog, event: str, **fields: object) -> None:
+        said.append(event)
+
+    scenario = OrderScenario("lies", (BUY,))
+    exchange = scenario.new_exchange()
+    with misbehaving("trades", lies, 5), patch.object(NamedLog, "warning", heard):
+        async with order_engine(scenario, tmp_path, new_chain(tmp_path), exchange, RunningClock()) as kernel:
+            await submit_all(kernel, scenario.wishes)
+    assert said.count("orders.wait") == 1
+
+
+def raises_at_once(self: SimulatedBook, market: str) -> Any:
+    raise RuntimeError("a bug of the plugin's own")
+
+
+async def is_no_stream(self: SimulatedBook, market: str) -> Any:
+    return 5
+
+
+async def fails_at_its_end(self: SimulatedBook, market: str) -> Any:
+    try:
+        yield "no book"
+    finally:
+        raise RuntimeError("a bug at the end")
+
+
+def cannot_be_closed(self: SimulatedBook, market: str) -> Any:
+    class Updates:
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> Any:
+            raise ValueError("\ud800")
+
+    return Updates()
+
+
+@pytest.mark.parametrize("wrong", [raises_at_once, is_no_stream, fails_at_its_end, cannot_be_closed])
+async def test_no_stream_of_a_book_ends_the_engine(tmp_path: Path, wrong: Callable[..., Any]) -> None:
+    honest = SimulatedBook.book
+    left = [2]
+
+    def sometimes(self: SimulatedBook, market: str) -> Any:
+        left[0] -= 1
+        return wrong(self, market) if left[0] >= 0 else honest(self, market)
+
+    scenario = OrderScenario("streams", (BUY,))
+    exchange = scenario.new_exchange()
+    with (
+        patch.object(SimulatedBook, "book", sometimes),
+        patch("sep_core.markets.order_board.AGAIN_SECONDS", 0.02),
+    ):
+        async with order_engine(scenario, tmp_path, new_chain(tmp_path), exchange, RunningClock()) as kernel:
+            (view,) = await submit_all(kernel, scenario.wishes)
+            assert view.status == "SETTLED", view.reason
+            assert left[0] < 0
+
+
+async def test_a_market_whose_terms_cannot_be_is_left_out(tmp_path: Path) -> None:
+    honest = SimulatedBook.markets
+
+    async def wrong(self: SimulatedBook) -> Any:
+        first, *others = await honest(self)
+        return [
+            first,
+            replace(first, base="XYZ"),
+            *(replace(one, lot=Amount(0)) for one in others),
+            replace(first, name="\ud800"),
+        ]
+
+    scenario = OrderScenario("terms", (BUY,))
+    exchange = scenario.new_exchange()
+    with patch.object(SimulatedBook, "markets", wrong):
+        async with order_engine(scenario, tmp_path, new_chain(tmp_path), exchange, RunningClock()) as kernel:
+            (view,) = await submit_all(kernel, scenario.wishes)
+            assert view.status == "SETTLED", view.reason
+            assert kernel.orders is not None
+            assert kernel.orders.board.lost("book") == [
+                ("book/WETH-USDC", "another has its name"),
+                ("book/WBTC-USDC", "its lot, tick or bounds of an order are no amounts"),
+                ("book/its market 4", "its name or an asset of it is not of 1 to 200 printable characters"),
+            ]
 
 
 async def test_a_balance_that_is_wrong_is_seen(tmp_path: Path) -> None:

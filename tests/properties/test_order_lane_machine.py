@@ -39,7 +39,6 @@ from sep_core.execution.orders import (
     RecordOrderAbsent,
     RecordOrderCancel,
     RecordOrderDoubt,
-    RecordOrderRejected,
     ReserveOrder,
     Units,
     client_order_id,
@@ -47,6 +46,7 @@ from sep_core.execution.orders import (
     evolve_orders,
     fill_of_order,
 )
+from sep_core.execution.orders.errors import TradesContradict
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STORE = UUID("0b9d3a52-6f1e-4c55-9c0e-3d5a1f6b7c80")
@@ -189,10 +189,38 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule(place=st.integers(0, 50))
     def rejected(self, place: int) -> None:
+        """Whatever became of it: a rejection closes nothing."""
         name = self.entry_name(place)
-        if name is not None and name not in self.venue:
-            self.on_its_way.pop(name, None)
-            self.say(RecordOrderRejected(KEY, name, "no"))
+        if name is not None:
+            assert self.lane is not None
+            was_open = self.lane.entries[name].open
+            self.say(RecordOrderDoubt(KEY, name, "the venue rejected it"))
+            assert self.lane.entries[name].open == was_open
+
+    @rule(
+        place=st.integers(0, 50),
+        lie=st.sampled_from(["price", "no price", "size", "market", "fee", "id", "surrogate", "time"]),
+    )
+    def a_trade_that_cannot_be(self, place: int, lie: str) -> None:
+        name = self.entry_name(place)
+        if name is None:
+            return
+        trade = OrderTrade("lie", name, "m", OrderSide.BUY, 7, 1, "Q", Quantity(0), False, self.now)
+        trade = {
+            "price": replace(trade, price=8),
+            "no price": replace(trade, price=0),
+            "size": replace(trade, size=-1),
+            "market": replace(trade, market="n"),
+            "fee": replace(trade, fee=Quantity(-22)),
+            "id": replace(trade, trade_id="x" * 201),
+            "surrogate": replace(trade, trade_id="\ud800"),
+            "time": replace(trade, at=self.now.replace(tzinfo=None)),
+        }[lie]
+        assert self.lane is not None
+        size = self.lane.entries[name].size
+        told = OrderReport(name, "v", "m", OrderSide.BUY, OrderState.OPEN, 7, size, 1)
+        with pytest.raises(TradesContradict):
+            self.say(RecordOrder(KEY, told, (trade,)))
 
     @rule(place=st.integers(0, 50))
     def cancel_wanted(self, place: int) -> None:

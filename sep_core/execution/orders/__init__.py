@@ -8,7 +8,6 @@ from sep_core.execution.orders.commands import (
     RecordOrderAbsent,
     RecordOrderCancel,
     RecordOrderDoubt,
-    RecordOrderRejected,
     ReserveOrder,
 )
 from sep_core.execution.orders.decide import decide_order
@@ -33,7 +32,6 @@ __all__ = [
     "RecordOrderAbsent",
     "RecordOrderCancel",
     "RecordOrderDoubt",
-    "RecordOrderRejected",
     "ReserveOrder",
     "Units",
     "client_order_id",

@@ -60,16 +60,7 @@ class RecordOrder:
 
 @dataclass(frozen=True, slots=True)
 class RecordOrderDoubt:
-    """No answer came, or none that says anything."""
-
-    lane: OrderLaneKey
-    client_order_id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordOrderRejected:
-    """The venue says that it did not take the request in."""
+    """No answer came, or none that says anything for good: a rejection too only says what the venue believes."""
 
     lane: OrderLaneKey
     client_order_id: str
@@ -96,11 +87,5 @@ class RecordOrderCancel:
 
 
 type OrderCommand = (
-    OpenOrderAccount
-    | ReserveOrder
-    | RecordOrder
-    | RecordOrderDoubt
-    | RecordOrderRejected
-    | RecordOrderAbsent
-    | RecordOrderCancel
+    OpenOrderAccount | ReserveOrder | RecordOrder | RecordOrderDoubt | RecordOrderAbsent | RecordOrderCancel
 )

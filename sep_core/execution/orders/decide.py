@@ -27,7 +27,6 @@ from sep_core.execution.orders.commands import (
     RecordOrderAbsent,
     RecordOrderCancel,
     RecordOrderDoubt,
-    RecordOrderRejected,
     ReserveOrder,
 )
 from sep_core.execution.orders.errors import (
@@ -38,6 +37,7 @@ from sep_core.execution.orders.errors import (
 )
 from sep_core.execution.orders.identity import trade_fact_id
 from sep_core.execution.orders.lane import OrderEntry, OrderLane, OrderStatus
+from sep_core.execution.orders.sound import trade_trouble
 
 _OUTCOMES: dict[OrderState, OrderOutcome] = {
     OrderState.FILLED: "filled",
@@ -75,8 +75,6 @@ def decide_order(lane: OrderLane | None, command: OrderCommand) -> tuple[Decided
             return _reported(lane, command)
         case RecordOrderDoubt():
             return _doubted(lane, command)
-        case RecordOrderRejected():
-            return _rejected(lane, command)
         case RecordOrderAbsent():
             return _absent(lane, command)
         case RecordOrderCancel():
@@ -193,6 +191,13 @@ def _fresh(lane: OrderLane, entry: OrderEntry, trades: tuple[OrderTrade, ...]) -
     known = {one.trade_id: (one.price, one.size) for one in entry.trades}
     fresh: list[OrderTrade] = []
     for one in trades:
+        wrong = trade_trouble(entry, one)
+        if wrong:
+            raise TradesContradict(
+                f"{lane.key.venue} lists a trade of order {entry.client_order_id} that cannot be: {wrong};"
+                " nothing was recorded",
+                next_step="compare with the venue's own record of the order",
+            )
         if one.client_order_id != entry.client_order_id or one.side is not entry.side:
             raise ForeignReport(
                 f"trade {one.trade_id} is listed under order {entry.client_order_id} and is of"
@@ -242,20 +247,6 @@ def _doubted(lane: OrderLane, command: RecordOrderDoubt) -> tuple[Decided, ...]:
     return _in(lane.key, OrderDoubted(entry.client_order_id, command.reason))
 
 
-def _rejected(lane: OrderLane, command: RecordOrderRejected) -> tuple[Decided, ...]:
-    entry = lane.entries.get(command.client_order_id)
-    if entry is None or not entry.open:
-        return ()
-    if entry.trades or entry.status is OrderStatus.SUBMITTED:
-        raise TradesContradict(
-            f"order {entry.client_order_id} is at the venue already, now it says that it was rejected"
-            f" ({command.reason}); nothing was recorded",
-            next_step="compare with the venue's own record of the order",
-        )
-    evidence = f"{lane.key.venue} rejected it: {command.reason}"
-    return _in(lane.key, OrderClosed(entry.client_order_id, "rejected", 0, evidence))
-
-
 def _absent(lane: OrderLane, command: RecordOrderAbsent) -> tuple[Decided, ...]:
     entry = lane.entries.get(command.client_order_id)
     if entry is None or not entry.open:
@@ -272,7 +263,9 @@ def _absent(lane: OrderLane, command: RecordOrderAbsent) -> tuple[Decided, ...]:
             " there yet says nothing",
             next_step="ask again afterwards",
         )
-    return _in(lane.key, OrderClosed(entry.client_order_id, "not_placed", 0, command.evidence))
+    # Why it was in doubt is why it was not placed, where the venue said so.
+    evidence = "; ".join((*entry.reasons[:1], command.evidence))
+    return _in(lane.key, OrderClosed(entry.client_order_id, "not_placed", 0, evidence))
 
 
 def _cancelled(lane: OrderLane, command: RecordOrderCancel) -> tuple[Decided, ...]:

@@ -8,7 +8,7 @@ from sep_hooks.context import Clock, Log
 from sep_hooks.errors import Permanent, SepError
 from sep_hooks.order_venue import OrderRejected
 from sep_hooks.store import StoreBusy
-from sep_hooks.types import OrderReport, OrderRequest, OrderTrade
+from sep_hooks.types import OrderReport, OrderRequest, OrderState, OrderTrade
 
 from sep_core.execution.asking import CALL_TIMEOUT_SECONDS, ChainSilent, ask
 from sep_core.execution.errors import is_refusal
@@ -18,7 +18,6 @@ from sep_core.execution.orders.commands import (
     RecordOrderAbsent,
     RecordOrderCancel,
     RecordOrderDoubt,
-    RecordOrderRejected,
     ReserveOrder,
 )
 from sep_core.execution.orders.lane import OrderEntry, OrderStatus
@@ -47,8 +46,8 @@ RESTARTED = "the engine ended between the order's reservation and the venue's an
 class OrderWorker:
     """One account, one loop. Start, restart and take-over are the same: ask the venue, end, send, go on.
 
-    An order is sent once, right after its reservation is durable. Whatever its answer is worth, from then on only what
-    the venue says of it by our id counts. On paper nothing is sent.
+    An order is sent once, right after its reservation is durable. Whatever its answer is worth, a rejection too, from
+    then on only what the venue says of it by our id counts. On paper nothing is sent.
     """
 
     def __init__(
@@ -72,7 +71,9 @@ class OrderWorker:
         self._wake = anyio.Event()
         self._blocked = ""
         self._silent = False
-        self._answered: set[str] = set()
+        self._told: set[str] = set()
+        self._told_before: set[str] = set()
+        self._unclear: dict[str, str] = {}
 
     @property
     def blocked(self) -> str:
@@ -94,6 +95,7 @@ class OrderWorker:
         """Does all that can be done now."""
         self._silent = False
         self._blocked = ""
+        self._told_before, self._told = self._told, set()
         lane = self._desk.lane()
         if lane is None:
             return
@@ -118,11 +120,13 @@ class OrderWorker:
         try:
             await act(what)  # sep-ok: it crosses itself
         except (ChainSilent, StoreBusy) as error:
-            self._tell(error.message, silent=True)
+            self._tell(_told(error), silent=True)
         except Permanent as error:
             if not is_refusal(error):
                 raise
-            self._tell(str(error), silent=True)
+            self._tell(_told(error), silent=True)
+        except Exception as error:  # what the venue told cannot be decided or written; nothing was recorded
+            self._tell(f"an order is not understood: {_told(error)}; nothing was recorded", silent=True)
 
     async def _place(self, work: PlannedOrder) -> None:
         """Reserves the order and sends it once that is durable; nothing where the reservation was overtaken."""
@@ -167,20 +171,34 @@ class OrderWorker:
             with anyio.fail_after(CALL_TIMEOUT_SECONDS):
                 report = await crossing("execution.order.submit", self._venue.submit(request))
         except OrderRejected as rejected:
-            command = RecordOrderRejected(self._key, entry.client_order_id, rejected.message)
-            await crossing("execution.order.rejected", self._desk.record(command))
-            return
+            # Who rejected it may not know what another part of the venue has taken in.
+            await self._ask_instead(entry, f"{self._key.venue} rejected it: {_told(rejected)}")
         except Exception as error:  # whatever it is, it does not say what the venue did
-            why = f"no usable answer to its request: {_told(error)}"
-            await self._doubt(entry, why)
-            await self._look(entry)
-            return
-        await self._take(entry, report)
+            await self._ask_instead(entry, f"no usable answer to its request: {_told(error)}")
+        else:
+            if report.state is OrderState.REJECTED:
+                await self._ask_instead(entry, f"{self._key.venue} rejected it: {report.reason}")
+            else:
+                await self._take_first(entry, report)
+
+    async def _ask_instead(self, entry: OrderEntry, why: str) -> None:
+        """The answer to the request leaves the outcome open: looks, and concludes nothing before it may."""
+        self._unclear[entry.client_order_id] = why
+        await self._doubt(entry, why)
+        await self._look(entry)
+
+    async def _take_first(self, entry: OrderEntry, report: OrderReport) -> None:
+        try:
+            await self._take(entry, report)
+        except Exception as error:
+            # Whatever it is, the next look is to say what it was.
+            self._unclear[entry.client_order_id] = f"its first answer was of no use: {_told(error)}"
+            raise
 
     async def _follow(self, entry: OrderEntry) -> None:
         """What the venue says of an order that is open; one that shall not rest any longer is ended."""
         if entry.status is OrderStatus.RESERVED:
-            await self._doubt(entry, RESTARTED)
+            await self._doubt(entry, self._unclear.get(entry.client_order_id, RESTARTED))
         elif entry.status is OrderStatus.SUBMITTED:
             reason = self._desk.why_end(entry.intent_id)
             if reason:
@@ -203,11 +221,13 @@ class OrderWorker:
 
     async def _take(self, entry: OrderEntry, report: OrderReport) -> None:
         trades: tuple[OrderTrade, ...] = ()
-        if report.filled > entry.filled:
+        # That nothing of it traded must be seen twice before it is believed.
+        if report.filled > entry.filled or report.state.closed:
             trades = tuple(
                 await ask("execution.order.trades", self._venue.trades(entry.market, entry.client_order_id))
             )
         await crossing("execution.order.record", self._desk.record(RecordOrder(self._key, report, trades)))
+        self._unclear.pop(entry.client_order_id, None)
 
     async def _missing(self, entry: OrderEntry) -> None:
         """The venue shows no such order. Evidence only where it can take the request in no more, by its own clock:
@@ -230,6 +250,7 @@ class OrderWorker:
         )
         command = RecordOrderAbsent(self._key, entry.client_order_id, by_then, evidence)
         await crossing("execution.order.absent", self._desk.record(command))
+        self._unclear.pop(entry.client_order_id, None)
 
     async def _doubt(self, entry: OrderEntry, reason: str) -> None:
         command = RecordOrderDoubt(self._key, entry.client_order_id, reason)
@@ -245,9 +266,10 @@ class OrderWorker:
 
     def _tell(self, reason: str, *, silent: bool) -> None:
         self._silent = self._silent or silent
-        if self._blocked != reason:
+        if reason not in self._told_before | self._told:
             self._log.warning("orders.wait", account=self._key.account, venue=self._key.venue, reason=reason)
         self._blocked = reason
+        self._told.add(reason)
 
 
 def _told(error: Exception) -> str:

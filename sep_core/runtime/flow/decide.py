@@ -21,7 +21,6 @@ from sep_core.execution.orders import (
     RecordOrderAbsent,
     RecordOrderCancel,
     RecordOrderDoubt,
-    RecordOrderRejected,
     ReserveOrder,
 )
 from sep_core.runtime.commands import (
@@ -90,11 +89,5 @@ def _decided(world: World, command: KernelCommand, composition: Composition) -> 
             return orders.opened(world, command, composition)
         case ReserveOrder():
             return orders.reserved(world, command)
-        case (
-            RecordOrder()
-            | RecordOrderAbsent()
-            | RecordOrderCancel()
-            | RecordOrderDoubt()
-            | RecordOrderRejected()
-        ):
+        case RecordOrder() | RecordOrderAbsent() | RecordOrderCancel() | RecordOrderDoubt():
             return orders.observed(world, command, composition)

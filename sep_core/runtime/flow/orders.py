@@ -21,7 +21,6 @@ from sep_core.execution.orders import (
     RecordOrderAbsent,
     RecordOrderCancel,
     RecordOrderDoubt,
-    RecordOrderRejected,
     ReserveOrder,
     decide_order,
     evolve_orders,
@@ -35,9 +34,7 @@ from sep_core.runtime.flow.composition import Composition
 from sep_core.runtime.world import World
 
 type Facts = tuple[Decided, ...]
-type Observation = (
-    RecordOrder | RecordOrderAbsent | RecordOrderCancel | RecordOrderDoubt | RecordOrderRejected
-)
+type Observation = RecordOrder | RecordOrderAbsent | RecordOrderCancel | RecordOrderDoubt
 
 _NOWHERE = Address("")
 _SENT = frozenset({IntentStatus.EXECUTING, IntentStatus.PARTIALLY_FILLED, IntentStatus.IN_DOUBT})
