@@ -64,7 +64,7 @@ class OrderBoardGuard:
                 answers=(SepError,),
             )
         except SepError as error:
-            self._calls.failed(venue, call, error.message)
+            self._calls.failed(venue, call, shortened(error.message))
             raise
         if call != "book":  # how long a book says nothing is no latency
             self._calls.answered(venue, since)
@@ -164,7 +164,7 @@ class GuardedOrderVenue:
             self._calls.answered(venue, since)
             raise
         except SepError as error:
-            self._calls.failed(venue, call, error.message)
+            self._calls.failed(venue, call, shortened(error.message))
             raise
         self._calls.answered(venue, since)
         return answered

@@ -22,7 +22,11 @@ QUIET_SECONDS: Final = 30.0
 
 
 class OrderRejected(Permanent):
-    """The venue says that it did not and will not take this request in: nothing of it trades, now or later."""
+    """The venue says that it did not and will not take this request in: nothing of it trades, now or later.
+
+    The kernel still asks `lookup` and `trades` before it plans anew: a rejected order that is shown there as
+    `REJECTED` ends at once, one that is not shown ends when its request has expired.
+    """
 
     code = "order_rejected"
 
@@ -30,9 +34,9 @@ class OrderRejected(Permanent):
 class OrderVenue[ConfigT: PluginConfig](ABC):
     """One account at one order venue; its keys come with the configuration.
 
-    What is sent carries our client order id, which the kernel has made durable before. Whatever a call raises other
-    than `OrderRejected` says nothing about what the venue did: the kernel then asks `lookup` and `trades`, and never
-    sends the order again, nor another in its place, before it has evidence. Reads raise `VenueError`.
+    What is sent carries our client order id, which the kernel has made durable before. Whatever `submit` raises is
+    no evidence of what the venue did: the kernel then asks `lookup` and `trades`, and never sends the order again,
+    nor another in its place, before it has evidence. Reads raise `VenueError`.
     """
 
     Config: ClassVar[type[PluginConfig]]
