@@ -149,11 +149,22 @@ class Orders:
         found = {}
         for said in self._settings.order_accounts.values():
             worker = self.workers.get(OrderLaneKey(said.venue, said.name))
-            lost = "; ".join(f"{name}: {why}" for name, why in self.board.lost(said.venue))
-            detail = lost or (f"order venue {said.venue} takes no part" if worker is None else worker.blocked)
+            if worker is None:
+                detail = self._takes_no_part(OrderLaneKey(said.venue, said.name), world)
+            else:
+                lost = "; ".join(f"{name}: {why}" for name, why in self.board.lost(said.venue))
+                detail = lost or worker.blocked
             status = "blocked" if detail else "ok"
             found[f"account {said.name}"] = ServiceView(status=status, detail=detail or "ready")
         return found
+
+    def _takes_no_part(self, key: OrderLaneKey, world: World) -> str:
+        told = [text for ref, text in self._installation.left_out.items() if ref.instance == key.venue]
+        lane = world.orders.get(key)
+        names = [] if lane is None else [entry.client_order_id for entry in lane.open]
+        followed = f"; nobody follows {len(names)} orders that are not closed: {', '.join(names[:3])}"
+        why = "; ".join(told) or "it could not be made"
+        return f"order venue {key.venue} takes no part: {why}{followed if names else ''}"
 
     async def mismatches(self, world: World) -> list[Mismatch]:
         """Where the books and a venue differ, of accounts without an open order. Raises `SepError`."""

@@ -186,6 +186,24 @@ async def test_an_account_with_an_open_order_cannot_leave_the_configuration(tmp_
             check_order_accounts(world, replace(settings, order_accounts={ACCOUNT: moved}))
 
 
+async def test_orders_of_a_venue_that_cannot_be_made_are_named(tmp_path: Path) -> None:
+    thin = {"flow": {"every_ms": 0, "levels": 1, "lots": [40, 40], "takes_percent": 0}}
+    wish = acquire("rests", 10**17, slippage="0.001")
+    scenario = OrderScenario("rests", (wish,), resting=True, exchange=thin)
+    exchange, chain, clock = scenario.new_exchange(), new_chain(tmp_path), RunningClock()
+    lane = OrderLaneKey(VENUE, ACCOUNT)
+    async with order_engine(scenario, tmp_path, chain, exchange, clock) as kernel:
+        await kernel.submit(parse_submission(wish.body), source="command_line", request=wish.body)
+        await until(kernel, lambda: bool(kernel.world.orders[lane].open))
+        (entry,) = kernel.world.orders[lane].open
+    with patch("sep_core.adapters.sim_book.SimulatedBook.__init__", side_effect=RuntimeError("no keys")):
+        async with order_engine(scenario, tmp_path, chain, exchange, clock) as kernel:
+            told = kernel.health().services[f"account {ACCOUNT}"]
+            assert told.status == "blocked"
+            assert "no keys" in told.detail
+            assert f"nobody follows 1 orders that are not closed: {entry.client_order_id}" in told.detail
+
+
 async def test_a_venue_that_is_silent_at_the_start_is_waited_for(tmp_path: Path) -> None:
     silent = [
         {"method": method, "kind": "lost", "taken": False, "at": list(range(1, 4))}
