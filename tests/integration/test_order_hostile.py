@@ -15,7 +15,7 @@ from sep_core.adapters.sim_book import SimulatedBook
 from sep_core.execution.orders import worker
 from sep_core.telemetry.log import NamedLog
 
-from ..harness.bench import acquire, new_chain
+from ..harness.bench import acquire, dispose, new_chain
 from ..harness.orders import (
     OrderScenario,
     RunningClock,
@@ -198,6 +198,45 @@ async def test_trades_that_cannot_be_are_not_booked(tmp_path: Path, lie: str) ->
             assert await check_orders(kernel, exchange, scenario, scenario.wishes)
             (order,) = [one for lane in kernel.world.orders.values() for one in lane.entries.values()]
             assert [one.startswith("its first answer was of no use: ") for one in order.reasons] == [True]
+
+
+async def test_a_sale_below_its_limit_is_not_booked(tmp_path: Path) -> None:
+    async def lies(honest: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
+        return [replace(one, price=1, fee=Quantity(min(one.fee, 1))) for one in await honest(*arguments)]
+
+    scenario = OrderScenario("sells", (dispose("a sale", 10**17, slippage="0.01"),))
+    exchange = scenario.new_exchange()
+    with misbehaving("trades", lies, 3):
+        async with order_engine(scenario, tmp_path, new_chain(tmp_path), exchange, RunningClock()) as kernel:
+            (view,) = await submit_all(kernel, scenario.wishes)
+            assert view.status == "SETTLED", view.reason
+            assert await check_orders(kernel, exchange, scenario, scenario.wishes)
+            (order,) = [one for lane in kernel.world.orders.values() for one in lane.entries.values()]
+            assert f"is at 1 ticks, the order's limit is {order.price}" in order.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda told: [*told, replace(told[0], free=Amount(told[0].free + 5))],
+        lambda told: [replace(told[0], free=Amount(-1)), *told[1:]],
+        lambda told: [replace(told[0], held=Amount(2**256)), *told[1:]],
+    ],
+    ids=["twice", "less than nothing", "no amount"],
+)
+async def test_no_balance_that_cannot_be_opens_an_account(
+    tmp_path: Path, wrong: Callable[[list[VenueBalance]], list[VenueBalance]]
+) -> None:
+    async def lies(honest: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
+        return wrong(await honest(*arguments))
+
+    scenario = OrderScenario("lies", (BUY,))
+    exchange = scenario.new_exchange()
+    with misbehaving("balances", lies, 1), patch("sep_core.runtime.orders.AGAIN_SECONDS", 0.02):
+        async with order_engine(scenario, tmp_path, new_chain(tmp_path), exchange, RunningClock()) as kernel:
+            (view,) = await submit_all(kernel, scenario.wishes)
+            assert view.status == "SETTLED", view.reason
+            assert await kernel.mismatches() == []
 
 
 async def test_what_cannot_be_written_does_not_end_the_engine(tmp_path: Path) -> None:
