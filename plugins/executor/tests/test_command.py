@@ -1,9 +1,12 @@
 """The verb: it says where an executor stands, deploys it once, and recognises what is another's."""
 
+import json
 import os
 from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import entry_points
 from importlib.resources import files
+from threading import Thread
 
 import pluggy
 import pytest
@@ -56,11 +59,41 @@ def test_each_owner_has_an_address_of_its_own(capsys: pytest.CaptureFixture[str]
         (["address", "0x12"], "0x12"),
         (["check", "0x" + "11" * 20, "--rpc", "ftp://nowhere"], "no HTTP address"),
         (["check", "0x" + "11" * 20, "--rpc", "http://127.0.0.1:1"], "does not answer"),
+        (["check", "0x" + "11" * 20, "--rpc", "http://[::1"], "does not answer"),
+        (["deploy", "0x" + "11" * 20, "--rpc", "http://[::1"], "does not answer"),
+        (["check", "0x" + "11" * 20, "--rpc", "http://127.0.0.1:99999999"], "does not answer"),
     ],
 )
 def test_mistakes_are_sentences(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 1
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("answer", ["nonsense", "-0x1", "0x" + "f" * 9000, "", "0xzz"])
+def test_a_node_that_answers_nonsense_is_named(answer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": answer}).encode()
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        serving = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        try:
+            where = ["--rpc", f"http://127.0.0.1:{server.server_port}"]
+            assert main(["deploy", "0x" + "11" * 20, *where]) == 1
+        finally:
+            server.shutdown()
+            serving.join()
+    assert "which is no hexadecimal number" in capsys.readouterr().err
 
 
 @pytest.mark.anvil

@@ -14,6 +14,7 @@ from .errors import ExecutorError
 _TIMEOUT_SECONDS: Final = 30.0
 _RECEIPT_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.5
+_LONGEST_NUMBER: Final = 66
 
 
 class Node:
@@ -26,16 +27,20 @@ class Node:
 
     def chain_id(self) -> int:
         """Which chain it is."""
-        return int(self._text("eth_chainId"), 16)
+        return self._number("eth_chainId")
 
     def code(self, at: Address) -> bytes:
         """The code at an address; empty where there is none."""
-        return bytes.fromhex(self._text("eth_getCode", at, "latest").removeprefix("0x"))
+        text = self._text("eth_getCode", at, "latest")
+        try:
+            return bytes.fromhex(text.removeprefix("0x"))
+        except ValueError:
+            raise self._nonsense("eth_getCode", text) from None
 
     def gas(self, sender: Address, to: Address, data: bytes) -> int:
         """How much gas a transaction would use."""
         call: Json = {"from": sender, "to": to, "data": "0x" + data.hex()}
-        return int(self._text("eth_estimateGas", call), 16)
+        return self._number("eth_estimateGas", call)
 
     def send_unlocked(self, sender: Address, to: Address, data: bytes, gas: int) -> str:
         """Lets an account of the node itself send a transaction, and waits for it; its hash."""
@@ -53,6 +58,22 @@ class Node:
             raise ExecutorError(f"the transaction {sent} reverted; only gas was spent")
         return sent
 
+    def _number(self, method: str, *params: Json) -> int:
+        text = self._text(method, *params)
+        try:
+            number = int(text, 16) if len(text) <= _LONGEST_NUMBER else -1
+        except ValueError:
+            number = -1
+        if number < 0:
+            raise self._nonsense(method, text)
+        return number
+
+    def _nonsense(self, method: str, text: str) -> ExecutorError:
+        return ExecutorError(
+            f"{self._url} answered {method} with {text[:80]!r}, which is no hexadecimal number",
+            next_step="look at the address after --rpc",
+        )
+
     def _text(self, method: str, *params: Json) -> str:
         answer = self._ask(method, *params)
         if not isinstance(answer, str):
@@ -61,10 +82,10 @@ class Node:
 
     def _ask(self, method: str, *params: Json) -> Json:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}).encode()
-        request = urllib.request.Request(  # noqa: S310  # the scheme was looked at
-            self._url, body, {"Content-Type": "application/json"}
-        )
         try:
+            request = urllib.request.Request(  # noqa: S310  # the scheme was looked at
+                self._url, body, {"Content-Type": "application/json"}
+            )
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
                 told = json.loads(answer.read())
         except (OSError, ValueError, urllib.error.URLError, http.client.HTTPException) as error:
