@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sep_core.markets.snapshot_data import SnapshotData
     from sep_core.runtime.plan_check import CheckedPlan, Difference
 
+_MOST_NAMED = 12
+
 
 @click.command(name="verify-plan")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -56,6 +58,9 @@ def verify_plan(file: Path, snapshot_file: Path | None, account: str | None, as_
             {
                 "ok": not checked.differences,
                 "snapshot_digest": checked.answer.snapshot_digest,
+                "covered": checked.covered,
+                "excluded": checked.answer.request.exclude,
+                "not_checked": list(checked.unchecked),
                 "differences": _differences(checked.differences),
             }
         )
@@ -150,8 +155,17 @@ def _show(checked: "CheckedPlan") -> None:
             f"verified  {paid} for {got} through {len(answer.legs)} markets, each amount to the last unit"
         )
         click.echo(
-            f"proven    at most {gap:.6g} bp below the best possible before gas, over {answer.markets} markets"
+            f"proven    at most {gap:.6g} bp below the best possible before gas, over {checked.covered} of"
+            f" {answer.markets} markets"
         )
+        excluded = answer.request.exclude
+        if excluded:
+            more = f" and {len(excluded) - _MOST_NAMED} more" if len(excluded) > _MOST_NAMED else ""
+            emit_wrapped(
+                f"{', '.join(excluded[:_MOST_NAMED])}{more}, which the question excludes", first="without   "
+            )
+        for one in checked.unchecked:
+            emit_wrapped(one, first="unchecked ")
         click.echo(f"snapshot  {answer.snapshot_digest}")
         return
     _show_differences(checked.differences)

@@ -1,6 +1,7 @@
 """Files from anywhere: JSON that means the same to every reader, of bounded size."""
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from sep_hooks.errors import Permanent
 
 LARGEST_FILE_BYTES: Final = 256 * 1024 * 1024
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONGEST_NUMBER: Final = 80
 _NEXT: Final = "compare it with the format in docs/snapshot.md, or write it anew"
 
@@ -32,7 +34,9 @@ def read_file(path: Path, largest_bytes: int = LARGEST_FILE_BYTES) -> bytes:
 
 
 def decode_strictly(content: bytes, what: str) -> object:
-    """JSON without duplicate keys, fractions or endless numbers. Raises `FileRefused`; `what` names the file."""
+    """JSON without duplicate keys, fractions, endless numbers or halves of characters. Raises `FileRefused`; `what`
+    names the file.
+    """
 
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(pairs)
@@ -54,13 +58,18 @@ def decode_strictly(content: bytes, what: str) -> object:
         raise FileRefused(f"{what}: {text} is no JSON number")
 
     try:
-        return json.loads(
+        found: object = json.loads(
             content.decode("utf-8"),
             object_pairs_hook=unique,
             parse_int=whole,
             parse_float=fraction,
             parse_constant=constant,
         )
+        if _SURROGATE.search(content) is not None:
+            json.dumps(found, ensure_ascii=False).encode()
+        return found
+    except UnicodeEncodeError:
+        raise FileRefused(f"{what}: a text holds half of a character (a lone surrogate)") from None
     except UnicodeDecodeError as error:
         raise FileRefused(f"{what}: byte {error.start} is not UTF-8") from None
     except json.JSONDecodeError as error:

@@ -1,19 +1,19 @@
 """Whether a priced route is what it claims: everything that can be computed anew is, and compared."""
 
-import math
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pydantic import ValidationError
 from sep_hooks.errors import SepError
-from sep_hooks.types import Amount, AssetId, MarketId
+from sep_hooks.types import MAX_AMOUNT, Amount, AssetId, MarketId
 
 from sep_core.markets.snapshot_data import SnapshotData
 from sep_core.markets.snapshot_reader import snapshot_of
 from sep_core.markets.strict_json import FileRefused, pointer_of, printable
 from sep_core.planning.gas_worth import gas_price_in
-from sep_core.planning.native import NativeLeg, Solution
+from sep_core.planning.native import NativeLeg, PathProblem, Solution
 from sep_core.planning.question import Question, Spend
 from sep_core.runtime.quote_view import (
     QUOTE_FORMAT,
@@ -27,6 +27,12 @@ from sep_core.runtime.views import AmountView
 
 _REAL_TOLERANCE: Final = 1e-9
 """How far doubles of two machines may differ, as a share."""
+
+_MOST_PAIRS: Final = 128
+"""In so many pairs of assets the search for a route that is not split is a full one."""
+
+_MOST_HOPS: Final = 4
+"""So many markets in a row that search goes through at most."""
 
 _REFUTED: Final = (
     ("the bound is ", "/certificate/bound"),
@@ -50,10 +56,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class CheckedPlan:
-    """A route that was looked at; without differences all of it holds on its snapshot."""
+    """A route that was looked at; without differences all of it holds on its snapshot, but for what is `unchecked`.
+
+    `covered` markets are those that its proof speaks of, None where it was not computed anew.
+    """
 
     answer: QuoteView
     differences: tuple[Difference, ...]
+    covered: int | None
+    unchecked: tuple[str, ...]
 
 
 def check_answer(document: object, what: str, given: SnapshotData | None = None) -> CheckedPlan:
@@ -61,17 +72,25 @@ def check_answer(document: object, what: str, given: SnapshotData | None = None)
     answer = _answer(document, what)
     data = _data(answer, what, given)
     if data.digest != answer.snapshot_digest:
-        return CheckedPlan(answer, (Difference("/snapshot_digest", answer.snapshot_digest, data.digest),))
+        wrong = Difference("/snapshot_digest", printable(answer.snapshot_digest), data.digest)
+        return CheckedPlan(answer, (wrong,), None, ())
     question = _question(answer, what)
     found = [
         *_surroundings(answer, data),
         *_gas(answer, question, data),
         *_legs(answer, question, data),
+        *_limits(answer, question),
         *_path(answer, question, data),
     ]
+    covered: int | None = None
     if not any(one.pointer.startswith(("/legs", "/spends", "/receives")) for one in found):
-        found += _proof(answer, question, data)
-    return CheckedPlan(answer, tuple(found))
+        proof = _proof(answer, question, data)
+        if isinstance(proof, Difference):
+            found.append(proof)
+        else:
+            covered = proof
+            found += _net(answer, question, data)
+    return CheckedPlan(answer, tuple(found), covered, _unchecked(answer, data))
 
 
 def _answer(document: object, what: str) -> QuoteView:
@@ -84,8 +103,14 @@ def _answer(document: object, what: str) -> QuoteView:
             f" {QUOTE_FORMAT!r}, version {QUOTE_VERSION}",
             next_step="save what `sep quote --json` prints",
         )
+    snapshot = document.get("snapshot")
+    if snapshot is not None and not isinstance(snapshot, dict):
+        raise FileRefused(f"{what}: /snapshot is no object", pointer="/snapshot")
     try:
-        return QuoteView.model_validate(document)
+        # As JSON and strictly: no number passes for a text, no truth for a number. The snapshot has its own reader.
+        bare = json.dumps({name: None if name == "snapshot" else value for name, value in document.items()})
+        answer = QuoteView.model_validate_json(bare, strict=True)
+        return answer.model_copy(update={"snapshot": snapshot})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = pointer_of(first["loc"])
@@ -150,6 +175,10 @@ def _surroundings(answer: QuoteView, data: SnapshotData) -> Iterator[Difference]
     for place, left in enumerate(answer.left_out):
         if left.name not in known:
             yield Difference(f"/left_out/{place}/name", printable(left.name), "no market of that name")
+    named = {(one.name, one.reason) for one in answer.left_out}
+    for one in data.left_out:
+        if (one.name, one.reason) not in named:
+            yield Difference("/left_out", "nothing of it", printable(f"{one.name}: {one.reason}"))
 
 
 def _gas(answer: QuoteView, question: Question, data: SnapshotData) -> Iterator[Difference]:
@@ -184,8 +213,8 @@ def _legs(answer: QuoteView, question: Question, data: SnapshotData) -> Iterator
             continue
         for name, value in fresh.model_dump().items():
             yield from _different(f"{pointer}/{name}", getattr(leg, name), value)
-        sums[leg.asset_in] = sums.get(leg.asset_in, 0) - int(leg.amount_in)
-        sums[leg.asset_out] = sums.get(leg.asset_out, 0) + int(leg.amount_out)
+        sums[leg.asset_in] = sums.get(leg.asset_in, 0) - int(fresh.amount_in)
+        sums[leg.asset_out] = sums.get(leg.asset_out, 0) + int(fresh.amount_out)
     spent = {asset: -amount for asset, amount in sums.items() if amount < 0}
     gained = {asset: amount for asset, amount in sums.items() if amount > 0}
     yield from _amounts("/spends", answer.spends, spent, told)
@@ -201,7 +230,7 @@ def _leg_again(
     amount = leg.amount_in if question.exact_in else leg.amount_out
     try:
         quote = data.network.quote(leg.market, leg.asset_in, int(amount), question.exact_in, leg.asset_out)
-    except (SepError, ValueError, KeyError) as error:
+    except (SepError, ValueError, KeyError, OverflowError) as error:
         return Difference(pointer, f"{leg.amount_in} for {leg.amount_out}", words_of(error))
     again = NativeLeg(leg.market, leg.asset_in, leg.asset_out, quote.amount_in, quote.amount_out, market.gas)
     return told.leg(again)
@@ -217,6 +246,9 @@ def _amounts(
         if amount is None:
             yield Difference(f"{at}/{place}/asset/id", printable(one.asset.id), "nothing of it")
             continue
+        if amount > MAX_AMOUNT:
+            yield Difference(f"{at}/{place}/amount", one.amount, "more than 2^256 - 1 base units")
+            continue
         fresh = told.amount(one.asset.id, amount)
         yield from _different(f"{at}/{place}/amount", one.amount, fresh.amount)
         yield from _different(f"{at}/{place}/text", one.text, fresh.text)
@@ -229,7 +261,11 @@ def _amounts(
 def _path(answer: QuoteView, question: Question, data: SnapshotData) -> Iterator[Difference]:
     """The unsplit route: each leg again, one after the other."""
     path = answer.single_path
+    yield from _best_path(answer, question, data)
     if path is None:
+        return
+    if not path.legs:
+        yield Difference("/single_path/legs", "nothing", "a route has legs")
         return
     told = Told(data)
     held: tuple[str, str] | None = None
@@ -251,47 +287,154 @@ def _path(answer: QuoteView, question: Question, data: SnapshotData) -> Iterator
     yield from _different("/single_path/gas_worth", path.gas_worth, str(_worth(gas, question)))
 
 
-def _proof(answer: QuoteView, question: Question, data: SnapshotData) -> Iterator[Difference]:
-    """The certificate, by the core: objective, bound and gap from the snapshot and the prices alone."""
-    said = answer.certificate
-    bound, gap = float(said.bound), float(said.gap_before_gas)
-    claimed = Solution.claimed(
-        question.problem(),
-        [
-            NativeLeg(
-                one.market, one.asset_in, one.asset_out, int(one.amount_in), int(one.amount_out), one.gas
+def _best_path(answer: QuoteView, question: Question, data: SnapshotData) -> Iterator[Difference]:
+    """The unsplit route is one for what was asked, and the best one where that can be looked for in full."""
+    path, at = answer.single_path, "/single_path"
+    if path is not None and path.legs:
+        ends, exact = (path.legs[0].asset_in, path.legs[-1].asset_out), path.amount_in
+        paying = {str(one.asset) for one in question.spends}
+        if ends[0] not in paying or ends[1] != question.want:
+            yield Difference(
+                at, f"{ends[0]} to {ends[1]}", f"{' or '.join(sorted(paying))} to {question.want}"
             )
-            for one in answer.legs
-        ],
-        [(one.asset.id, int(one.amount)) for one in answer.spends],
-        [(one.asset.id, int(one.amount)) for one in answer.receives],
-        float(said.objective),
-        [(one.asset, float(one.price)) for one in said.prices],
-        said.order,
-        bound,
-        gap,
-        [(one.name, one.reason) for one in answer.left_out],
-    )
+            return
+        if question.exact_in:
+            asked = str(question.spends[0].amount) if len(question.spends) == 1 else "no one amount"
+            yield from _different(f"{at}/amount_in", exact, asked)
+        elif int(path.amount_out) < (question.amount or 0):
+            yield Difference(f"{at}/amount_out", path.amount_out, f"at least {question.amount}")
+    found = _searched(question, data)
+    if found is None:
+        return
+    said = () if path is None else tuple((one.market, one.asset_out) for one in path.legs)
+    if said != found:
+        yield Difference(
+            f"{at}/legs" if path is not None else at,
+            " then ".join(printable(market) for market, _ in said) or "no route that is not split",
+            " then ".join(market for market, _ in found) or "no route that is not split",
+        )
+
+
+def _searched(question: Question, data: SnapshotData) -> tuple[tuple[str, str], ...] | None:
+    """The best unsplit route as markets and what each gives, empty where there is none; None where there are too many
+    markets to look at all of them, or more than one thing is spent exactly.
+    """
+    pairs = sum(len(one.assets) * (len(one.assets) - 1) // 2 for one in data.markets.values())
+    if pairs > _MOST_PAIRS or (question.exact_in and len(question.spends) > 1):
+        return None
+    amount = question.spends[0].amount if question.exact_in else question.amount
+    hops = min(question.max_hops or _MOST_HOPS, question.max_legs or _MOST_HOPS, _MOST_HOPS)
     try:
-        claimed.verify(data.network)
+        problem = PathProblem(
+            question.want,
+            int(amount or 0),
+            question.exact_in,
+            [one.asset for one in question.spends],
+            [] if question.exact_in else [one.worth or (0, 1) for one in question.spends],
+            hops,
+            list(question.exclude),
+        )
+        return tuple((leg.market, leg.asset_out) for leg in data.network.best_path(problem).legs)
+    except (SepError, ValueError, KeyError, OverflowError):
+        return ()
+
+
+def _limits(answer: QuoteView, question: Question) -> Iterator[Difference]:
+    """How many markets were allowed, in all and in a row."""
+    for at, count in (("/legs", len(answer.legs)), *_path_count(answer)):
+        if question.max_legs is not None and count > question.max_legs:
+            yield Difference(at, f"{count} markets", f"/request/max_legs is {question.max_legs}")
+    hops = question.max_hops
+    if hops is None:
+        return
+    for at, count in _path_count(answer):
+        if count > hops:
+            yield Difference(at, f"{count} markets in a row", f"/request/max_hops is {hops}")
+    flows = [(leg.asset_in, leg.asset_out) for leg in answer.legs]
+    before = _steps_to({str(one.asset) for one in question.spends}, flows)
+    after = _steps_to({str(question.want)}, [(there, here) for here, there in flows])
+    for place, (here, there) in enumerate(flows):
+        if here in before and there in after and before[here] + 1 + after[there] > hops:
+            least = before[here] + 1 + after[there]
+            yield Difference(f"/legs/{place}", f"{least} markets in a row", f"/request/max_hops is {hops}")
+
+
+def _path_count(answer: QuoteView) -> tuple[tuple[str, int], ...]:
+    return () if answer.single_path is None else (("/single_path/legs", len(answer.single_path.legs)),)
+
+
+def _steps_to(begin: set[str], flows: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """How few of the flows lead to each asset."""
+    found = dict.fromkeys(begin, 0)
+    reached, steps = set(begin), 0
+    while reached:
+        steps += 1
+        reached = {there for here, there in flows if here in reached} - found.keys()
+        found |= dict.fromkeys(reached, steps)
+    return found
+
+
+def _proof(answer: QuoteView, question: Question, data: SnapshotData) -> Difference | int:
+    """The certificate, by the core: objective, bound and gap from the snapshot and the prices alone. How many markets
+    it covers, or what does not hold.
+    """
+    said = answer.certificate
+    try:
+        claimed = Solution.claimed(
+            question.problem(),
+            [
+                NativeLeg(
+                    one.market, one.asset_in, one.asset_out, int(one.amount_in), int(one.amount_out), one.gas
+                )
+                for one in answer.legs
+            ],
+            [(one.asset.id, int(one.amount)) for one in answer.spends],
+            [(one.asset.id, int(one.amount)) for one in answer.receives],
+            float(said.objective),
+            [(one.asset, float(one.price)) for one in said.prices],
+            said.order,
+            float(said.bound),
+            float(said.gap_before_gas),
+            [(one.name, one.reason) for one in answer.left_out],
+        )
+        return claimed.verify(data.network).covered
     except (SepError, ValueError, KeyError, OverflowError) as error:
         words = words_of(error)
         place = refuted_place(words)
-        yield Difference(place, _claim(said, place), words)
-        return
-    yield from _net(answer, question, bound, gap)
+        return Difference(place, _claim(said, place), words)
 
 
-def _net(answer: QuoteView, question: Question, bound: float, gap: float) -> Iterator[Difference]:
-    """After gas a route is at most as far off as before it and all of its gas, and no nearer than for free."""
+def _net(answer: QuoteView, question: Question, data: SnapshotData) -> Iterator[Difference]:
+    """After gas a route is as far off as before it, and by its gas beyond that which any route needs: that is no less
+    than the least that a market of what is wanted takes, and no more than the route's own last market does.
+    """
     said = answer.certificate
+    bound, gap = abs(float(said.bound)), float(said.gap_before_gas)
     net, free = float(said.net_gap), float(said.unlimited_gap)
-    most = max(0.0, gap) + _worth(answer.gas, question) / abs(bound) if bound else math.inf
+    last = [leg.gas for leg in answer.legs if question.want in (leg.asset_in, leg.asset_out)]
+    any_last = [one.gas for one in data.markets.values() if question.want in one.assets]
+    least, most = (
+        max(0.0, gap + (_worth(answer.gas, question) - _worth(gas, question)) / bound) if bound else gap
+        for gas in (min(last, default=answer.gas), min(any_last, default=0))
+    )
     tolerance = _REAL_TOLERANCE * max(1.0, most)
-    if not -tolerance <= net <= most + tolerance:
-        yield Difference("/certificate/net_gap", said.net_gap, f"0 to {most:g}")
+    if not least - tolerance <= net <= most + tolerance:
+        yield Difference("/certificate/net_gap", said.net_gap, f"{least:g} to {most:g}")
     if not -tolerance <= free <= max(gap, 0.0) + tolerance:
         yield Difference("/certificate/unlimited_gap", said.unlimited_gap, f"0 to {gap:g}")
+
+
+def _unchecked(answer: QuoteView, data: SnapshotData) -> tuple[str, ...]:
+    """What neither the file nor its snapshot can tell, in words."""
+    told = [
+        "what the search tells of itself: method, iterations, evaluations, the time that it had and took, whether the"
+        " clock stopped it, and the gap that it had without limits (unlimited_gap)",
+    ]
+    if any(one.name in data.markets for one in answer.left_out):
+        told.append(
+            "the reasons for which markets were left out; those left out are not among the covered ones"
+        )
+    return tuple(told)
 
 
 def _claim(said: QuoteCertificateView, place: str) -> str:

@@ -1,16 +1,28 @@
 """The answer to a quote: a priced route with its certificate, and all that it takes to check it."""
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from sep_core.runtime.views import AmountText, AmountView, LeftOutView, View
 
 QUOTE_FORMAT = "sep-quote"
 QUOTE_VERSION = 1
 
-RealText = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$", max_length=40)]
-"""A double as the shortest decimal text that reads back to the same bits."""
+
+def _finite(text: str) -> str:
+    if not math.isfinite(float(text)):
+        raise ValueError("it is too large for a double")
+    return text
+
+
+RealText = Annotated[
+    str,
+    Field(pattern=r"^-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$", max_length=40),
+    AfterValidator(_finite),
+]
+"""A finite double as the shortest decimal text that reads back to the same bits."""
 
 FractionText = tuple[AmountText, AmountText]
 

@@ -47,8 +47,22 @@ def test_a_quote_is_proven_by_its_own_file(folder: Path, answer: dict[str, Any])
     said = sep("verify-plan", "answer.json", cwd=folder)
     assert said.code == 0, said
     assert "verified  2 WETH for " in said.out
-    assert "bp below the best possible" in said.out
-    assert sep("verify-plan", "answer.json", "--json", cwd=folder).json["differences"] == []
+    assert "bp below the best possible before gas, over " in said.out
+    assert "\nunchecked " in said.out
+    told = sep("verify-plan", "answer.json", "--json", cwd=folder).json
+    assert told["differences"] == []
+    assert f", over {told['covered']} of {answer['markets']} markets" in said.out
+    assert 1 < told["covered"] <= answer["markets"]
+    assert told["excluded"] == []
+    assert told["not_checked"]
+
+
+def test_what_a_question_excludes_is_told_with_the_proof(folder: Path) -> None:
+    words = ("--sell", "WETH", "--amount", "2", "--buy", "USDC", "--exclude", "v/ticks", "--json")
+    (folder / "without.json").write_text(sep(*QUOTE, *words, cwd=folder).out)
+    said = sep("verify-plan", "without.json", cwd=folder)
+    assert said.code == 0, said
+    assert "\nwithout   v/ticks, which the question excludes" in said.out
 
 
 def test_a_bare_answer_is_proven_with_the_snapshot_beside_it(folder: Path) -> None:
@@ -80,6 +94,16 @@ def test_a_changed_answer_is_refused_and_the_place_named(folder: Path, answer: d
     assert f"DIFFERS  /gas: the file says {changed['gas']}, the snapshot gives {answer['gas']}" in said.out
     told = sep("verify-plan", "changed.json", "--json", cwd=folder).json
     assert "/gas" in {one["pointer"] for one in told["differences"]}
+    for wrong in (
+        {"single_path": {**answer["single_path"], "legs": []}},
+        {"legs": [{**answer["legs"][0], "amount_out": "9" * 78}, *answer["legs"][1:]]},
+        {"certificate": {**answer["certificate"], "objective": "1e999"}},
+        {"left_out": [{"name": "v/ticks", "reason": "\ud800"}]},
+    ):
+        (folder / "changed.json").write_text(json.dumps({**answer, **wrong}))
+        said = sep("verify-plan", "changed.json", cwd=folder)
+        assert said.code == 1, said
+        assert "next" in said.out + said.err
     (folder / "changed.json").write_text(json.dumps({**answer, "format": "sep-snapshot"}))
     refused(sep("verify-plan", "changed.json", cwd=folder), 1, "changed.json says that it is 'sep-snapshot'")
 

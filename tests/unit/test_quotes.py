@@ -12,7 +12,7 @@ from sep_hooks.errors import NoRoute
 from sep_hooks.types import MAX_AMOUNT, Amount, Asset, AssetId
 
 from sep_core.markets.snapshot_reader import snapshot_of
-from sep_core.markets.strict_json import FileRefused
+from sep_core.markets.strict_json import FileRefused, decode_strictly
 from sep_core.runtime.plan_check import check_answer
 from sep_core.runtime.quote_wish import QuoteRefused, Wish, amount_in_units, named_asset
 from sep_core.runtime.quotes import quote
@@ -77,6 +77,11 @@ def test_an_exact_amount_costs_no_more_than_it_sells_for() -> None:
     assert int(sold["receives"][0]["amount"]) >= 1500 * 10**6
 
 
+SMALLER = asked(spends=((WETH, Amount(10**12)),))
+ANOTHER = asked(spends=((DAI_ID, Amount(10**15)),), want=WBTC)
+WORSE = asked(exclude=tuple(leg["market"] for leg in asked()["single_path"]["legs"]))
+
+
 def _leg(it: dict[str, Any], **change: object) -> None:
     it["legs"][0].update(change)
 
@@ -117,6 +122,16 @@ def _leg(it: dict[str, Any], **change: object) -> None:
         ("/single_path/amount_out", lambda it: it["single_path"].update(amount_out="0")),
         ("/single_path/gas", lambda it: it["single_path"].update(gas=0)),
         ("/single_path/legs/0/amount_out", lambda it: it["single_path"]["legs"][0].update(amount_out="1")),
+        ("/single_path/legs", lambda it: it["single_path"].update(legs=[])),
+        ("/single_path", lambda it: it.update(single_path=None)),
+        ("/single_path/amount_in", lambda it: it.update(single_path=SMALLER["single_path"])),
+        ("/single_path", lambda it: it.update(single_path=ANOTHER["single_path"])),
+        ("/single_path/legs", lambda it: it.update(single_path=WORSE["single_path"])),
+        ("/certificate/net_gap", lambda it: it["certificate"].update(net_gap="0.0")),
+        ("/left_out", lambda it: it["left_out"].pop(0)),
+        ("/legs", lambda it: it["request"].update(max_legs=1)),
+        ("/legs/0/amount_out", lambda it: _leg(it, amount_out="9" * 78)),
+        ("/legs/0", lambda it: _leg(it, amount_in="9" * 78)),
     ],
 )
 def test_whatever_is_changed_in_an_answer_is_named(
@@ -127,6 +142,37 @@ def test_whatever_is_changed_in_an_answer_is_named(
     found = check_answer(changed, "it").differences
     assert place in {one.pointer for one in found}, found
     assert all((one.said + one.found).isprintable() for one in found)
+
+
+def test_what_a_proof_covers_and_what_cannot_be_checked_is_told() -> None:
+    assert check_answer(asked(), "it").covered
+    used = next(iter(asked()["legs"]))["market"]
+    only = asked(exclude=tuple(one for one in DATA.markets if one != used))
+    checked = check_answer(only, "it")
+    assert not checked.differences
+    assert checked.covered == 1 < only["markets"]
+    assert any("iterations" in one for one in checked.unchecked)
+    assert any("left out" in one for one in checked.unchecked)
+
+
+def test_more_markets_in_a_row_than_were_allowed_are_found() -> None:
+    through = asked(spends=((DAI_ID, Amount(20_000 * E18)),), want=WBTC)
+    assert len(through["legs"]) > 1
+    through["request"]["max_hops"] = 1
+    found = check_answer(through, "it").differences
+    told = {one.said for one in found if one.pointer.startswith("/legs/")}
+    assert any(one.endswith("markets in a row") for one in told), found
+
+
+def test_half_of_a_character_is_refused_wherever_it_stands() -> None:
+    for half in ("\ud800", "\udfff"):
+        changed = asked()
+        changed["certificate"]["prices"][0].update(asset=half)
+        with pytest.raises(FileRefused):
+            check_answer(changed, "it")
+        with pytest.raises(FileRefused, match="half of a character"):
+            decode_strictly(json.dumps(changed).encode(), "it")
+    assert decode_strictly(b'["\\ud83d\\ude00", "\\\\ud800"]', "it") == ["\U0001f600", "\\ud800"]
 
 
 @settings(max_examples=60, deadline=None)
@@ -168,6 +214,14 @@ def test_a_state_that_was_changed_is_found(data: st.DataObject) -> None:
         ("/legs/0/extra", lambda it: _leg(it, extra=1)),
         ("/certificate/bound", lambda it: it["certificate"].update(bound="NaN")),
         ("/certificate/bound", lambda it: it["certificate"].update(bound="inf")),
+        ("/certificate/bound", lambda it: it["certificate"].update(bound="1e999")),
+        ("/certificate/objective", lambda it: it["certificate"].update(objective="-1e999")),
+        ("/certificate/unlimited_gap", lambda it: it["certificate"].update(unlimited_gap="1e309")),
+        ("/gas", lambda it: it.update(gas=str(it["gas"]))),
+        ("/markets", lambda it: it.update(markets=float(it["markets"]))),
+        ("/timed_out", lambda it: it.update(timed_out=0)),
+        ("/request/max_hops", lambda it: it["request"].update(max_hops=True)),
+        ("/snapshot", lambda it: it.update(snapshot=[])),
         ("/certificate/prices/0/price", lambda it: it["certificate"]["prices"][0].update(price="0x1p3")),
         ("", lambda it: it.update(format="sep-snapshot")),
         ("", lambda it: it.update(version=True)),
