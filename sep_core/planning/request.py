@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sep_hooks.types import Address, Amount, AssetId, Intent, MarketId, Plan, PriceBook
+from sep_hooks.types import Address, Amount, AssetId, Intent, MarketId, Plan, PriceBook, Quantity
 
 from sep_core.planning.progress import Progress
 
@@ -25,7 +25,7 @@ class PlanRequest:
     `deadline` is the intent's effective one; `attempt` counts its plans from 1 and names the steps. `references`
     are prices that the slippage of the whole is measured from, of which the intent is a part. `executor` is the
     account's own contract for several trades in one transaction; `progress` is what earlier ones have done,
-    `used` the markets that they passed.
+    `used` the markets that they passed, `moved` what they exchanged of a rebalance.
     """
 
     intent: Intent
@@ -38,6 +38,7 @@ class PlanRequest:
     executor: Address | None = None
     progress: Progress | None = None
     used: frozenset[MarketId] = frozenset()
+    moved: tuple[tuple[AssetId, Quantity], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

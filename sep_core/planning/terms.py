@@ -1,19 +1,22 @@
 """The terms of a plan: what its own steps spend and bring, at which limits, and the same of the whole."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from sep_hooks.types import Amount, AssetId, Flow, PlanMode, ratio_parts
+from sep_hooks.types import Amount, AssetId, Flow, PlanMode, Quantity, ratio_parts
 
 from sep_core.planning.candidate import Candidate, flows_of
 from sep_core.planning.candidate import Fraction as Price
+from sep_core.planning.flows import net_of
 from sep_core.planning.limits import least_out, most_in, strictest
 from sep_core.planning.passage import Passage
 from sep_core.planning.progress import Progress
 from sep_core.planning.rebalance import Rebalance
 from sep_core.planning.request import NoPlan
 from sep_core.planning.scene import Scene
+
+_NOTHING = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,9 @@ def _first(
 
 
 def _of_weights(scene: Scene, wanted: Rebalance, choice: Candidate, at_head: Sequence[Passage]) -> Terms:
-    """Each asset bought has a minimum of its own, and together they keep the slippage in worth at reference prices;
-    of several transactions the next one alone is bound, for the weights are looked at afresh after it.
+    """Each asset bought has a minimum of its own, and together they keep the slippage in worth at reference prices,
+    with what earlier transactions have lost. Of several transactions the next one alone is bound, for the weights are
+    looked at afresh after it: by itself, and so that the others can keep what binds all.
     """
     slippage = scene.constraints.max_slippage
     targets = [one.asset for one in wanted.parts]
@@ -132,14 +136,11 @@ def _of_weights(scene: Scene, wanted: Rebalance, choice: Candidate, at_head: Seq
     kept = Fraction(max(0, below - part), below)
     given = sum((amount * worth[asset] for asset, amount in spends), Fraction(0))
     coming = sum((quoted.get(asset, 0) * worth[asset] for asset, _ in receives), Fraction(0))
-    share = max(kept, kept * given / coming) if coming else Fraction(1)
-    if share > 1:
-        raise NoPlan(
-            "slippage_exceeded",
-            f"{choice.name}: what is bought is worth {float(1 - coming / given):.4%} less than what is sold,"
-            f" max_slippage is {slippage}; nothing was sent",
-            retryable=True,
-        )
+    loss, most = _lost_before(scene, worth), _losable(scene, worth, spends, kept)
+    wanted_worth = given - min((1 - kept) * given, most - loss)
+    if wanted_worth > coming:
+        raise _too_dear(scene, choice.name, coming, given, loss)
+    share = max(kept, wanted_worth / coming) if coming else Fraction(1)
     sold = tuple(Flow(asset, amount, amount, amount) for asset, amount in spends)
     bought = tuple(
         Flow(asset, amount, _ceiling(quoted.get(asset, 0) * share), quoted.get(asset, Amount(0)))
@@ -147,13 +148,61 @@ def _of_weights(scene: Scene, wanted: Rebalance, choice: Candidate, at_head: Seq
     )
     if choice.mode is not PlanMode.SEQUENCE:
         return Terms(choice, sold, bought, None)
-    first = choice.passages[0]
-    least = least_out([], at_head[0].amount_out, slippage)
+    first, quote = choice.passages[0], at_head[0].amount_out
+    if first.asset_in not in worth or first.asset_out not in worth:
+        raise NoPlan(
+            "not_in_parts",
+            f"{choice.name}: in several transactions the account would hold {first.asset_out} in between, which the"
+            " intent does not weigh; only an executor could run it in one; nothing was sent",
+            retryable=True,
+        )
+    price = worth[first.asset_out]
+    own = first.amount_in * worth[first.asset_in]
+    expected = sum((amount * worth[asset] for asset, amount in receives), Fraction(0))
+    others = max(Fraction(0), given - expected - (own - first.amount_out * price))
+    least_worth = own - min((1 - kept) * own, most - loss - others)
+    least = Amount(max(least_out([], quote, slippage), _ceiling(least_worth / price)))
+    if least > min(first.amount_out, quote):
+        raise _too_dear(scene, choice.name, quote * price, own, loss + others)
     return Terms(
         choice,
         (Flow(first.asset_in, first.amount_in, first.amount_in, first.amount_in),),
         (Flow(first.asset_out, first.amount_out, least, at_head[0].amount_out),),
         None,
+    )
+
+
+def _lost_before(scene: Scene, worth: Mapping[AssetId, Fraction]) -> Fraction:
+    """What earlier transactions of a rebalance have cost in worth, at the prices that the weights are measured at."""
+    return -sum((change * worth.get(asset, _NOTHING) for asset, change in _before(scene)), _NOTHING)
+
+
+def _losable(
+    scene: Scene,
+    worth: Mapping[AssetId, Fraction],
+    spends: Sequence[tuple[AssetId, Amount]],
+    kept: Fraction,
+) -> Fraction:
+    """What a rebalance may lose in all: its slippage of what is sold, before and now."""
+    net = net_of([*_before(scene), *((asset, -int(amount)) for asset, amount in spends)])
+    sold = sum(
+        (-amount * worth.get(asset, _NOTHING) for asset, amount in net.items() if amount < 0), _NOTHING
+    )
+    return (1 - kept) * sold
+
+
+def _before(scene: Scene) -> Sequence[tuple[AssetId, Quantity]]:
+    # Without prices that stay, what the market did since would count as a loss of ours.
+    return scene.request.moved if scene.request.references else ()
+
+
+def _too_dear(scene: Scene, name: str, coming: Fraction, given: Fraction, besides: Fraction) -> NoPlan:
+    more = f", and {float(besides / given):.4%} of it are lost besides" if besides > 0 else ""
+    return NoPlan(
+        "slippage_exceeded",
+        f"{name}: what is bought is worth {float(1 - coming / given):.4%} less than what is sold{more},"
+        f" max_slippage is {scene.constraints.max_slippage}; nothing was sent",
+        retryable=True,
     )
 
 

@@ -145,6 +145,7 @@ class PlanQueue:
             account.executor,
             _progress(state),
             _used(state),
+            tuple(one for fill in state.fills for one in fill.moved),
         )
         seen = self._blocks
         answer: Planned | Sliced | PlanRefused = PlanRefused(

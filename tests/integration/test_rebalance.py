@@ -15,6 +15,9 @@ from sep_native.decode import checksum_address
 from sep_native.sim import SimChain
 
 from sep_core.adapters.store_sqlite.audit import verify_store
+from sep_core.events.facts import IntentPlanned
+from sep_core.events.registry import decode_fact
+from sep_core.events.streams import intent_stream
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.submission import parse_submission
 from sep_core.runtime.views import IntentView
@@ -137,6 +140,7 @@ async def test_five_assets_reach_their_weights_for_less_than_pair_by_pair(tmp_pa
         }
         for symbol, share in shares(kernel, view.id, after).items():
             assert abs(share - Fraction(1, 5)) < Fraction(1, 10**4), (symbol, float(share))
+        await keeps_the_slippage(kernel, view.id, Fraction(5, 100))
         assert await kernel.mismatches() == []
         assert not kernel.world.book.holds
         sent = own_transactions(partial(ask, chain), OWNER)
@@ -161,6 +165,31 @@ async def test_five_assets_reach_their_weights_for_less_than_pair_by_pair(tmp_pa
     }
     print(f"with the same of the others, the rebalance keeps {after['USDC'] - pairs['USDC']} more of USDC")
     assert after["USDC"] > pairs["USDC"]
+
+
+async def keeps_the_slippage(kernel: Kernel, intent_id: UUID, slippage: Fraction) -> None:
+    """What each transaction may lose at most, by itself and with what those before it have lost."""
+    state = kernel.world.intents[IntentId(intent_id)]
+    book = state.first_prices
+    assert book is not None
+    price = {one.asset: Fraction(one.value, one.amount) for one in book.prices} | {
+        book.numeraire: Fraction(1)
+    }
+    stream = intent_stream(state.id)
+    told = [
+        decode_fact(one.type, one.schema_version, one.body) async for one in kernel.store.read_stream(stream)
+    ]
+    plans = [one.plan for one in told if isinstance(one, IntentPlanned)]
+    assert len(plans) == len(state.fills) > 1
+    lost, net, unit = Fraction(0), dict.fromkeys(price, 0), Fraction(1, 10**9)
+    for plan, fill in zip(plans, state.fills, strict=True):
+        given = sum((one.limit * price[one.asset] for one in plan.spends), Fraction(0))
+        least = sum((one.limit * price[one.asset] for one in plan.receives), Fraction(0))
+        assert given - least <= given * slippage * (1 + unit)
+        for asset, change in fill.moved:
+            net[asset] += change
+        lost -= sum(change * price[asset] for asset, change in fill.moved)
+    assert lost <= slippage * sum(-change * price[asset] for asset, change in net.items() if change < 0)
 
 
 async def traded(kernel: Kernel, name: str, kind: str, symbol: str, amount: int) -> None:
@@ -211,12 +240,16 @@ async def test_what_would_lose_more_than_the_slippage_is_not_sent(tmp_path: Path
     chain = five_tokens()
     before = held(chain)
     async with running(tmp_path, chain) as kernel:
-        view = await rebalanced(
-            kernel, "dear", {"WETH": "0", "LINK": "1", "WBTC": "0", "DAI": "0"}, slippage="0.001"
-        )
-        assert view.status != "SETTLED"
+        weights = {"WETH": "0", "LINK": "1", "WBTC": "0", "DAI": "0"}
+        _, body = weights_wish("dear", weights, slippage="0.001")
+        taken = await kernel.submit(parse_submission(body), source="command_line", request=body)
+        intent_id = IntentId(taken.intent_id)
+        await until(kernel, lambda: kernel.plans.why_waiting(intent_id) is not None)
+        refused = kernel.plans.why_waiting(intent_id)
+        assert refused is not None
+        assert refused.code == "slippage_exceeded"
         assert held(chain) == before
-        assert not view.changes
+        assert not kernel.world.intents[intent_id].fills
 
 
 async def test_a_strategy_keeps_a_basket_at_its_weights(tmp_path: Path) -> None:
