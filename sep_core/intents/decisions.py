@@ -36,6 +36,8 @@ from sep_core.intents.validation import Problem
 
 type Decisions = tuple[Decided, ...]
 
+_NO_GAS = Amount(0)
+
 
 def receive(
     intent: Intent, source: Source, request: str, now: datetime, rules: IntentRules, *, value: int = 0
@@ -141,9 +143,9 @@ def settled(state: IntentState, *, gas_cost: Amount | None = None) -> Decisions:
     return from_state(state, IntentSettled(state.spent, state.received, gas))
 
 
-def failed(state: IntentState, code: str, reason: str) -> Decisions:
-    """A step failed for good, by evidence."""
-    return from_state(state, IntentFailed(code, reason))
+def failed(state: IntentState, code: str, reason: str, gas_cost: Amount = _NO_GAS) -> Decisions:
+    """A step failed for good, by evidence; `gas_cost` is what this attempt cost all the same."""
+    return from_state(state, IntentFailed(code, reason, gas_cost))
 
 
 def retry(state: IntentState, reason: str, gas_cost: Amount) -> Decisions:
@@ -151,16 +153,16 @@ def retry(state: IntentState, reason: str, gas_cost: Amount) -> Decisions:
     return from_state(state, StepsReverted(reason, gas_cost))
 
 
-def expire(state: IntentState, reason: str) -> Decisions:
+def expire(state: IntentState, reason: str, gas_cost: Amount = _NO_GAS) -> Decisions:
     """The deadline passed before anything was sent, or what was sent has had no effect, by evidence.
 
     A cancel that was asked for has then won; a part that was filled stays, and the rest has failed.
     """
     if state.fills:
-        return failed(state, "expired_partially_filled", reason)
+        return failed(state, "expired_partially_filled", reason, gas_cost)
     if state.cancel_requested:
-        return from_state(state, IntentCancelled(reason))
-    return from_state(state, IntentExpired(reason))
+        return from_state(state, IntentCancelled(reason, gas_cost))
+    return from_state(state, IntentExpired(reason, gas_cost))
 
 
 def request_cancel(state: IntentState, by: str, *, signing: bool = False) -> Decisions:

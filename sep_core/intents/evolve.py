@@ -243,12 +243,13 @@ def _settled(state: IntentState, fact: IntentSettled) -> IntentState:
 def _failed(state: IntentState, fact: IntentFailed) -> IntentState:
     if state.status not in _SENT and not state.fills:
         raise IllegalTransition(state.id, state.status, "IntentFailed", "nothing of it was sent")
-    return replace(state, status=_S.FAILED, doubted_steps=frozenset(), code=fact.code, reason=fact.reason)
+    ended = replace(state, status=_S.FAILED, doubted_steps=frozenset(), code=fact.code, reason=fact.reason)
+    return _costing(ended, fact)
 
 
 def _expired(state: IntentState, fact: IntentExpired) -> IntentState:
     _nothing_exchanged(state, fact)
-    return replace(state, status=_S.EXPIRED, code="expired", reason=fact.reason)
+    return _costing(replace(state, status=_S.EXPIRED, code="expired", reason=fact.reason), fact)
 
 
 def _cancel_requested(state: IntentState, fact: CancelRequested) -> IntentState:
@@ -259,7 +260,11 @@ def _cancelled(state: IntentState, fact: IntentCancelled) -> IntentState:
     if not state.cancel_requested:
         raise IllegalTransition(state.id, state.status, "IntentCancelled", "nobody asked for it")
     _nothing_exchanged(state, fact)
-    return replace(state, status=_S.CANCELLED, code="cancelled", reason=fact.reason)
+    return _costing(replace(state, status=_S.CANCELLED, code="cancelled", reason=fact.reason), fact)
+
+
+def _costing(state: IntentState, fact: IntentFailed | IntentExpired | IntentCancelled) -> IntentState:
+    return replace(state, gas_cost=Amount(state.gas_cost + fact.gas_cost))
 
 
 def _nothing_exchanged(state: IntentState, fact: Fact) -> None:

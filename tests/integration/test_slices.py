@@ -367,6 +367,13 @@ def reverting(at: Sequence[int]) -> dict[str, Any]:
     return {"method": "eth_sendRawTransaction", "kind": "revert", "bps": 3000, "at": list(at)}
 
 
+def paid(stage: Stage) -> int:
+    """What all transactions of the account have cost, by the chain's own receipts."""
+    sent = own_transactions(partial(ask, stage.chain))
+    receipts = [ask(stage.chain, "eth_getTransactionReceipt", name) for name in sent]
+    return sum(int(one["gasUsed"], 16) * int(one["effectiveGasPrice"], 16) for one in receipts)
+
+
 async def test_what_reverted_is_planned_again_within_the_same_constraints(stage: Stage) -> None:
     before = stage.held("WETH")
     ask(stage.chain, "sim_setFaults", {"seed": 1, "rules": [reverting([1])]})
@@ -408,7 +415,7 @@ async def test_what_earlier_attempts_cost_counts_against_the_fee(stage: Stage) -
 
 
 async def test_attempts_are_bounded_by_the_configuration(stage: Stage) -> None:
-    stage.tables = {"intents": {"max_attempts": 2}}
+    stage.tables, before = {"intents": {"max_attempts": 2}}, paid(stage)
     ask(stage.chain, "sim_setFaults", {"seed": 1, "rules": [reverting(range(1, 20))]})
     async with stage.engine() as kernel:
         intent_id = await submit(kernel, dispose("bounded", 10**15))
@@ -417,11 +424,13 @@ async def test_attempts_are_bounded_by_the_configuration(stage: Stage) -> None:
         assert view.reason is not None
         assert "attempt 2 of 2" in view.reason
         assert len(await facts_of(kernel, intent_id, StepsReverted)) == 1
+        cost = kernel.world.intents[IntentId(intent_id)].gas_cost
+        assert cost == paid(stage) - before, "the last attempt counts too"
         assert await kernel.mismatches() == []
 
 
 async def test_a_slice_that_fell_short_is_scheduled_again(stage: Stage) -> None:
-    stage.tables = {"intents": {"max_attempts": 1}}
+    stage.tables, before = {"intents": {"max_attempts": 1}}, paid(stage)
     ask(stage.chain, "sim_setFaults", {"seed": 1, "rules": [reverting([2])]})
     async with stage.engine() as kernel:
         intent_id = await submit(kernel, twap("short", 3 * 10**15, slices=3, window_ms=TEN_MINUTES))
@@ -435,6 +444,9 @@ async def test_a_slice_that_fell_short_is_scheduled_again(stage: Stage) -> None:
         assert [one.status for one in view.slices.items] == ["SETTLED", "FAILED", "SETTLED", "SETTLED"]
         assert (view.status, view.spent) == ("SETTLED", str(3 * 10**15))
         assert "scheduled again" in view.slices.reason
+        assert view.gas_cost == str(paid(stage) - before), (
+            "what the failed slice cost counts against the fee of the whole"
+        )
 
 
 async def test_a_dry_run_shows_the_first_slice(stage: Stage) -> None:

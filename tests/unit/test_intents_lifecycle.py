@@ -234,3 +234,17 @@ def test_a_plan_is_of_its_intent_and_counted() -> None:
 def test_the_log_says_the_same(facts: tuple[Fact, ...], status: IntentStatus) -> None:
     stored = [decode_fact(*fact_type(one), encode_fact(one)) for one in facts]
     assert fold(stored) == at(*facts)
+
+
+@pytest.mark.parametrize(
+    ("end", "body"),
+    [
+        (IntentFailed("reverted", "it moved"), {"code": "reverted", "reason": "it moved"}),
+        (IntentExpired("late"), {"reason": "late"}),
+        (IntentCancelled("on request"), {"reason": "on request"}),
+    ],
+)
+def test_ends_of_older_logs_are_read_as_ends_without_a_cost(end: Fact, body: dict[str, str]) -> None:
+    assert decode_fact(type(end).__name__, 1, body) == end
+    name, version = fact_type(end)
+    assert (version, decode_fact(name, version, encode_fact(end))) == (2, end)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from sep_hooks.types import Amount, AssetId, Charge, Fill, Intent, Plan, PriceBook, Verdict
 
+from sep_core.events.facts.old_ends import end_with_gas
 from sep_core.events.facts.old_plans import plan_with_flows
 from sep_core.events.registry import Fact, fact
 
@@ -119,19 +120,24 @@ class IntentSettled(Fact):
     gas_cost: Amount
 
 
-@fact("IntentFailed")
+@fact("IntentFailed", version=2, older={1: end_with_gas})
 class IntentFailed(Fact):
-    """A step failed for good, by evidence; what moved stands in the ledger."""
+    """A step failed for good, by evidence; what moved stands in the ledger.
+
+    `gas_cost` in wei is what this last attempt cost, as in the other ends without effect.
+    """
 
     code: str
     reason: str
+    gas_cost: Amount = Amount(0)
 
 
-@fact("IntentExpired")
+@fact("IntentExpired", version=2, older={1: end_with_gas})
 class IntentExpired(Fact):
     """The deadline passed before anything was sent, or what was sent is known to have had no effect."""
 
     reason: str
+    gas_cost: Amount = Amount(0)
 
 
 @fact("CancelRequested")
@@ -141,8 +147,9 @@ class CancelRequested(Fact):
     by: str
 
 
-@fact("IntentCancelled")
+@fact("IntentCancelled", version=2, older={1: end_with_gas})
 class IntentCancelled(Fact):
-    """Ended on request before anything was sent."""
+    """Ended on request before anything was sent, or where what was sent is known to have had no effect."""
 
     reason: str
+    gas_cost: Amount = Amount(0)

@@ -207,6 +207,7 @@ def _rest(state: IntentState, composition: Composition) -> Facts:
 
 def _without_effect(state: IntentState, own: list[NonceEntry], composition: Composition) -> Facts:
     """The swap is known to have had no effect: reverted for good, or its nonce used by somebody else."""
+    gas = Amount(sum(one.gas_used * one.effective_gas_price for one in own))
     consumed = [one for one in own if one.status is EntryStatus.CONSUMED]
     if consumed:
         nonces = ", ".join(str(one.nonce) for one in consumed)
@@ -214,19 +215,19 @@ def _without_effect(state: IntentState, own: list[NonceEntry], composition: Comp
             f"nonce {nonces} was used outside this log; the account is frozen, nothing of this step moved"
         )
         code = "nonce_consumed_externally"
-        return (*intents.failed(state, code, reason), risk.release_hold(state.id, consumed[0].evidence))
+        ended = intents.failed(state, code, reason, gas)
+        return (*ended, risk.release_hold(state.id, consumed[0].evidence))
     reverted = next(one for one in own if one.status is EntryStatus.REVERTED)
     where = f"block {reverted.block.number}" if reverted.block is not None else "a final block"
     reason = f"step {reverted.step_id} reverted in {where}, for good; only gas was spent"
     released = risk.release_hold(state.id, f"{reverted.hash} reverted in final {where}")
     late = state.deadline is not None and composition.clock.now() >= state.deadline
     if late or state.cancel_requested:
-        return (*intents.expire(state, reason), released)
+        return (*intents.expire(state, reason, gas), released)
     if state.tries < composition.rules.most_attempts and composition.gone(state.intent) is None:
-        gas = sum(one.gas_used * one.effective_gas_price for one in own)
-        return (*intents.retry(state, reason, Amount(gas)), released)
+        return (*intents.retry(state, reason, gas), released)
     after = f"{reason}; it was attempt {state.attempt} of {composition.rules.most_attempts}"
-    return (*intents.failed(state, "reverted", after), released)
+    return (*intents.failed(state, "reverted", after, gas), released)
 
 
 def _lane_after(lane: LaneState, decided: Facts) -> LaneState:
