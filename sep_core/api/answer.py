@@ -28,6 +28,20 @@ class Answer[ViewT: View](Response[ViewT]):
         return cast(View, content).model_dump_json().encode()
 
 
+class Written[ViewT: View](Answer[ViewT]):
+    """A view that is JSON already, written elsewhere."""
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__(cast(ViewT, text))
+
+    @override
+    def render(
+        self, content: Any, media_type: MediaType | OpenAPIMediaType | str, enc_hook: Any = None
+    ) -> bytes:
+        """The text as it came."""
+        return cast(bytes, content)
+
+
 class Unchanged(Exception):
     """The log has not moved since the caller's last answer: 304."""
 

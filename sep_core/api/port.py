@@ -7,7 +7,6 @@ from uuid import UUID
 from sep_hooks.store import EventStore
 
 from sep_core.runtime.quote_body import QuoteBody
-from sep_core.runtime.quote_view import QuoteView
 from sep_core.runtime.submission import Submission
 from sep_core.runtime.views import (
     ChainView,
@@ -92,8 +91,10 @@ class KernelPort(Protocol):
         """What would happen; nothing is recorded."""
         ...
 
-    async def quote(self, body: QuoteBody) -> QuoteView:
-        """A priced route on the present market states; nothing is recorded. Raises `QuoteRefused`, `NoRoute`."""
+    async def quote(self, body: QuoteBody) -> bytes:
+        """A priced route on the present market states, as JSON (`QuoteView`); nothing is recorded. Raises
+        `QuoteRefused`, `NoRoute`.
+        """
         ...
 
     async def cancel(self, intent_id: UUID, by: str) -> IntentView:

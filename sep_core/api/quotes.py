@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar import post
 
-from sep_core.api.answer import Answer, AnyRequest, kernel_of
+from sep_core.api.answer import Answer, AnyRequest, Written, kernel_of
 from sep_core.api.body import json_bytes
 from sep_core.api.edge import require_token
 from sep_core.api.operation import operation
@@ -41,7 +41,7 @@ async def post_quote(request: AnyRequest) -> Answer[QuoteView]:
     no_parameters(request)
     body = parse_quote(await json_bytes(request))
     try:
-        return Answer(await kernel_of(request).quote(body))
+        return Written[QuoteView](await kernel_of(request).quote(body))
     except QuoteRefused as refused:
         raise RequestRefused((RequestProblem(refused.place, refused.code, refused.message),)) from refused
 

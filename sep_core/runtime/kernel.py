@@ -33,7 +33,6 @@ from sep_core.runtime.plan_view import verdict_views
 from sep_core.runtime.queries import NotFound, Queries, acceptance_view
 from sep_core.runtime.quote_body import QuoteBody
 from sep_core.runtime.quote_desk import QuoteDesk
-from sep_core.runtime.quote_view import QuoteView
 from sep_core.runtime.settings import Mode, Settings
 from sep_core.runtime.submission import MAX_ASSETS, MAX_BODY_BYTES, MAX_NESTING, Submission
 from sep_core.runtime.trial import accepted, first_of, first_slice
@@ -140,8 +139,10 @@ class Kernel:
             verdicts=verdict_views(decision.verdicts),
         )
 
-    async def quote(self, body: QuoteBody) -> QuoteView:
-        """A priced route on the present market states. Records nothing. Raises `QuoteRefused`, `NoRoute`."""
+    async def quote(self, body: QuoteBody) -> bytes:
+        """A priced route on the present market states, as JSON (`QuoteView`): written where the search ran, off the
+        loop. Records nothing. Raises `QuoteRefused`, `NoRoute`.
+        """
         return await self.quote_desk.answer(
             body,
             self.board,

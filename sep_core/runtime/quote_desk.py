@@ -5,14 +5,14 @@ from functools import partial
 
 import anyio
 from sep_hooks.errors import Retryable
-from sep_hooks.types import AssetId, ChainRef, chain_of
+from sep_hooks.types import Asset, AssetId, ChainRef, chain_of
 
 from sep_core.markets.board import MarketBoard
 from sep_core.markets.snapshot import Snapshot
 from sep_core.runtime.asset_book import AssetBook
 from sep_core.runtime.installation import ChainPart
 from sep_core.runtime.quote_body import QuoteBody
-from sep_core.runtime.quote_view import QuoteView
+from sep_core.runtime.quote_text import quote_text
 from sep_core.runtime.quote_wish import QuoteRefused, Wish
 from sep_core.runtime.quotes import quote
 from sep_core.runtime.snapshots import ChainTerms, merged, terms_of
@@ -42,27 +42,32 @@ class QuoteDesk:
         chains: Mapping[ChainRef, ChainPart],
         head_times: Mapping[ChainRef, int],
         book: AssetBook,
-    ) -> QuoteView:
-        """A priced route. Raises `QuoteRefused`, `NoRoute`, `QuotesBusy`, or `Retryable` before the first block."""
+    ) -> bytes:
+        """The JSON of a priced route (`QuoteView`). Raises `QuoteRefused`, `NoRoute`, `QuotesBusy`, or `Retryable`
+        before the first block.
+        """
         wish = body.wish()
         if self._waiting >= MOST_WAITING:
             raise QuotesBusy(
                 f"{self._waiting} quotes wait already; nothing was recorded",
                 next_step="ask again in a second",
             )
-        snapshots: dict[ChainRef, Snapshot] = {}
-        terms: dict[ChainRef, ChainTerms] = {}
-        for chain in self._chains(wish, board):
-            snapshots[chain] = board.snapshot(chain, head_times.get(chain))
-            terms[chain] = await self._terms_of(chain, chains[chain], snapshots[chain].block.hash)
-        traded = {
-            asset for one in snapshots.values() for market in one.markets.values() for asset in market.assets
-        }
-        assets = {asset: book.asset(asset) for asset in traded}
-        data = merged(snapshots, assets, terms)
+        # From here on it counts: what the loop does for it, and what it waits for.
         self._waiting += 1
         try:
-            work = partial(quote, data, wish, with_snapshot=body.include_snapshot)
+            snapshots: dict[ChainRef, Snapshot] = {}
+            terms: dict[ChainRef, ChainTerms] = {}
+            for chain in self._chains(wish, board):
+                snapshots[chain] = board.snapshot(chain, head_times.get(chain))
+                terms[chain] = await self._terms_of(chain, chains[chain], snapshots[chain].block.hash)
+            traded = {
+                asset
+                for one in snapshots.values()
+                for market in one.markets.values()
+                for asset in market.assets
+            }
+            assets = {asset: book.asset(asset) for asset in traded}
+            work = partial(_text, snapshots, assets, terms, wish, with_snapshot=body.include_snapshot)
             return await anyio.to_thread.run_sync(work, limiter=self._turns)
         finally:
             self._waiting -= 1
@@ -87,3 +92,15 @@ class QuoteDesk:
         if known is None or known[0] != block:
             known = self._terms[chain] = block, await terms_of(part)
         return known[1]
+
+
+def _text(
+    snapshots: Mapping[ChainRef, Snapshot],
+    assets: Mapping[AssetId, Asset],
+    terms: Mapping[ChainRef, ChainTerms],
+    wish: Wish,
+    *,
+    with_snapshot: bool,
+) -> bytes:
+    """All that takes long, for a thread of its own: the search, and the writing of what it found."""
+    return quote_text(quote(merged(snapshots, assets, terms), wish, with_snapshot=with_snapshot))

@@ -3,17 +3,22 @@
 import json
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sep_hooks.errors import NoRoute
-from sep_hooks.types import MAX_AMOUNT, Amount, Asset, AssetId
+from sep_hooks.errors import NoRoute, RpcUnavailable
+from sep_hooks.types import MAX_AMOUNT, Amount, Asset, AssetId, token_address
 
 from sep_core.markets.snapshot_reader import snapshot_of
 from sep_core.markets.strict_json import FileRefused, decode_strictly
 from sep_core.runtime.plan_check import check_answer
+from sep_core.runtime.quote_body import QuoteBody
+from sep_core.runtime.quote_desk import MOST_WAITING, QuoteDesk, QuotesBusy
+from sep_core.runtime.quote_text import quote_text
 from sep_core.runtime.quote_wish import QuoteRefused, Wish, amount_in_units, named_asset
 from sep_core.runtime.quotes import quote
 
@@ -327,3 +332,53 @@ def test_real_pools_are_quoted_and_proven(amount: int) -> None:
         net = got - int(answer.gas_worth)
         assert net >= int(answer.single_path.amount_out) - int(answer.single_path.gas_worth)
         assert not check_answer(json.loads(answer.model_dump_json()), "it").differences
+
+
+def test_the_text_of_a_quote_is_that_of_its_model() -> None:
+    for with_snapshot in (True, False):
+        view = quote(DATA, Wish(((WETH, Amount(2 * E18)),), USDC), with_snapshot=with_snapshot)
+        assert json.loads(quote_text(view)) == json.loads(view.model_dump_json())
+        assert not check_answer(json.loads(quote_text(view)), "it", DATA).differences
+
+
+@pytest.mark.anyio
+async def test_a_quote_counts_from_the_moment_that_the_loop_works_for_it() -> None:
+    """While nobody knows yet what gas costs, no more than the most that may wait are taken in."""
+    told = anyio.Event()
+
+    async def fees() -> NoReturn:
+        await told.wait()
+        raise RpcUnavailable("no fees")
+
+    chain = DATA.chains[0]
+    preset = SimpleNamespace(chain_id=1, wrapped_native=None)
+    part: Any = SimpleNamespace(preset=preset, access=SimpleNamespace(fees=fees))
+    snapshot = SimpleNamespace(
+        block=SimpleNamespace(hash=chain.block.hash, ref=chain.block, timestamp=chain.timestamp),
+        ref=SimpleNamespace(block=chain.block, timestamp=chain.timestamp),
+        markets=DATA.markets,
+        states=DATA.states,
+        left_out=(),
+        network=DATA.network,
+    )
+    board: Any = SimpleNamespace(chains=[chain.chain], snapshot=lambda chain, time: snapshot)
+    book: Any = SimpleNamespace(asset=DATA.asset)
+    assets = [{"address": token_address(one), "chain_id": 1} for one in (WETH, USDC)]
+    body = QuoteBody.model_validate(
+        {"spend": [{"asset": assets[0], "amount": str(E18)}], "receive": {"asset": assets[1]}}
+    )
+    desk, answers = QuoteDesk(), []
+
+    async def ask() -> None:
+        answers.append(json.loads(await desk.answer(body, board, {chain.chain: part}, {}, book)))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(MOST_WAITING):
+            group.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(5), pytest.raises(QuotesBusy):
+            await desk.answer(body, board, {chain.chain: part}, {}, book)
+        told.set()
+    assert len(answers) == MOST_WAITING
+    assert {one["receives"][0]["amount"] for one in answers} == {answers[0]["receives"][0]["amount"]}
+    await ask()
