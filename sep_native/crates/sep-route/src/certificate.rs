@@ -210,8 +210,12 @@ fn refuted(text: String) -> RouteError {
     RouteError::Refuted(text)
 }
 
+/// Numbers that are none agree with nothing, themselves included.
 fn agree(a: f64, b: f64) -> bool {
-    (a - b).abs() <= AGREEMENT * a.abs().max(b.abs()) || (a - b).abs() < f64::MIN_POSITIVE
+    let distance = (a - b).abs();
+    a.is_finite()
+        && b.is_finite()
+        && (distance <= AGREEMENT * a.abs().max(b.abs()) || distance < f64::MIN_POSITIVE)
 }
 
 impl Solution {
@@ -243,7 +247,7 @@ impl Solution {
                 "the legs are better than the bound: {objective:e} against {bound:e}"
             )));
         }
-        if (gap - self.gap).abs() > AGREEMENT {
+        if !self.gap.is_finite() || (gap - self.gap).abs() > AGREEMENT {
             return Err(refuted(format!(
                 "the gap is {gap:e}, the plan says {:e}",
                 self.gap

@@ -33,6 +33,28 @@ fn with_market(
 }
 
 #[test]
+fn claims_that_are_no_numbers_are_refused() {
+    let instance = draw(&recipe(20, 6, Mix::Products), seed("numbers"));
+    let problem = exact_in(&instance, instance.amount, Limits::default());
+    let honest = solved(&instance.network, &problem);
+    honest.verify(&instance.network).unwrap();
+    for none in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for place in 0..3 {
+            let mut claimed = honest.clone();
+            match place {
+                0 => claimed.objective = none,
+                1 => claimed.bound = none,
+                _ => claimed.gap = none,
+            }
+            assert!(
+                claimed.verify(&instance.network).is_err(),
+                "{none} in place {place}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_dropped_market_a_wrong_fee_and_a_stale_price_are_found() {
     let first = seed("planted");
     let mut found = [0; 3];

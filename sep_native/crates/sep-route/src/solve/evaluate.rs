@@ -111,6 +111,16 @@ impl Evaluation {
         }
     }
 
+    /// Worth that goes into a market of an edge, negative where it goes from `b` to `a`.
+    pub(crate) fn worth(&self, core: &Core, awake: &Awake) -> f64 {
+        let edge = &core.edges[awake.edge as usize];
+        if awake.forward {
+            awake.amount_in * self.prices[edge.a as usize]
+        } else {
+            -awake.amount_in * self.prices[edge.b as usize]
+        }
+    }
+
     fn wake(&mut self, core: &Core, awake: Awake) -> f64 {
         let edge = &core.edges[awake.edge as usize];
         let (from, to) = if awake.forward {

@@ -281,7 +281,8 @@ impl<'a> Solver<'a> {
         effort.evaluations += search.evaluations;
         effort.is_timed_out |= search.is_timed_out;
         let found = flows(&core, &search.now);
-        let (log_prices, value) = (search.log_prices, search.now.bound);
+        let value = search.now.bound;
+        let log_prices = search.log_prices;
         Relaxed {
             core,
             log_prices,
@@ -307,13 +308,14 @@ impl<'a> Solver<'a> {
         let begin = start::prices(&core, &self.terms, self.problem.utility());
         let mut relaxed = self.relax(core, begin, true, effort);
         relaxed.ranks = Some(ranks);
+        let mut best = self.brings(&relaxed);
         // Other orders: that of chunks, and the one that the loops themselves follow most. The best one is kept.
         let ranks = relaxed.ranks.clone().unwrap_or_default();
         let mut others = Vec::new();
         let fine = (free.core.edges.len() <= FEW_EDGES).then_some(64);
         for chunks in std::iter::once(CHUNKS).chain(fine) {
             if let Some(split) = self.split(&free.core, chunks)
-                && f64::from(split.amount_out) > relaxed.value * (1.0 - NEARLY)
+                && f64::from(split.amount_out) > best * (1.0 - NEARLY)
             {
                 others.extend(order::ranks_with(&ranks, &split.flows));
             }
@@ -334,12 +336,28 @@ impl<'a> Solver<'a> {
             core.direct(&ranks);
             let begin = start::prices(&core, &self.terms, self.problem.utility());
             let mut other = self.relax(core, begin, true, effort);
-            if other.value > relaxed.value {
+            // Bounds say little where a search did not end: what a plan really brings decides.
+            let brought = self.brings(&other);
+            if brought > best {
+                best = brought;
                 other.ranks = Some(ranks);
                 relaxed = other;
             }
         }
         relaxed
+    }
+
+    /// The objective of a relaxation's flows in exact amounts, more being better.
+    fn brings(&self, relaxed: &Relaxed) -> f64 {
+        let objective = self
+            .replay(&relaxed.core, &relaxed.flows)
+            .and_then(|replay| self.candidate(replay, &relaxed.core, Method::Dual))
+            .map_or(f64::NEG_INFINITY, |candidate| candidate.objective);
+        if matches!(self.problem.utility(), Utility::ExactOut { .. }) {
+            -objective.abs()
+        } else {
+            objective
+        }
     }
 
     /// Plans from the relaxation: all its legs where that is allowed, and a selection where legs cost something. Also

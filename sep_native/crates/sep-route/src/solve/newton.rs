@@ -15,6 +15,10 @@ const STALLED_MAX: u32 = 6;
 const PROGRESS: f64 = 1e-12;
 /// Of the first slope, what may be left at the end of a line search.
 const SLOPE_LEFT: f64 = 0.3;
+/// How often a step that goes too far is corrected by what it met.
+const REFINEMENTS: u32 = 6;
+/// What stays of a market met in a trial after a step that went well.
+const SPRING_DECAY: f64 = 0.1;
 /// Share of all that moves which may be out of balance.
 const IMBALANCE: f64 = 1e-8;
 /// Share of a node's conductance at no size that holds it at first, and how fast that goes.
@@ -52,6 +56,12 @@ pub(crate) struct Search<'a> {
     step: Vec<f64>,
     hold: Vec<f64>,
     near: Vec<u32>,
+    before: Vec<f64>,
+    /// How stiff markets that sleep here were found to be from here to where a trial woke them.
+    springs: Vec<f64>,
+    sprung: Vec<u32>,
+    is_met: Vec<bool>,
+    first_step: Vec<f64>,
     /// Steps for one width of ramps.
     pub(crate) iterations_max: u32,
     /// How unlikely each node is to be used; empty where nothing is known.
@@ -95,6 +105,11 @@ impl<'a> Search<'a> {
             step: vec![0.0; count],
             hold,
             near: Vec::new(),
+            before: Vec::new(),
+            springs: vec![0.0; core.edges.len()],
+            sprung: Vec::new(),
+            is_met: vec![false; core.edges.len()],
+            first_step: Vec::new(),
             iterations_max: ITERATIONS_MAX,
             slack: Vec::new(),
         }
@@ -113,7 +128,8 @@ impl<'a> Search<'a> {
             || (self.log_prices[node] >= self.core.ceiling[node] && self.now.surplus[node] <= 0.0)
     }
 
-    fn imbalance(&self) -> f64 {
+    /// Worth that is left over or missing at nodes whose price is free.
+    pub(crate) fn imbalance(&self) -> f64 {
         (0..self.core.node_count())
             .filter(|node| !self.is_pinned(*node))
             .map(|node| self.now.surplus[node].abs())
@@ -149,7 +165,7 @@ impl<'a> Search<'a> {
             }
             self.iterations += 1;
             self.direction(hold, band);
-            let reached = self.search_line(ramp);
+            let reached = self.search_line(ramp, hold);
             if reached == 0.0 {
                 hold = (hold * 10.0).max(1e-6);
                 if hold > 1e6 {
@@ -162,6 +178,7 @@ impl<'a> Search<'a> {
             } else if reached >= LONG {
                 hold *= HOLD_DECAY;
                 band *= BAND_DECAY;
+                self.relax_springs();
             }
         }
     }
@@ -187,7 +204,6 @@ impl<'a> Search<'a> {
     /// The step that would balance every node if the markets stayed as stiff as they are.
     fn direction(&mut self, hold: f64, band: f64) {
         let core = self.core;
-        self.ground.fill(0.0);
         self.links.clear();
         for awake in &self.now.awake {
             if awake.stiffness > 0.0 {
@@ -223,23 +239,63 @@ impl<'a> Search<'a> {
                     self.near.push(super::core::number(at));
                 }
             }
-            for at in &self.near {
-                let tie = core.edges[*at as usize].tie as usize;
-                let weight = std::mem::take(&mut self.weights[tie]);
-                if weight > 0.0 {
-                    let (low, high) = core.ties[tie];
-                    self.links.push((low, high, weight));
-                }
-            }
+        } else {
+            self.near.clear();
         }
-        for awake in &self.now.awake {
-            let tie = core.edges[awake.edge as usize].tie as usize;
+        self.add_springs();
+        let awake = self.now.awake.iter().map(|awake| awake.edge);
+        for at in awake
+            .chain(self.near.iter().copied())
+            .chain(self.sprung.iter().copied())
+        {
+            let tie = core.edges[at as usize].tie as usize;
             let weight = std::mem::take(&mut self.weights[tie]);
             if weight > 0.0 {
                 let (low, high) = core.ties[tie];
                 self.links.push((low, high, weight));
             }
         }
+        self.load.clear();
+        self.load
+            .extend(self.now.surplus.iter().map(|surplus| -surplus));
+        self.balance(hold);
+    }
+
+    /// Counts the markets that sleep here but woke in earlier trials.
+    fn add_springs(&mut self) {
+        let core = self.core;
+        let prices = &self.log_prices;
+        // Markets that are awake by now speak for themselves.
+        let springs = &mut self.springs;
+        self.sprung.retain(|at| {
+            let edge = &core.edges[*at as usize];
+            let difference = prices[edge.a as usize] - prices[edge.b as usize];
+            let spring = &mut springs[*at as usize];
+            if difference < edge.rate_ab || -difference < edge.rate_ba || *spring <= 0.0 {
+                *spring = 0.0;
+                return false;
+            }
+            true
+        });
+        for at in &self.sprung {
+            self.weights[core.edges[*at as usize].tie as usize] += self.springs[*at as usize];
+        }
+    }
+
+    /// Lets go of what earlier trials met, as steps succeed.
+    fn relax_springs(&mut self) {
+        for at in &self.sprung {
+            let spring = &mut self.springs[*at as usize];
+            *spring *= SPRING_DECAY;
+            if *spring < 1e-9 * self.now.turnover {
+                *spring = 0.0;
+            }
+        }
+    }
+
+    /// Solves for the step that balances the loads through the links, held by a share of what each node could conduct.
+    fn balance(&mut self, hold: f64) {
+        let core = self.core;
         // What a node is held by beyond its own awake markets.
         self.step.fill(0.0);
         for (low, high, weight) in &self.links {
@@ -252,11 +308,9 @@ impl<'a> Search<'a> {
         for (node, is_pinned) in is_pinned.iter().enumerate() {
             self.ground[node] =
                 (hold * self.hold[node] - self.step[node]).max(1e-12 * self.step[node]);
-            self.load[node] = if *is_pinned {
-                0.0
-            } else {
-                -self.now.surplus[node]
-            };
+            if *is_pinned {
+                self.load[node] = 0.0;
+            }
         }
         let ground = &mut self.ground;
         self.links.retain(|(low, high, weight)| {
@@ -310,16 +364,117 @@ impl<'a> Search<'a> {
         Self::slope(self.core, &self.step, &self.trial_prices, &self.trial)
     }
 
+    /// The step again, now that the trial has shown which markets wake and sleep on the way: each as stiff as it was
+    /// between here and there.
+    fn refine(&mut self, hold: f64) {
+        let core = self.core;
+        self.links.clear();
+        self.load.clear();
+        self.load
+            .extend(self.now.surplus.iter().map(|surplus| -surplus));
+        self.before.resize(core.edges.len(), 0.0);
+        for awake in &self.now.awake {
+            self.before[awake.edge as usize] = self.now.worth(core, awake);
+        }
+        self.near.clear();
+        for awake in &self.trial.awake {
+            let edge = &core.edges[awake.edge as usize];
+            let (a, b) = (edge.a as usize, edge.b as usize);
+            let here = self.log_prices[a] - self.log_prices[b];
+            let there = self.trial_prices[a] - self.trial_prices[b];
+            let begin = std::mem::take(&mut self.before[awake.edge as usize]);
+            let end = self.trial.worth(core, awake);
+            let stiffness = if begin == 0.0 {
+                // It begins to trade on the way, at its rate.
+                let (distance, passed) = if awake.forward {
+                    (here - edge.rate_ab, edge.rate_ab - there)
+                } else {
+                    (-here - edge.rate_ba, edge.rate_ba + there)
+                };
+                if passed <= 0.0 || distance < 0.0 {
+                    continue;
+                }
+                let spring = &mut self.springs[awake.edge as usize];
+                if *spring == 0.0 {
+                    self.sprung.push(awake.edge);
+                }
+                *spring = spring.max(end.abs() / (distance + passed));
+                self.is_met[awake.edge as usize] = true;
+                let stiffness = end.abs() / passed;
+                let shift = stiffness * distance * end.signum();
+                self.load[a] -= shift;
+                self.load[b] += shift;
+                stiffness
+            } else {
+                (begin - end) / (there - here)
+            };
+            if stiffness > 0.0 && stiffness.is_finite() {
+                self.weights[edge.tie as usize] += stiffness;
+                self.near.push(edge.tie);
+            }
+        }
+        for awake in &self.now.awake {
+            let begin = std::mem::take(&mut self.before[awake.edge as usize]);
+            if begin == 0.0 {
+                continue;
+            }
+            // It ends on the way.
+            let edge = &core.edges[awake.edge as usize];
+            let here = self.log_prices[edge.a as usize] - self.log_prices[edge.b as usize];
+            let distance = if awake.forward {
+                edge.rate_ab - here
+            } else {
+                edge.rate_ba + here
+            };
+            let stiffness = begin.abs() / distance;
+            if stiffness > 0.0 && stiffness.is_finite() {
+                self.weights[edge.tie as usize] += stiffness;
+                self.near.push(edge.tie);
+            }
+        }
+        // What an earlier trial woke and this one did not still stands in the way.
+        for at in &self.sprung {
+            if std::mem::take(&mut self.is_met[*at as usize]) {
+                continue;
+            }
+            let tie = core.edges[*at as usize].tie;
+            self.weights[tie as usize] += self.springs[*at as usize];
+            self.near.push(tie);
+        }
+        for tie in &self.near {
+            let weight = std::mem::take(&mut self.weights[*tie as usize]);
+            if weight > 0.0 {
+                let (low, high) = core.ties[*tie as usize];
+                self.links.push((low, high, weight));
+            }
+        }
+        self.balance(hold);
+    }
+
     /// Goes along the step until the slope is nearly gone; values would say nothing at this precision.
-    fn search_line(&mut self, ramp: f64) -> f64 {
-        let begin = Self::slope(self.core, &self.step, &self.log_prices, &self.now);
+    fn search_line(&mut self, ramp: f64, hold: f64) -> f64 {
+        let mut begin = Self::slope(self.core, &self.step, &self.log_prices, &self.now);
         if begin >= 0.0 {
             return 0.0;
         }
-        let allowed = SLOPE_LEFT * -begin;
-        let (mut low, mut low_slope) = (0.0, begin);
         let mut length = 1.0;
         let mut slope = self.try_step(length, ramp);
+        for _ in 0..REFINEMENTS {
+            if slope <= SLOPE_LEFT * -begin {
+                break;
+            }
+            self.first_step.clone_from(&self.step);
+            self.refine(hold);
+            let refined = Self::slope(self.core, &self.step, &self.log_prices, &self.now);
+            if refined >= 0.0 {
+                self.step.clone_from(&self.first_step);
+                break;
+            }
+            begin = refined;
+            slope = self.try_step(length, ramp);
+        }
+        let allowed = SLOPE_LEFT * -begin;
+        let (mut low, mut low_slope) = (0.0, begin);
         let (mut high, mut high_slope) = (length, slope);
         let mut round = 0;
         let mut was_low = false;
