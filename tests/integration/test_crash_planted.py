@@ -11,7 +11,7 @@ from ..harness.crossings import ROOT
 from ..harness.planted import BUGS
 
 LIMIT_SECONDS = 120
-
+SEARCHES = 3
 SEEN = {
     "broadcast-before-persist": ("plain", ("transactions left, 0 of them stand in the log",)),
     "new-nonce-after-timeout": ("doubted", ("doubled",)),
@@ -23,15 +23,23 @@ SEEN = {
 
 @pytest.mark.parametrize("bug", sorted(BUGS))
 def test_a_planted_bug_is_found(bug: str, tmp_path: Path) -> None:
+    """Within three searches: one shows only where the plan after a death differs from the one before, which a search
+    on a busy machine may miss."""
     scenario, told = SEEN[bug]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.harness.explore", scenario, str(tmp_path), "1", bug],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    broken = json.loads((tmp_path / "found.json").read_text())["broken"]
-    assert any(text in one for one in broken for text in told), broken
+    broken: list[str] = []
+    for search in range(SEARCHES):
+        folder = tmp_path / str(search)
+        folder.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.harness.explore", scenario, str(folder), "1", bug],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        broken += json.loads((folder / "found.json").read_text())["broken"]
+        if any(text in one for one in broken for text in told):
+            return
+    raise AssertionError(broken)
