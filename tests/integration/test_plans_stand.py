@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sep_hooks.types import Address, Bundle, IntentId
+from sep_hooks.types import Address, Bundle, IntentId, IntentStatus
 
 from sep_core.events.facts import IntentPlanned, PlanWithdrawn, VenueStandingChanged
 from sep_core.events.streams import venue_stream
@@ -13,7 +13,8 @@ from sep_core.runtime.flow.life import why_unfit
 from sep_core.runtime.submission import parse_submission
 from sep_core.telemetry.crashpoints import armed
 
-from ..harness.bench import dispose, new_chain
+from ..harness.bench import acquire, dispose, new_chain
+from ..harness.orders import VENUE, OrderScenario, RunningClock, order_engine, orders_of
 from ..harness.run import until
 from ..harness.scenario import ask
 from .test_several_transactions import ended, facts, running
@@ -98,3 +99,27 @@ async def test_a_bundle_of_another_executor_than_the_accounts_does_not_stand(tmp
             roster = replace(kernel.composition.roster, accounts={"main": account})
             unfit = why_unfit(kernel.world, bundled, replace(kernel.composition, roster=roster))
             assert (unfit is None) is stands
+
+
+async def test_no_order_is_sent_to_a_venue_that_was_disabled_meanwhile(tmp_path: Path) -> None:
+    wish = acquire("an order", 10**17, slippage="0.01")
+    scenario = OrderScenario("disabled", (wish,))
+    exchange = scenario.new_exchange()
+    async with order_engine(scenario, tmp_path, new_chain(tmp_path), exchange, RunningClock()) as kernel:
+        done: list[IntentId] = []
+
+        def disable(_: object) -> None:
+            state = next(iter(kernel.world.intents.values()), None)
+            if state is not None and state.status is IntentStatus.RISK_APPROVED and not done:
+                done.append(state.id)
+                fact = VenueStandingChanged(VENUE, "disabled", "it lies", "the test")
+                kernel.desk.decide(RecordFacts(((venue_stream(VENUE), fact),)))
+
+        kernel.desk.on_commit(disable)
+        taken = await kernel.submit(parse_submission(wish.body), source="command_line", request=wish.body)
+        intent_id = IntentId(taken.intent_id)
+        await until(kernel, lambda: kernel.plans.why_waiting(intent_id) is not None)
+        assert done
+        assert orders_of(exchange) == []
+        (withdrawn,) = [one for one in await facts(kernel, intent_id) if isinstance(one, PlanWithdrawn)]
+        assert "an operator disabled it: it lies; nothing was sent" in withdrawn.reason
