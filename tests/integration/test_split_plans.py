@@ -398,8 +398,8 @@ async def test_one_failing_leg_rolls_all_back(world: World) -> None:
 async def test_weights_are_reached_by_one_bundle(world: World) -> None:
     """Two assets are sold, two are bought, in one transaction; what is held then has its weights."""
     draw = seeded()
-    fund(world, "WETH", draw.randrange(20 * ETHER, 60 * ETHER))
-    fund(world, "DAI", draw.randrange(50_000, 150_000) * ETHER)
+    fund(world, "WETH", draw.randrange(30 * ETHER, 50 * ETHER))
+    fund(world, "DAI", draw.randrange(90_000, 150_000) * ETHER)
     world.deploy_executor()
     assets = world.assets
 
