@@ -24,6 +24,9 @@ from sep_core.runtime.quote_view import (
 from sep_core.runtime.quote_wish import QuoteRefused, Wish, question_of
 from sep_core.runtime.views import AmountView, AssetView, LeftOutView
 
+_ROUNDING = 1e-9
+"""How far a route may lie beyond its bound: where it lies farther, the bound is none."""
+
 
 def quote(data: SnapshotData, wish: Wish, *, with_snapshot: bool) -> QuoteView:
     """The best route that is found in time, with its certificate.
@@ -36,7 +39,7 @@ def quote(data: SnapshotData, wish: Wish, *, with_snapshot: bool) -> QuoteView:
     except (ValueError, KeyError, OverflowError) as error:
         raise QuoteRefused(str(error.args[0] if error.args else error)) from error
     told = (solution.objective, solution.bound, solution.gap, solution.net_gap, solution.unlimited_gap)
-    if not all(math.isfinite(one) for one in told):
+    if not all(math.isfinite(one) for one in told) or solution.gap < -_ROUNDING:
         raise QuoteRefused("no bound can be given for this question on this snapshot")
     return quote_view(data, question, solution, gas_priced=gas_priced, with_snapshot=with_snapshot)
 

@@ -112,7 +112,7 @@ def _leg(it: dict[str, Any], **change: object) -> None:
         ("/certificate/gap_before_gas", lambda it: it["certificate"].update(gap_before_gas="0.0")),
         ("/certificate/net_gap", lambda it: it["certificate"].update(net_gap="-1.0")),
         ("/certificate/net_gap", lambda it: it["certificate"].update(net_gap="0.5")),
-        ("/certificate/unlimited_gap", lambda it: it["certificate"].update(unlimited_gap="0.5")),
+        ("/certificate/unlimited_gap", lambda it: it["certificate"].update(unlimited_gap="-0.5")),
         ("/certificate/prices", lambda it: it["certificate"]["prices"][0].update(price="0.0")),
         ("/certificate", lambda it: it["certificate"].update(prices=[])),
         ("/gas", lambda it: it.update(gas=5)),
@@ -278,6 +278,45 @@ def test_more_than_all_there_is_has_an_answer_or_none_and_never_a_wrong_one() ->
         except NoRoute:
             continue
         assert not check_answer(answer, "it").differences
+
+
+@pytest.mark.parametrize("amount", [142632233504178536449, 217492640506498056193])
+def test_a_route_beyond_its_own_bound_is_no_answer(amount: int) -> None:
+    """Nearly all that a market holds: where the search finds no bound, it says so."""
+    wish: dict[str, Any] = {"spends": ((WBTC, None),), "want": WETH, "amount": Amount(amount), "max_legs": 1}
+    try:
+        answer = asked(**wish)
+    except QuoteRefused as refused:
+        assert "no bound" in refused.message  # noqa: PT017
+    else:
+        assert not check_answer(answer, "it").differences
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_an_honest_answer_is_never_called_false(data: st.DataObject) -> None:
+    """Whatever is sold within whichever limits."""
+    spent, want = data.draw(st.permutations([WETH, USDC, WBTC, DAI_ID]))[:2]
+    decimals = next(one.decimals for one in DATA.assets if one.id == spent)
+    amount = Amount(int(10 ** (decimals + data.draw(st.floats(-3, 3)))) + 1)
+    limits = {
+        "max_legs": data.draw(st.sampled_from([None, 1, 2, 8])),
+        "max_hops": data.draw(st.sampled_from([None, 1, 2, 3])),
+        "arbitrage": data.draw(st.booleans()),
+    }
+    try:
+        answer = asked(spends=((spent, amount),), want=want, **limits)
+    except (NoRoute, QuoteRefused):
+        return
+    assert not check_answer(answer, "it").differences
+
+
+def test_an_unsplit_route_to_an_exact_amount_is_held_to_what_was_asked() -> None:
+    """A market may give a rest of rounding more than what was asked of it."""
+    for amount in (10733058638787452929, 13224500326046990337, 60376353131720310785):
+        answer = asked(spends=((USDC, None),), want=WETH, amount=Amount(amount))
+        path = [one for one in check_answer(answer, "it").differences if one.pointer.startswith("/single")]
+        assert not path
 
 
 TOKEN = Asset(WETH, "WETH", 18)
