@@ -111,7 +111,7 @@ def _differences(plan: Plan, data: SnapshotData, account: Address | None) -> Ite
     )
     if path is None:
         return
-    yield from _legs(path.legs, data, f"{at}/legs")
+    yield from _legs(path.legs, data, f"{at}/legs", asked=not plan.exact_in)
     gas = sum(data.markets[leg.market].gas for leg in path.legs if leg.market in data.markets)
     if path.gas != gas:
         yield Difference(f"{at}/gas", str(path.gas), str(gas))
@@ -133,7 +133,10 @@ def _listed(amounts: Mapping[str, int]) -> str:
     return printable(" and ".join(f"{amount} of {asset}" for asset, amount in amounts.items()))
 
 
-def _legs(legs: Sequence[Leg], data: SnapshotData, at: str) -> Iterator[Difference]:
+def _legs(legs: Sequence[Leg], data: SnapshotData, at: str, *, asked: bool = False) -> Iterator[Difference]:
+    """Each leg through its market again. `asked`: of what is bought exactly a leg may say what was asked for, where the
+    market gives a rest of rounding more.
+    """
     for place, leg in enumerate(legs):
         pointer = f"{at}/{place}"
         if leg.market not in data.markets:
@@ -149,7 +152,8 @@ def _legs(legs: Sequence[Leg], data: SnapshotData, at: str) -> Iterator[Differen
         except (SepError, ValueError, KeyError, OverflowError) as error:
             yield Difference(pointer, f"{leg.amount_in} for {leg.amount_out}", words_of(error))
             continue
-        if (quote.amount_in, quote.amount_out) != (leg.amount_in, leg.amount_out):
+        comes = min(quote.amount_out, leg.amount_out) if asked else quote.amount_out
+        if (quote.amount_in, comes) != (leg.amount_in, leg.amount_out):
             told = f"{quote.amount_in} for {quote.amount_out}"
             yield Difference(pointer, f"{leg.amount_in} for {leg.amount_out}", told)
 

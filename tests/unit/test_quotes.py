@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -11,16 +12,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sep_hooks.errors import NoRoute, RpcUnavailable
-from sep_hooks.types import MAX_AMOUNT, Amount, Asset, AssetId, token_address
+from sep_hooks.testing.risk import swap_plan
+from sep_hooks.types import MAX_AMOUNT, Amount, Asset, AssetId, Plan, token_address
 
+from sep_core.events.codec import encode
+from sep_core.events.registry import value_codec
 from sep_core.markets.snapshot_reader import snapshot_of
 from sep_core.markets.strict_json import FileRefused, decode_strictly
+from sep_core.planning.digest import named
+from sep_core.planning.size import Size
+from sep_core.planning.split import split
 from sep_core.runtime.plan_check import check_answer
 from sep_core.runtime.quote_body import QuoteBody
 from sep_core.runtime.quote_desk import MOST_WAITING, QuoteDesk, QuotesBusy
 from sep_core.runtime.quote_text import quote_text
 from sep_core.runtime.quote_wish import QuoteRefused, Wish, amount_in_units, named_asset
 from sep_core.runtime.quotes import quote
+from sep_core.runtime.stored_plan_check import check_stored_plan
 
 from ..harness.mainnet import POOLS, mainnet_document
 from .test_snapshot_file import BTC, DAI, ETH, USD, document
@@ -317,6 +325,18 @@ def test_an_unsplit_route_to_an_exact_amount_is_held_to_what_was_asked() -> None
         answer = asked(spends=((USDC, None),), want=WETH, amount=Amount(amount))
         path = [one for one in check_answer(answer, "it").differences if one.pointer.startswith("/single")]
         assert not path
+
+
+def test_an_unsplit_route_of_a_plan_is_held_to_what_was_asked_too() -> None:
+    size = Size(WETH, Amount(10733058638787452929), False, (USDC,))
+    found = split(DATA.network, size, [(1, 1)], (0, 1), ())
+    plan = swap_plan(exact_in=False)
+    snapshot = replace(plan.snapshot, digest=DATA.digest, markets=len(DATA.markets))
+    plan = named(replace(plan, snapshot=snapshot, certificate=found.certificate))
+    document = json.loads(encode(value_codec(Plan)[0](plan)))
+    told = {one.pointer for one in check_stored_plan(document, "it", DATA).differences}
+    assert told, "the legs are those of another market"
+    assert not {one for one in told if one.startswith("/plan/certificate/single_path/legs")}
 
 
 TOKEN = Asset(WETH, "WETH", 18)
