@@ -335,6 +335,11 @@ impl<'a> Solver<'a> {
             let mut core = free.core.clone();
             core.direct(&ranks);
             let begin = start::prices(&core, &self.terms, self.problem.utility());
+            // In an order in which nothing gets from one end to the other there is nothing to find.
+            let ends = begin.slack.iter().take(core.terminal_count);
+            if ends.filter(|slack| slack.is_finite()).count() < 2 {
+                continue;
+            }
             let mut other = self.relax(core, begin, true, effort);
             // Bounds say little where a search did not end: what a plan really brings decides.
             let brought = self.brings(&other);

@@ -32,7 +32,7 @@ const SLACK_MAX: f64 = 0.02;
 const SHORT: f64 = 0.1;
 const LONG: f64 = 0.3;
 /// Widths over which linear pieces are smoothed.
-const RAMPS: [f64; 3] = [1e-3, 1e-4, 1e-5];
+const RAMPS: [f64; 4] = [1e-3, 1e-4, 1e-5, 1e-6];
 const HOLD_DECAY: f64 = 0.15;
 
 /// The search over prices, with what it needs again from step to step.
@@ -311,6 +311,8 @@ impl<'a> Search<'a> {
             if *is_pinned {
                 self.load[node] = 0.0;
             }
+            // What stands on nothing else goes this far at most, however little holds it.
+            self.ground[node] += self.load[node].abs() / STEP_MAX;
         }
         let ground = &mut self.ground;
         self.links.retain(|(low, high, weight)| {

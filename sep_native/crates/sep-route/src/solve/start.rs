@@ -78,7 +78,7 @@ pub(crate) fn prices(core: &Core, terms: &Terms, utility: &Utility) -> Start {
         .zip(&worth)
         .map(|(cost, worth)| cost - worth)
         .collect();
-    let log_prices = worth
+    let mut log_prices: Vec<f64> = worth
         .iter()
         .zip(&cost)
         .zip(&core.ceiling)
@@ -90,10 +90,22 @@ pub(crate) fn prices(core: &Core, terms: &Terms, utility: &Utility) -> Start {
                 (true, true) => f64::midpoint(*worth, *cost),
                 (true, false) => *worth,
                 (false, true) => *cost,
-                (false, false) => 0.0,
+                (false, false) => f64::NEG_INFINITY,
             }
         })
         .collect();
+    // What flows neither reach nor leave is worth what it could be sold for, so that nobody wants to.
+    if log_prices.contains(&f64::NEG_INFINITY) {
+        let known = log_prices.clone();
+        relax_worth(core, &mut log_prices);
+        for (log, known) in log_prices.iter_mut().zip(known) {
+            if known.is_finite() {
+                *log = known;
+            } else if !log.is_finite() {
+                *log = 0.0;
+            }
+        }
+    }
     Start { log_prices, slack }
 }
 
