@@ -6,13 +6,13 @@ use ruint::aliases::U256;
 
 use super::core::Core;
 use super::flow::Flow;
-use super::quick::{Hop, Paths};
+use super::quick::{Hop, Paths, QUOTES_FEW};
 use super::select::Rules;
 use crate::market::MarketState;
 use crate::prepared::Prepared;
 
 /// A split in chunks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Split {
     pub(crate) flows: Vec<Flow>,
     /// What goes into each of them, exactly.
@@ -57,7 +57,7 @@ pub(crate) fn split(
                 .is_none_or(|known| known.edge == edge && known.forward == forward)
         };
         let free = paths
-            .best(from, size, max_hops, &states, fits)
+            .best(from, size, (max_hops, QUOTES_FEW), &states, fits)
             .filter(|path| rules.may_loop || !closes_loop(core, &used, path));
         let new_count = |path: &[Hop]| {
             path.iter()
@@ -81,10 +81,16 @@ pub(crate) fn split(
         let path = if is_settled || used.is_empty() {
             free
         } else {
-            let known = paths.best(from, size, max_hops, &states, |edge, forward| {
-                used.get(&core.edges[edge as usize].market)
-                    .is_some_and(|known| known.edge == edge && known.forward == forward)
-            });
+            let known = paths.best(
+                from,
+                size,
+                (max_hops, QUOTES_FEW),
+                &states,
+                |edge, forward| {
+                    used.get(&core.edges[edge as usize].market)
+                        .is_some_and(|known| known.edge == edge && known.forward == forward)
+                },
+            );
             match (free, known) {
                 (Some(free), Some(known)) => {
                     let is_over = used.len() + new_count(&free) > rules.max_legs;

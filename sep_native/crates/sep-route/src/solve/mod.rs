@@ -14,6 +14,8 @@ mod select;
 mod start;
 mod terms;
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -24,7 +26,7 @@ use self::core::{Core, Left, number};
 use self::flow::{Flow, flows, topological};
 use self::greedy::Split;
 use self::newton::Search;
-use self::quick::{Hop, Paths};
+use self::quick::{Hop, Paths, QUOTES_MAX};
 use self::replay::{Plan, Replay};
 use self::select::{Choice, Rules, Selector};
 use self::start::Start;
@@ -63,6 +65,8 @@ pub(crate) struct Solver<'a> {
     may_loop: bool,
     begun: Instant,
     deadline: Option<Instant>,
+    /// The coarse split of the free core, once it was asked for.
+    coarse: OnceCell<Option<Split>>,
 }
 
 /// A solved relaxation: a core, its prices, its flows.
@@ -128,6 +132,7 @@ impl<'a> Solver<'a> {
                 || matches!(problem.utility(), Utility::Arbitrage { .. }),
             begun,
             deadline: problem.limits().time.map(|time| begun + time),
+            coarse: OnceCell::new(),
         })
     }
 
@@ -185,6 +190,15 @@ impl<'a> Solver<'a> {
             chunks,
             &self.rules(),
         )
+    }
+
+    /// A split on the free core; the coarse one is made once.
+    fn free_split(&self, free: &Relaxed, chunks: u32) -> Option<Cow<'_, Split>> {
+        if chunks == CHUNKS {
+            let coarse = self.coarse.get_or_init(|| self.split(&free.core, chunks));
+            return coarse.as_ref().map(Cow::Borrowed);
+        }
+        self.split(&free.core, chunks).map(Cow::Owned)
     }
 
     fn solve(&self, before: Option<&Solution>) -> Result<Solution, RouteError> {
@@ -314,7 +328,7 @@ impl<'a> Solver<'a> {
         let mut others = Vec::new();
         let fine = (free.core.edges.len() <= FEW_EDGES).then_some(64);
         for chunks in std::iter::once(CHUNKS).chain(fine) {
-            if let Some(split) = self.split(&free.core, chunks)
+            if let Some(split) = self.free_split(free, chunks)
                 && f64::from(split.amount_out) > best * (1.0 - NEARLY)
             {
                 others.extend(order::ranks_with(&ranks, &split.flows));
@@ -413,7 +427,7 @@ impl<'a> Solver<'a> {
                 64
             });
             for chunks in std::iter::once(CHUNKS).chain(fine) {
-                let Some(split) = self.split(&free.core, chunks) else {
+                let Some(split) = self.free_split(free, chunks) else {
                     continue;
                 };
                 candidates.extend(self.chunks(&free.core, &split));
@@ -615,7 +629,13 @@ impl<'a> Solver<'a> {
                 (node(want)?, goals)
             };
             let paths = Paths::new(core, self.prepared, &goals, exact_in);
-            let hops = paths.best(begin, amount, hops, &BTreeMap::new(), |_, _| true)?;
+            let hops = paths.best(
+                begin,
+                amount,
+                (hops, QUOTES_MAX),
+                &BTreeMap::new(),
+                |_, _| true,
+            )?;
             hops.iter().map(|hop| self.leg(core, hop)).collect()
         };
         let (first, last) = (legs.first()?, legs.last()?);

@@ -12,6 +12,10 @@ use crate::prepared::Prepared;
 
 /// Searches end after so many labels, whatever is left.
 const LABELS_MAX: usize = 20_000;
+/// And after so many quotes, with the best path by then: where a snapshot contradicts itself no potential is a bound,
+/// and a search would walk through most of the network.
+pub(crate) const QUOTES_MAX: usize = 40_000;
+pub(crate) const QUOTES_FEW: usize = 1_000;
 
 /// One market on a path.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +128,7 @@ impl<'a> Paths<'a> {
         &self,
         from: u32,
         amount: U256,
-        max_hops: usize,
+        (max_hops, max_quotes): (usize, usize),
         states: &BTreeMap<u32, MarketState>,
         allows: impl Fn(u32, bool) -> bool,
     ) -> Option<Vec<Hop>> {
@@ -160,6 +164,8 @@ impl<'a> Paths<'a> {
             });
         };
         push(&mut queue, f64::INFINITY, 0, Next::Expand);
+        let mut quotes = 0;
+        let mut ended: Option<(f64, usize)> = None;
         while let Some(entry) = queue.pop() {
             let label = labels[entry.label];
             let log = sign * f64::from(label.amount).ln();
@@ -207,6 +213,10 @@ impl<'a> Paths<'a> {
             } else {
                 (side_b, side_a)
             };
+            quotes += 1;
+            if quotes > max_quotes {
+                break;
+            }
             let Ok(quote) = state.quote(side_in, side_out, label.amount, self.exact_in) else {
                 continue;
             };
@@ -239,12 +249,11 @@ impl<'a> Paths<'a> {
             });
             let log = sign * f64::from(amount).ln();
             if let Some((_, log_worth)) = self.goals.iter().find(|(goal, _)| *goal == to) {
-                push(
-                    &mut queue,
-                    log + sign * log_worth,
-                    labels.len() - 1,
-                    Next::End,
-                );
+                let bound = log + sign * log_worth;
+                if ended.is_none_or(|(best, _)| bound > best) {
+                    ended = Some((bound, labels.len() - 1));
+                }
+                push(&mut queue, bound, labels.len() - 1, Next::End);
                 if self.goals.len() == 1 {
                     continue;
                 }
@@ -252,7 +261,7 @@ impl<'a> Paths<'a> {
             let bound = log + self.potentials[to as usize];
             push(&mut queue, bound, labels.len() - 1, Next::Expand);
         }
-        None
+        ended.map(|(_, label)| self.path(&labels, label))
     }
 
     /// Where a walk through an arc comes out.
