@@ -8,8 +8,9 @@ use crate::prepared::Prepared;
 use crate::problem::{Arbitrage, Problem, Utility, real};
 use crate::solution::Solution;
 
-/// Room for the rounding of floating-point sums; integer rounding always favours the markets.
-pub(crate) const ROUNDING: f64 = 1e-12;
+/// Room for the rounding of floating-point sums, which grows with how much deeper markets are than what flows through
+/// them; integer rounding always favours the markets.
+pub(crate) const ROUNDING: f64 = 1e-9;
 /// A stored number and the same one computed again may differ by this share.
 const AGREEMENT: f64 = 1e-9;
 

@@ -1,8 +1,9 @@
 use crate::WeightedProduct;
 use crate::real::{RealMarket, Response};
 
-/// A swap puts in three tenths of a balance at most, after the fee.
-const GROWTH_MAX: f64 = 0.3;
+/// What a swap for an exact input puts in at most, after the fee, and what one for an exact output takes out, as shares
+/// of the balances. One limit alone holds for each; a bound must allow what either allows.
+const RATIO_MAX: f64 = 0.3;
 
 /// A weighted pool for solvers.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ impl RealMarket for RealWeightedProduct {
         let exponent = self.weights[asset_in] / self.weights[asset_out];
         let balance_in = self.balances[asset_in] / self.kept;
         let wanted = depth / (exponent + 1.0);
-        let most = GROWTH_MAX.ln_1p();
+        let most = RATIO_MAX.ln_1p().max(-(-RATIO_MAX).ln_1p() / exponent);
         let (log_growth, is_at_end) = (wanted.min(most), wanted >= most);
         let growth = log_growth.exp_m1();
         let amount_in = balance_in * growth;

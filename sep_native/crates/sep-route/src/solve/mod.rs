@@ -421,12 +421,12 @@ impl<'a> Solver<'a> {
         if !is_free || !is_tight || relaxed.ranks.is_some() {
             // What chunks would take is a plan of its own, and another place to begin from.
             // In small networks finer chunks cost little.
-            let fine = (free.core.edges.len() <= FEW_EDGES).then_some(if is_free && !is_tight {
-                256
-            } else {
-                64
-            });
-            for chunks in std::iter::once(CHUNKS).chain(fine) {
+            let fine: &[u32] = match (free.core.edges.len() <= FEW_EDGES, is_free && !is_tight) {
+                (false, _) => &[],
+                (true, true) => &[256],
+                (true, false) => &[64, 256],
+            };
+            for chunks in std::iter::once(CHUNKS).chain(fine.iter().copied()) {
                 let Some(split) = self.free_split(free, chunks) else {
                     continue;
                 };
