@@ -30,6 +30,7 @@ NOT_PASSED = {
     "planning.part": "no amount here is more than the markets take at once",
     "planning.head_again": "no simulation disagrees where the pools are the chain's own",
     "execution.withdraw.partly": "the signer's policy refuses none of these steps",
+    "execution.withdraw.too_long": "planning makes no plan of more transactions than may wait",
     "execution.watch.witnesses": "nobody else uses the account",
     "execution.recover.nonce": "the signer signs for one log alone",
     "execution.prepare.balances": "paper trades what the chain knows",
