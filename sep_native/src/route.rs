@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
 use sep_route::MarketState;
@@ -101,6 +101,24 @@ impl Network {
             .markets()
             .map(|market| market.id().to_owned())
             .collect()
+    }
+
+    /// The assets that a market trades, in its own order. Raises `KeyError`.
+    fn assets_of(&self, market: &str) -> PyResult<Vec<String>> {
+        let network = self.lock();
+        let found = network
+            .market(market)
+            .map_err(|_| PyKeyError::new_err(market.to_owned()))?;
+        Ok(network.assets_of(found).map(str::to_owned).collect())
+    }
+
+    /// What a pass through a market costs in gas. Raises `KeyError`.
+    fn gas_of(&self, market: &str) -> PyResult<u64> {
+        let network = self.lock();
+        let found = network
+            .market(market)
+            .map_err(|_| PyKeyError::new_err(market.to_owned()))?;
+        Ok(found.gas())
     }
 
     /// SHA-256 over the canonical form of all markets, sorted by name.

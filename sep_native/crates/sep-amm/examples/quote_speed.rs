@@ -301,7 +301,7 @@ fn main() {
         ),
         (
             "real_weighted_ns",
-            response(&RealWeightedProduct::from(&odd), 0.01),
+            response(&RealWeightedProduct::new(&odd, true), 0.01),
         ),
         (
             "real_book_ns",

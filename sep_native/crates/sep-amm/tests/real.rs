@@ -47,6 +47,12 @@ fn check(
                 f64::from(out) - price.exp() * amount
                     <= response.gain + 1e-9 * response.amount_out.max(f64::from(out))
             );
+            // Nor do they buy more than the curve allows, and take less.
+            let most = real.output_at_most(side, 1 - side, amount);
+            prop_assert!(f64::from(out) <= most * (1.0 + 1e-9));
+            prop_assert!(f64::from(out) >= most * (1.0 - 1e-6) - 1e3);
+            let least = real.input_at_least(side, 1 - side, f64::from(out));
+            prop_assert!(least <= amount * (1.0 + 1e-9));
         }
     }
     // The slope is that of the amount in.

@@ -41,6 +41,33 @@ fn check_gain(
     Ok(())
 }
 
+/// No exact quote gives more, or takes less, than the curve allows.
+fn check_reach(
+    real: &dyn RealMarket,
+    pair: (usize, usize),
+    amount_in: f64,
+    exact: Exact<'_>,
+    slack: f64,
+) -> Result<(), TestCaseError> {
+    for factor in [1e-6, 0.001, 0.1, 0.5, 0.999, 1.0, 1.001, 2.0, 10.0, 1000.0] {
+        let amount = U256::from(amount_in * factor);
+        if let Some(quote) = exact(amount) {
+            let (given, bought) = (f64::from(quote.amount_in), f64::from(quote.amount_out));
+            let most = real.output_at_most(pair.0, pair.1, given);
+            let least = real.input_at_least(pair.0, pair.1, bought - slack);
+            prop_assert!(
+                bought <= most * (1.0 + 1e-9) + slack,
+                "{bought} of {most} at {factor}"
+            );
+            prop_assert!(
+                least <= given * (1.0 + 1e-9),
+                "{least} of {given} at {factor}"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The response of a curved market is the exact quote of its input, its slope that of the input over the price.
 fn check_curved(
     real: &dyn RealMarket,
@@ -59,6 +86,9 @@ fn check_curved(
     let price = rate - depth;
     let response = real.respond(pair.0, pair.1, price, 0.0);
     check_gain(&response, price.exp(), exact, slack)?;
+    check_reach(real, pair, response.amount_in, exact, slack)?;
+    let most = real.output_at_most(pair.0, pair.1, response.amount_in);
+    prop_assert!((most / response.amount_out - 1.0).abs() <= 1e-9);
     let earned = response.amount_out - price.exp() * response.amount_in;
     prop_assert!((earned - response.gain).abs() <= 1e-12 * response.amount_out + 1e-300);
     let step = 1e-7 * (1.0 + depth);
@@ -158,11 +188,19 @@ proptest! {
         let count = shares.len();
         let asset_in = at % count;
         let asset_out = (asset_in + 1 + other % (count - 1)) % count;
-        let real = RealWeightedProduct::from(&pool);
+        let real = RealWeightedProduct::new(&pool, true);
         let exact = |amount| pool.quote(asset_in, asset_out, amount, true).ok();
         // The contract's powers err by 1e-14 of the balance, in its favour, and its numbers have 18 decimals.
         let slack = 1.0 + 3e-14 * f64::from(pool.balances()[asset_out]) + 1e-17 * f64::from(pool.balances()[asset_out]);
         check_curved(&real, (asset_in, asset_out), depth, &exact, 1e18 / f64::from(pool.scaling()[asset_in]), slack)?;
+        // Each kind of swap has a limit of its own.
+        let price = real.log_rate(asset_in, asset_out) - 40.0;
+        let given = real.respond(asset_in, asset_out, price, 0.0).amount_in;
+        prop_assert!(pool.quote(asset_in, asset_out, U256::from(given * (1.0 - 1e-9)), true).is_ok());
+        prop_assert!(pool.quote(asset_in, asset_out, U256::from(given * (1.0 + 1e-9)) + U256::from(2), true).is_err());
+        let taken = RealWeightedProduct::new(&pool, false).respond(asset_in, asset_out, price, 0.0).amount_out;
+        prop_assert!(pool.quote(asset_in, asset_out, U256::from(taken * (1.0 - 1e-9)), false).is_ok());
+        prop_assert!(pool.quote(asset_in, asset_out, U256::from(taken * (1.0 + 1e-9)) + U256::from(2), false).is_err());
     }
 }
 
@@ -198,6 +236,7 @@ fn check_linear(
     let price = rate - depth;
     let whole = real.respond(pair.0, pair.1, price, 0.0);
     check_gain(&whole, price.exp(), exact, 1.0)?;
+    check_reach(real, pair, whole.amount_in, exact, 1.0)?;
     prop_assert_eq!(whole.stiffness, 0.0);
     for ramp in [1e-1, 1e-3, 1e-5] {
         let smooth = real.respond(pair.0, pair.1, price, ramp);

@@ -40,8 +40,8 @@ pub struct Verified {
 
 impl Claim {
     /// What all covered markets together earn at these prices, and how many they are. A market of more than two assets
-    /// is used through one pair.
-    fn gains(&self, prepared: &Prepared, excluded: &[bool]) -> (f64, Vec<bool>) {
+    /// is used through one pair, by swaps for exact inputs or by swaps for exact outputs.
+    fn gains(&self, prepared: &Prepared, excluded: &[bool], exact_in: bool) -> (f64, Vec<bool>) {
         let mut sum = 0.0;
         let logs: Vec<f64> = self.prices.iter().map(|price| price.ln()).collect();
         let mut is_covered = vec![false; prepared.markets.len()];
@@ -64,10 +64,12 @@ impl Claim {
                     .map(|ranks| ranks[pair.a as usize] < ranks[pair.b as usize]);
                 let (a, b) = (usize::from(pair.side_a), usize::from(pair.side_b));
                 if is_forward != Some(false) && difference < pair.rate_ab {
-                    best = best.max(market.real().respond(a, b, difference, 0.0).gain * price_b);
+                    best = best
+                        .max(market.real(exact_in).respond(a, b, difference, 0.0).gain * price_b);
                 }
                 if is_forward != Some(true) && -difference < pair.rate_ba {
-                    best = best.max(market.real().respond(b, a, -difference, 0.0).gain * price_a);
+                    best = best
+                        .max(market.real(exact_in).respond(b, a, -difference, 0.0).gain * price_a);
                 }
             }
             sum += best;
@@ -87,7 +89,7 @@ impl Claim {
             .iter()
             .map(|market| problem.limits().exclude.contains(&*market.id))
             .collect();
-        let (gains, covered) = self.gains(prepared, &excluded);
+        let (gains, covered) = self.gains(prepared, &excluded, problem.exact_in());
         let price = |name: &str| {
             network
                 .asset_id(name)

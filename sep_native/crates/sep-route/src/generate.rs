@@ -57,6 +57,9 @@ pub struct Instance {
     seed: u64,
 }
 
+/// Draws of a market that moves, for each that there is.
+const ATTEMPTS: usize = 16;
+
 impl Instance {
     /// The network after a block in which one market in a hundred has moved: each took a trade.
     pub fn next_block(&self) -> Network {
@@ -67,7 +70,12 @@ impl Instance {
             .markets()
             .map(|market| market.id().to_owned())
             .collect();
-        for _ in 0..names.len().div_ceil(100) {
+        let mut to_move = names.len().div_ceil(100);
+        // Some markets cannot be moved so: a venue without fees, the way back through a lane.
+        for _ in 0..names.len() * ATTEMPTS {
+            if to_move == 0 {
+                break;
+            }
             let name = &names[draw.index(names.len())];
             let Ok(market) = self.network.market(name) else {
                 continue;
@@ -76,13 +84,14 @@ impl Instance {
             let side = draw.index(assets.len());
             let other = (side + 1) % assets.len();
             // A trade that moves the price within the fee: others would have taken what goes beyond.
-            let real = market.state().real();
+            let real = market.state().real(true);
             let depth = draw.between(0.1, 0.5) * -real.log_kept(side, other);
             let log_price = real.log_rate(side, other) - depth;
             let amount = U256::from(real.respond(side, other, log_price, 1e-3).amount_in);
             if let Ok((_, state)) = market.state().after(side, other, amount, true) {
                 // The same assets and a state of the same family: never refused.
                 let _ = network.set(name, &assets, state, market.gas());
+                to_move -= 1;
             }
         }
         network

@@ -39,7 +39,8 @@ pub struct Market {
     pub(crate) assets: Box<[usize]>,
     pub(crate) state: MarketState,
     pub(crate) gas: u64,
-    real: OnceLock<Arc<dyn RealMarket>>,
+    /// As swaps for exact inputs see it, and those for exact outputs where that differs.
+    real: [OnceLock<Arc<dyn RealMarket>>; 2],
     digest: OnceLock<[u8; 32]>,
 }
 
@@ -133,13 +134,13 @@ impl MarketState {
         }
     }
 
-    /// The market as a solver sees it.
-    pub fn real(&self) -> Arc<dyn RealMarket> {
+    /// The market as a solver sees it who swaps exact inputs, or exact outputs.
+    pub fn real(&self, exact_in: bool) -> Arc<dyn RealMarket> {
         match self {
             Self::ConstantProduct(pool) => Arc::new(RealConstantProduct::from(pool)),
             Self::Concentrated(pool) => Arc::new(RealConcentrated::from(pool)),
             Self::StableSwap(pool) => Arc::new(RealStableSwap::from(pool)),
-            Self::Weighted(pool) => Arc::new(RealWeightedProduct::from(pool)),
+            Self::Weighted(pool) => Arc::new(RealWeightedProduct::new(pool, exact_in)),
             Self::OrderBook(book) => Arc::new(RealOrderBook::from(book)),
             Self::Lane(lane) => Arc::new(RealLane::from(lane)),
             Self::Sampled(market) => Arc::new(RealSampled::from(market)),
@@ -300,7 +301,7 @@ impl Market {
             assets,
             state,
             gas,
-            real: OnceLock::new(),
+            real: [OnceLock::new(), OnceLock::new()],
             digest: OnceLock::new(),
         }
     }
@@ -321,12 +322,14 @@ impl Market {
     }
 
     /// The market as a solver sees it; kept, since a state never changes in place.
-    pub(crate) fn real(&self) -> &Arc<dyn RealMarket> {
-        self.real.get_or_init(|| self.state.real())
+    pub(crate) fn real(&self, exact_in: bool) -> &Arc<dyn RealMarket> {
+        let limits_differ = matches!(self.state, MarketState::Weighted(_));
+        let at = usize::from(limits_differ && !exact_in);
+        self.real[at].get_or_init(|| self.state.real(exact_in))
     }
 
     pub(crate) fn log_rate(&self, asset_in: usize, asset_out: usize) -> f64 {
-        self.real().log_rate(asset_in, asset_out)
+        self.real(true).log_rate(asset_in, asset_out)
     }
 
     /// Whether no amount of any asset buys anything.
@@ -342,7 +345,7 @@ impl Market {
     /// Output for input at no size.
     pub(crate) fn marginal(&self, asset_in: usize, asset_out: usize) -> Marginal {
         self.state.exact_marginal(asset_in).unwrap_or_else(|| {
-            let real = self.real();
+            let real = self.real(true);
             let kept = real.log_kept(asset_in, asset_out);
             Marginal {
                 price: ratio((real.log_rate(asset_in, asset_out) - kept).exp()),

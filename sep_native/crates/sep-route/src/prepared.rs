@@ -40,7 +40,7 @@ const PROBE: f64 = 1e-7;
 
 impl Pair {
     fn measure(&mut self, market: &Market) {
-        let real = market.real();
+        let real = market.real(true);
         let (a, b) = (usize::from(self.side_a), usize::from(self.side_b));
         let probe = |side_in, side_out, rate: f64| {
             if rate == f64::NEG_INFINITY {

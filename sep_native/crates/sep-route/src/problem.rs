@@ -113,6 +113,11 @@ impl Problem {
         &self.utility
     }
 
+    /// Whether a plan's legs are swaps for exact inputs; else for exact outputs.
+    pub(crate) fn exact_in(&self) -> bool {
+        !matches!(self.utility, Utility::ExactOut { .. })
+    }
+
     /// What a plan may cost and use.
     pub fn limits(&self) -> &Limits {
         &self.limits

@@ -13,6 +13,8 @@ const UNIT: f64 = 79_228_162_514_264_337_593_543_950_336.0;
 pub struct RealConcentrated {
     directions: [HyperbolicLadder; 2],
     log_kept: f64,
+    /// Whether all ticks are loaded that a falling and a rising price can meet.
+    is_whole: [bool; 2],
 }
 
 impl From<&ConcentratedLiquidity> for RealConcentrated {
@@ -21,6 +23,10 @@ impl From<&ConcentratedLiquidity> for RealConcentrated {
         Self {
             directions: [down(pool, kept), up(pool, kept)],
             log_kept: kept.ln(),
+            is_whole: [
+                pool.table().loaded().0 == TICK_MIN,
+                pool.table().loaded().1 == TICK_MAX,
+            ],
         }
     }
 }
@@ -137,5 +143,22 @@ impl RealMarket for RealConcentrated {
 
     fn respond(&self, asset_in: usize, _asset_out: usize, log_price: f64, _ramp: f64) -> Response {
         self.directions[asset_in].respond(log_price)
+    }
+
+    fn output_at_most(&self, asset_in: usize, _asset_out: usize, amount_in: f64) -> f64 {
+        let ladder = &self.directions[asset_in];
+        if !self.is_whole[asset_in] && amount_in > ladder.whole().0 {
+            // What lies beyond is not known: it pays no better than what comes first.
+            return ladder.log_rate().exp() * amount_in;
+        }
+        ladder.output(amount_in)
+    }
+
+    fn input_at_least(&self, asset_in: usize, _asset_out: usize, amount_out: f64) -> f64 {
+        let ladder = &self.directions[asset_in];
+        if !self.is_whole[asset_in] && amount_out > ladder.whole().1 {
+            return amount_out / ladder.log_rate().exp();
+        }
+        ladder.input(amount_out)
     }
 }

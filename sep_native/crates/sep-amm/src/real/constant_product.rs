@@ -45,4 +45,12 @@ impl RealMarket for RealConstantProduct {
     fn respond(&self, asset_in: usize, _asset_out: usize, log_price: f64, _ramp: f64) -> Response {
         self.directions[asset_in].respond(log_price)
     }
+
+    fn output_at_most(&self, asset_in: usize, _asset_out: usize, amount_in: f64) -> f64 {
+        self.directions[asset_in].output(amount_in)
+    }
+
+    fn input_at_least(&self, asset_in: usize, _asset_out: usize, amount_out: f64) -> f64 {
+        self.directions[asset_in].input(amount_out)
+    }
 }

@@ -144,4 +144,39 @@ impl HyperbolicLadder {
             gain,
         }
     }
+
+    /// All that goes in and comes out until the ladder ends.
+    pub fn whole(&self) -> (f64, f64) {
+        self.whole
+    }
+
+    /// What an input buys, the whole ladder at most.
+    pub fn output(&self, amount_in: f64) -> f64 {
+        let after = self
+            .stretches
+            .partition_point(|stretch| stretch.amount_in < amount_in);
+        let Some(stretch) = self.stretches.get(after.saturating_sub(1)) else {
+            return 0.0;
+        };
+        let given = amount_in - stretch.amount_in;
+        let taken = stretch.reserve_out * (given / (stretch.reserve_in + given));
+        let taken = if taken.is_nan() { 0.0 } else { taken };
+        (stretch.amount_out + taken).min(self.whole.1)
+    }
+
+    /// What an output takes; infinity beyond the whole ladder.
+    pub fn input(&self, amount_out: f64) -> f64 {
+        if amount_out > self.whole.1 {
+            return f64::INFINITY;
+        }
+        let after = self
+            .stretches
+            .partition_point(|stretch| stretch.amount_out < amount_out);
+        let Some(stretch) = self.stretches.get(after.saturating_sub(1)) else {
+            return 0.0;
+        };
+        let taken = amount_out - stretch.amount_out;
+        let given = stretch.reserve_in * (taken / (stretch.reserve_out - taken));
+        stretch.amount_in + if given.is_nan() { 0.0 } else { given.max(0.0) }
+    }
 }

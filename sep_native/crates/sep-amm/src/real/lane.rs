@@ -47,6 +47,22 @@ impl RealMarket for RealLane {
         }
     }
 
+    fn output_at_most(&self, asset_in: usize, _asset_out: usize, amount_in: f64) -> f64 {
+        if asset_in == 0 {
+            self.there.output(amount_in)
+        } else {
+            0.0
+        }
+    }
+
+    fn input_at_least(&self, asset_in: usize, _asset_out: usize, amount_out: f64) -> f64 {
+        if asset_in == 0 {
+            self.there.input(amount_out)
+        } else {
+            f64::INFINITY
+        }
+    }
+
     fn has_linear_pieces(&self) -> bool {
         true
     }

@@ -114,8 +114,8 @@ impl LinearLadder {
         }
     }
 
-    /// What an input buys when the best pieces go first.
-    fn output(&self, amount_in: f64) -> f64 {
+    /// What an input buys when the best pieces go first, all of them at most.
+    pub fn output(&self, amount_in: f64) -> f64 {
         let at = self
             .pieces
             .partition_point(|piece| piece.in_before < amount_in);
@@ -124,6 +124,22 @@ impl LinearLadder {
         };
         let share = ((amount_in - piece.in_before) / piece.amount_in).min(1.0);
         share.mul_add(piece.amount_out, piece.out_before)
+    }
+
+    /// What an output takes when the best pieces go first; infinity beyond all of them.
+    pub fn input(&self, amount_out: f64) -> f64 {
+        let at = self
+            .pieces
+            .partition_point(|piece| piece.out_before < amount_out);
+        let Some(piece) = at.checked_sub(1).map(|at| &self.pieces[at]) else {
+            return if amount_out > 0.0 { f64::INFINITY } else { 0.0 };
+        };
+        let share = (amount_out - piece.out_before) / piece.amount_out;
+        // Sums of the pieces may be rounded apart from the amount that was asked.
+        if at == self.pieces.len() && share > 1.0 + 1e-9 {
+            return f64::INFINITY;
+        }
+        share.min(1.0).mul_add(piece.amount_in, piece.in_before)
     }
 
     fn in_before(&self, at: usize) -> f64 {

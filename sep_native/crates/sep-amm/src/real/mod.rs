@@ -58,6 +58,18 @@ pub trait RealMarket: std::fmt::Debug + Send + Sync {
     /// input buys on the true curve. With a ramp of 0 a piece is taken whole, and `gain` is exact. Curved families ignore it.
     fn respond(&self, asset_in: usize, asset_out: usize, log_price: f64, ramp: f64) -> Response;
 
+    /// What an exact quote for this amount in does not exceed, but for rounding of real numbers. Unless a family knows
+    /// better, along the tangent at no size.
+    fn output_at_most(&self, asset_in: usize, asset_out: usize, amount_in: f64) -> f64 {
+        self.log_rate(asset_in, asset_out).exp() * amount_in
+    }
+
+    /// What an exact quote for this amount out does not undercut, but for rounding of real numbers; infinity where the
+    /// market does not have so much. Unless a family knows better, along the tangent at no size.
+    fn input_at_least(&self, asset_in: usize, asset_out: usize, amount_out: f64) -> f64 {
+        amount_out / self.log_rate(asset_in, asset_out).exp()
+    }
+
     /// Whether the market has linear pieces, so that ramps matter.
     fn has_linear_pieces(&self) -> bool {
         false

@@ -52,6 +52,14 @@ impl RealMarket for RealOrderBook {
         self.directions[asset_in].respond(log_price, ramp)
     }
 
+    fn output_at_most(&self, asset_in: usize, _asset_out: usize, amount_in: f64) -> f64 {
+        self.directions[asset_in].output(amount_in)
+    }
+
+    fn input_at_least(&self, asset_in: usize, _asset_out: usize, amount_out: f64) -> f64 {
+        self.directions[asset_in].input(amount_out)
+    }
+
     fn has_linear_pieces(&self) -> bool {
         true
     }

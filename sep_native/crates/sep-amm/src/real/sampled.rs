@@ -72,6 +72,16 @@ impl RealMarket for RealSampled {
             .map_or_else(Response::default, |ladder| ladder.respond(log_price, ramp))
     }
 
+    fn output_at_most(&self, asset_in: usize, asset_out: usize, amount_in: f64) -> f64 {
+        self.direction(asset_in, asset_out)
+            .map_or(0.0, |ladder| ladder.output(amount_in))
+    }
+
+    fn input_at_least(&self, asset_in: usize, asset_out: usize, amount_out: f64) -> f64 {
+        self.direction(asset_in, asset_out)
+            .map_or(f64::INFINITY, |ladder| ladder.input(amount_out))
+    }
+
     fn has_linear_pieces(&self) -> bool {
         true
     }

@@ -210,4 +210,10 @@ impl RealMarket for RealStableSwap {
             gain: (amount_out - log_price.exp() * amount_in).max(0.0),
         }
     }
+
+    fn output_at_most(&self, asset_in: usize, asset_out: usize, amount_in: f64) -> f64 {
+        self.pair(asset_in, asset_out).map_or(0.0, |pair| {
+            pair.moved(amount_in / pair.unit_in).taken * pair.unit_out
+        })
+    }
 }

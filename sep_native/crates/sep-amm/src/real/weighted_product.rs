@@ -2,7 +2,7 @@ use crate::WeightedProduct;
 use crate::real::{RealMarket, Response};
 
 /// What a swap for an exact input puts in at most, after the fee, and what one for an exact output takes out, as shares
-/// of the balances. One limit alone holds for each; a bound must allow what either allows.
+/// of the balances. One limit alone holds for each.
 const RATIO_MAX: f64 = 0.3;
 
 /// A weighted pool for solvers.
@@ -15,10 +15,12 @@ pub struct RealWeightedProduct {
     log_kept: f64,
     /// Of balance over weight.
     log_depth: Box<[f64]>,
+    exact_in: bool,
 }
 
-impl From<&WeightedProduct> for RealWeightedProduct {
-    fn from(pool: &WeightedProduct) -> Self {
+impl RealWeightedProduct {
+    /// A pool as swaps for exact inputs see it, or those for exact outputs.
+    pub fn new(pool: &WeightedProduct, exact_in: bool) -> Self {
         #[expect(
             clippy::cast_precision_loss,
             reason = "the real-valued side is an approximation"
@@ -38,6 +40,7 @@ impl From<&WeightedProduct> for RealWeightedProduct {
             kept: 1.0 - fee,
             log_kept: (-fee).ln_1p(),
             log_depth,
+            exact_in,
         }
     }
 }
@@ -67,7 +70,11 @@ impl RealMarket for RealWeightedProduct {
         let exponent = self.weights[asset_in] / self.weights[asset_out];
         let balance_in = self.balances[asset_in] / self.kept;
         let wanted = depth / (exponent + 1.0);
-        let most = RATIO_MAX.ln_1p().max(-(-RATIO_MAX).ln_1p() / exponent);
+        let most = if self.exact_in {
+            RATIO_MAX.ln_1p()
+        } else {
+            -(-RATIO_MAX).ln_1p() / exponent
+        };
         let (log_growth, is_at_end) = (wanted.min(most), wanted >= most);
         let growth = log_growth.exp_m1();
         let amount_in = balance_in * growth;
@@ -82,5 +89,21 @@ impl RealMarket for RealWeightedProduct {
             },
             gain: (amount_out - log_price.exp() * amount_in).max(0.0),
         }
+    }
+
+    fn output_at_most(&self, asset_in: usize, asset_out: usize, amount_in: f64) -> f64 {
+        let exponent = self.weights[asset_in] / self.weights[asset_out];
+        let log_growth = (amount_in * self.kept / self.balances[asset_in]).ln_1p();
+        -self.balances[asset_out] * (-exponent * log_growth).exp_m1()
+    }
+
+    fn input_at_least(&self, asset_in: usize, asset_out: usize, amount_out: f64) -> f64 {
+        let share = amount_out / self.balances[asset_out];
+        if share.is_nan() || share >= 1.0 {
+            return f64::INFINITY;
+        }
+        let exponent = self.weights[asset_in] / self.weights[asset_out];
+        let log_growth = -(-share).ln_1p() / exponent;
+        self.balances[asset_in] / self.kept * log_growth.exp_m1()
     }
 }

@@ -26,10 +26,13 @@ impl Bounds {
         Self { by_hops }
     }
 
-    /// The least that any path can cost that continues a label with an arc.
-    pub(crate) fn least(&self, graph: &Graph<'_>, label: &Label, arc: Arc) -> f64 {
+    /// Whether no path that continues a label with an arc can cost as little as what is known: by the rate of the arc,
+    /// and where that does not settle it, by its curve.
+    pub(crate) fn exceed(&self, graph: &Graph<'_>, label: &Label, arc: Arc, known: f64) -> bool {
         let rest = graph.max_hops.saturating_sub(label.hops + 1);
-        graph.log_amount(label.amount) + arc.log_cost + self.by_hops[rest][arc.to as usize]
+        let left = known + MARGIN - self.by_hops[rest][arc.to as usize];
+        graph.log_amount(label.amount) + arc.log_cost > left
+            || graph.least_beyond(arc, label.amount) > left
     }
 }
 

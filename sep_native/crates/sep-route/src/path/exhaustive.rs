@@ -1,6 +1,6 @@
 use ruint::aliases::U256;
 
-use super::bounds::{Bounds, MARGIN};
+use super::bounds::Bounds;
 use super::search::Search;
 
 /// Quotes that the search may cost; on small networks it ends before.
@@ -16,7 +16,7 @@ pub(crate) fn run(search: &mut Search<'_>, amount: U256, bounds: &Bounds) {
         let label = *search.labels.get(at);
         for arc in search.graph.arcs(label.node).to_vec() {
             if search.is_loop(&label, arc)
-                || bounds.least(&search.graph, &label, arc) > search.best_cost() + MARGIN
+                || bounds.exceed(&search.graph, &label, arc, search.best_cost())
             {
                 continue;
             }

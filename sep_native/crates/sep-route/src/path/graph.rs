@@ -265,6 +265,19 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// The least cost of being beyond an arc with what there is before it, by the market's curve: exact amounts cost no
+    /// less, but for rounding of real numbers.
+    pub(crate) fn least_beyond(&self, arc: Arc, amount: U256) -> f64 {
+        let (asset_in, asset_out) = Self::sides(arc);
+        let real = self.market(arc).real(self.exact_in);
+        let amount = f64::from(amount);
+        if self.exact_in {
+            -real.output_at_most(asset_in, asset_out, amount).ln()
+        } else {
+            real.input_at_least(asset_in, asset_out, amount).ln()
+        }
+    }
+
     /// Whether the amount is spent: then more at an asset is better, else less.
     pub(crate) fn exact_in(&self) -> bool {
         self.exact_in

@@ -1,7 +1,7 @@
 use ruint::aliases::U256;
 use sep_amm::AmmError;
 
-use super::bounds::{Bounds, MARGIN};
+use super::bounds::Bounds;
 use super::label::Visited;
 use super::search::{Blocked, Search};
 
@@ -27,7 +27,7 @@ pub(crate) fn run(search: &mut Search<'_>, amount: U256, bounds: &Bounds) -> Res
                 for candidate in candidates.iter().copied() {
                     let label = *search.labels.get(candidate);
                     if search.is_loop(&label, arc)
-                        || bounds.least(&search.graph, &label, arc) > search.best_cost() + MARGIN
+                        || bounds.exceed(&search.graph, &label, arc, search.best_cost())
                         || most.is_some_and(|most| label.amount > most)
                         || !can_matter(&kept, &label.visited, rest)
                     {

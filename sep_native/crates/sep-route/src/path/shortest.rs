@@ -69,13 +69,18 @@ pub(crate) fn run(
                 }
                 for arc in search.graph.arcs(label.node).iter().copied() {
                     if !search.is_loop(&label, arc) {
-                        // The quote waits until nothing cheaper is left.
+                        // The curve waits until nothing cheaper is left, and the quote again.
                         let least = search.graph.log_amount(label.amount)
                             + arc.log_cost
                             + potentials[arc.to as usize];
-                        push(&mut queue, least, Step::Walk(from, arc));
+                        push(&mut queue, least, Step::Look(from, arc));
                     }
                 }
+            }
+            Step::Look(from, arc) => {
+                let amount = search.labels.get(from).amount;
+                let least = search.graph.least_beyond(arc, amount) + potentials[arc.to as usize];
+                push(&mut queue, least.max(cost), Step::Walk(from, arc));
             }
             Step::Walk(from, arc) => {
                 let at = match search.advance(from, arc) {
@@ -122,6 +127,8 @@ fn is_dominated(
 enum Step {
     /// Look at the arcs that leave a label.
     Expand(usize),
+    /// Look at the curve of an arc that leaves a label.
+    Look(usize, Arc),
     /// Quote the arc that leaves a label.
     Walk(usize, Arc),
 }

@@ -134,6 +134,16 @@ impl Answer {
 }
 
 impl Candidate {
+    /// The objective after gas, more being better.
+    pub(crate) fn net(&self) -> f64 {
+        let objective = if self.is_cost {
+            -self.objective
+        } else {
+            self.objective
+        };
+        objective - f64::from(self.gas_worth)
+    }
+
     /// Whether it is worth more than another after gas; among equals, whether it has fewer legs.
     pub(crate) fn is_better(&self, other: &Self) -> bool {
         // Gas may cost more than is bought, so it is moved to the other side.
@@ -142,15 +152,7 @@ impl Candidate {
                 .saturating_add(other.gas_worth)
                 .cmp(&other_bought.saturating_add(self.gas_worth))
         } else {
-            let net = |candidate: &Self| {
-                let gas = f64::from(candidate.gas_worth);
-                if candidate.is_cost {
-                    -candidate.objective - gas
-                } else {
-                    candidate.objective - gas
-                }
-            };
-            net(self).total_cmp(&net(other))
+            self.net().total_cmp(&other.net())
         };
         order
             .then_with(|| other.answer.legs.len().cmp(&self.answer.legs.len()))

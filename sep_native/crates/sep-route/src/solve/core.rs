@@ -21,6 +21,8 @@ pub(crate) struct Edge {
     /// Speed of the amount in at no size.
     pub(crate) depth_ab: f64,
     pub(crate) depth_ba: f64,
+    /// Logarithm of what has to go in for each unit that the market takes; the rates are less by as much.
+    pub(crate) toll: f64,
 }
 
 /// The part of a network that can matter for a problem, as arrays.
@@ -41,6 +43,8 @@ pub(crate) struct Core {
     /// For a rebalance: base units of the node in one unit of worth; else empty.
     pub(crate) shares: Vec<f64>,
     pub(crate) has_linear_pieces: bool,
+    /// Whether legs are swaps for exact inputs; else for exact outputs. Some markets limit them differently.
+    pub(crate) exact_in: bool,
 }
 
 /// Why a market is not in the core.
@@ -123,8 +127,9 @@ impl Adjacency {
         distances
     }
 
-    /// Assets with one neighbour, repeatedly: what enters them comes back the way it went.
-    fn dead_ends(&self, is_kept: &[bool]) -> Vec<bool> {
+    /// Assets with one neighbour, repeatedly: what enters them comes back the way it went. Where loops are kept, two
+    /// markets to that neighbour are two ways.
+    fn dead_ends(&self, is_kept: &[bool], arbitrage: Arbitrage) -> Vec<bool> {
         let count = self.first.len() - 1;
         let mut is_dead = vec![false; count];
         let mut waiting: Vec<u32> = (0u32..)
@@ -136,10 +141,14 @@ impl Adjacency {
                 continue;
             }
             let mut only = None;
-            let is_dead_end = self
-                .of(node)
-                .iter()
-                .all(|(_, to)| is_dead[*to as usize] || *only.get_or_insert(*to) == *to);
+            let mut ways = 0;
+            let has_one_neighbour = self.of(node).iter().all(|(_, to)| {
+                is_dead[*to as usize] || {
+                    ways += 1;
+                    *only.get_or_insert(*to) == *to
+                }
+            });
+            let is_dead_end = has_one_neighbour && (arbitrage == Arbitrage::Exclude || ways <= 1);
             if is_dead_end {
                 is_dead[node as usize] = true;
                 waiting.extend(only.filter(|only| !is_kept[*only as usize]));
@@ -188,7 +197,7 @@ impl Core {
         for node in terms.sources.iter().chain(&terms.sinks) {
             is_kept[*node as usize] = true;
         }
-        let is_dead = adjacency.dead_ends(&is_kept);
+        let is_dead = adjacency.dead_ends(&is_kept, arbitrage);
         let from_sources = adjacency.distances(&terms.sources, &is_dead);
         let to_sinks = adjacency.distances(&terms.sinks, &is_dead);
         // Loops come back to where they began, so they are limited by nothing but their own length.
@@ -235,6 +244,7 @@ impl Core {
             edges: Vec::with_capacity(prepared.pairs.len()),
             ties: Vec::new(),
             has_linear_pieces: false,
+            exact_in: terms.exact_in,
         };
         for (asset, amount) in &terms.supply {
             core.supply[node_of[*asset as usize] as usize] += amount;
@@ -281,10 +291,11 @@ impl Core {
                     is_shared: pairs.len() > 1,
                     depth_ab: pair.depth_ab,
                     depth_ba: pair.depth_ba,
+                    toll: 0.0,
                 });
             }
             if is_reached {
-                core.has_linear_pieces |= prepared.markets[market].real().has_linear_pieces();
+                core.has_linear_pieces |= prepared.markets[market].real(true).has_linear_pieces();
             } else if is_any {
                 let why = if is_dead_end {
                     Left::DeadEnd
@@ -340,9 +351,19 @@ impl Core {
                 pick(&self.shares)
             },
             has_linear_pieces: self.has_linear_pieces,
+            exact_in: self.exact_in,
         };
         core.tie();
         (core, nodes)
+    }
+
+    /// Asks a toll, as a logarithm, of what goes into each edge.
+    pub(crate) fn ask(&mut self, tolls: &[f64]) {
+        for (edge, toll) in self.edges.iter_mut().zip(tolls) {
+            edge.toll += toll;
+            edge.rate_ab -= toll;
+            edge.rate_ba -= toll;
+        }
     }
 
     /// Lets trades go from nodes of lower to nodes of higher rank only.

@@ -54,23 +54,38 @@ impl Evaluation {
             let (side_a, side_b) = (usize::from(edge.side_a), usize::from(edge.side_b));
             let (response, from, to) = if forward {
                 (
-                    market.real().respond(side_a, side_b, difference, ramp),
+                    market.real(core.exact_in).respond(
+                        side_a,
+                        side_b,
+                        difference + edge.toll,
+                        ramp,
+                    ),
                     edge.a,
                     edge.b,
                 )
             } else {
                 (
-                    market.real().respond(side_b, side_a, -difference, ramp),
+                    market.real(core.exact_in).respond(
+                        side_b,
+                        side_a,
+                        edge.toll - difference,
+                        ramp,
+                    ),
                     edge.b,
                     edge.a,
                 )
             };
+            let asked = if edge.toll == 0.0 {
+                1.0
+            } else {
+                edge.toll.exp()
+            };
             let awake = Awake {
                 edge: number(at),
                 forward,
-                amount_in: response.amount_in,
+                amount_in: response.amount_in * asked,
                 amount_out: response.amount_out,
-                stiffness: response.stiffness * self.prices[from as usize],
+                stiffness: response.stiffness * self.prices[from as usize] * asked,
                 gain: response.gain * self.prices[to as usize],
             };
             if !edge.is_shared {

@@ -1,9 +1,11 @@
 //! The solver: prices by a second-order method, flows at those prices, exact amounts, legs under costs and limits.
 
+mod branch;
 mod candidate;
 mod core;
 mod evaluate;
 mod flow;
+mod forward;
 mod greedy;
 mod laplacian;
 mod newton;
@@ -22,7 +24,7 @@ use std::time::Instant;
 use ruint::aliases::U256;
 
 use self::candidate::{Answer, Candidate};
-use self::core::{Core, Left, number};
+use self::core::{Core, Edge, Left, number};
 use self::flow::{Flow, flows, topological};
 use self::greedy::Split;
 use self::newton::Search;
@@ -44,6 +46,8 @@ use crate::solution::{BestPath, Method, Solution};
 const CHUNKS: u32 = 20;
 /// Networks in which orders of assets are looked for with more care.
 const FEW_EDGES: usize = 500;
+/// Networks in which plans without loops are held to a split in fine chunks.
+const SOME_EDGES: usize = 2_000;
 /// Attempts at a plan that asks no market for more than it has.
 const SHORT_MAX: usize = 12;
 /// A plan this close to its bound needs no rivals.
@@ -219,22 +223,23 @@ impl<'a> Solver<'a> {
                 },
             );
         let free = self.relax(core, begin.0, begin.1, &mut effort);
+        let best_path = self.best_path(&free.core);
+        let path = best_path
+            .as_ref()
+            .and_then(|path| self.path_candidate(path));
         let ordered = if self.may_loop || topological(free.core.node_count(), &free.flows).is_some()
         {
             None
         } else {
-            Some(self.in_order(&free, &mut effort))
+            Some(self.in_order(&free, path.as_ref(), &mut effort))
         };
         let relaxed = ordered.as_ref().unwrap_or(&free);
-        let (candidates, unlimited) = self.candidates(&free, relaxed, &mut effort);
-        let best_path = self.best_path(&free.core);
+        let (candidates, unlimited) = self.candidates(&free, relaxed, path.as_ref(), &mut effort);
         let mut best: Option<Candidate> = candidates
             .into_iter()
             .filter(|candidate| candidate.answer.legs.len() <= self.problem.limits().max_legs)
             .reduce(|best, next| if next.is_better(&best) { next } else { best });
-        if let Some(path) = best_path
-            .as_ref()
-            .and_then(|path| self.path_candidate(path))
+        if let Some(path) = path
             && best.as_ref().is_none_or(|best| path.is_better(best))
         {
             best = Some(path);
@@ -307,7 +312,7 @@ impl<'a> Solver<'a> {
     }
 
     /// The problem again with an order of assets that flows must follow.
-    fn in_order(&self, free: &Relaxed, effort: &mut Effort) -> Relaxed {
+    fn in_order(&self, free: &Relaxed, path: Option<&Candidate>, effort: &mut Effort) -> Relaxed {
         let mut load = vec![0.0; free.core.node_count()];
         for (node, load) in load.iter_mut().enumerate() {
             let mut wanted = free.core.supply[node];
@@ -323,7 +328,7 @@ impl<'a> Solver<'a> {
         let mut relaxed = self.relax(core, begin, true, effort);
         relaxed.ranks = Some(ranks);
         let mut best = self.brings(&relaxed);
-        // Other orders: that of chunks, and the one that the loops themselves follow most. The best one is kept.
+        // Other orders: that of chunks, that of a single path which goes against the first, and the one that the loops themselves follow most. The best one is kept.
         let ranks = relaxed.ranks.clone().unwrap_or_default();
         let mut others = Vec::new();
         let fine = (free.core.edges.len() <= FEW_EDGES).then_some(64);
@@ -331,8 +336,21 @@ impl<'a> Solver<'a> {
             if let Some(split) = self.free_split(free, chunks)
                 && f64::from(split.amount_out) > best * (1.0 - NEARLY)
             {
-                others.extend(order::ranks_with(&ranks, &split.flows));
+                let arcs: Vec<(u32, u32)> =
+                    (split.flows.iter().map(|flow| (flow.from, flow.to))).collect();
+                others.extend(order::ranks_with(&ranks, &arcs));
             }
+        }
+        if let Some(path) = path.filter(|path| self.is_worth_more(path.objective, best)) {
+            let node = |asset: &str| {
+                let place = self.place(asset)?;
+                (free.core.assets.iter().position(|known| *known == place)).map(number)
+            };
+            let legs = path.answer.legs.iter();
+            let arcs: Option<Vec<(u32, u32)>> = legs
+                .map(|leg| Some((node(&leg.asset_in)?, node(&leg.asset_out)?)))
+                .collect();
+            others.extend(arcs.and_then(|arcs| order::ranks_with(&ranks, &arcs)));
         }
         let mut along = vec![0; ranks.len()];
         for (rank, node) in (0u32..).zip(flow::loose_order(free.core.node_count(), &free.flows)) {
@@ -366,6 +384,15 @@ impl<'a> Solver<'a> {
         relaxed
     }
 
+    /// Whether an objective is better than what a relaxation was found to bring.
+    fn is_worth_more(&self, objective: f64, brought: f64) -> bool {
+        if self.terms.exact_in {
+            objective > brought
+        } else {
+            -objective.abs() > brought
+        }
+    }
+
     /// The objective of a relaxation's flows in exact amounts, more being better.
     fn brings(&self, relaxed: &Relaxed) -> f64 {
         let objective = self
@@ -385,6 +412,7 @@ impl<'a> Solver<'a> {
         &self,
         free: &Relaxed,
         relaxed: &Relaxed,
+        path: Option<&Candidate>,
         effort: &mut Effort,
     ) -> (Vec<Candidate>, Option<f64>) {
         let rules = self.rules();
@@ -416,17 +444,15 @@ impl<'a> Solver<'a> {
         }
         let mut choices: Vec<Choice> = Vec::new();
         if !is_free {
-            choices.extend(selector.select(begin));
+            choices.extend(selector.select(begin.clone()));
         }
         if !is_free || !is_tight || relaxed.ranks.is_some() {
             // What chunks would take is a plan of its own, and another place to begin from.
-            // In small networks finer chunks cost little.
-            let fine: &[u32] = match (free.core.edges.len() <= FEW_EDGES, is_free && !is_tight) {
-                (false, _) => &[],
-                (true, true) => &[256],
-                (true, false) => &[64, 256],
-            };
-            for chunks in std::iter::once(CHUNKS).chain(fine.iter().copied()) {
+            // Where legs cost nothing finer chunks may be ahead of an order without loops; elsewhere they are where they
+            // cost little.
+            let most = if is_free { SOME_EDGES } else { FEW_EDGES };
+            let is_fine = free.core.edges.len() <= most;
+            for chunks in std::iter::once(CHUNKS).chain(is_fine.then_some(256)) {
                 let Some(split) = self.free_split(free, chunks) else {
                     continue;
                 };
@@ -438,15 +464,54 @@ impl<'a> Solver<'a> {
                 }
             }
         }
+        let exact = |flows: &[Flow]| {
+            self.replay(&relaxed.core, flows)
+                .and_then(|replay| self.candidate(replay, &relaxed.core, Method::Dual))
+        };
         choices.sort_by(|a, b| b.value.total_cmp(&a.value));
         for choice in choices.iter().take(2) {
-            candidates.extend(
-                self.replay(&relaxed.core, &choice.flows)
-                    .and_then(|replay| self.candidate(replay, &relaxed.core, Method::Dual)),
-            );
+            candidates.extend(exact(&choice.flows));
+        }
+        if !is_free {
+            let known = candidates
+                .iter()
+                .filter(|plan| plan.answer.legs.len() <= rules.max_legs)
+                .chain(path)
+                .max_by(|a, b| a.net().total_cmp(&b.net()));
+            let known = known.map_or((f64::NEG_INFINITY, Vec::new()), |plan| {
+                (plan.net(), self.edges_of(&relaxed.core, &plan.answer.legs))
+            });
+            let pool = selector.pool(&begin, &choices);
+            candidates.extend(selector.branch(&pool, &begin, known, &exact));
         }
         effort.iterations += selector.iterations;
         (candidates, unlimited)
+    }
+
+    /// The edges of a core that legs pass.
+    fn edges_of(&self, core: &Core, legs: &[Leg]) -> Vec<u32> {
+        let places: Vec<(&str, Option<u32>, Option<u32>)> = legs
+            .iter()
+            .map(|leg| {
+                (
+                    &*leg.market,
+                    self.place(&leg.asset_in),
+                    self.place(&leg.asset_out),
+                )
+            })
+            .collect();
+        let is_passed = |edge: &Edge| {
+            let id = self.prepared.markets[edge.market as usize].id();
+            let ends = [edge.a, edge.b].map(|node| Some(core.assets[node as usize]));
+            places
+                .iter()
+                .any(|(market, from, to)| *market == id && ends.contains(from) && ends.contains(to))
+        };
+        (0..)
+            .zip(&core.edges)
+            .filter(|(_, edge)| is_passed(edge))
+            .map(|(at, _)| at)
+            .collect()
     }
 
     /// Plans of a split in chunks: as the chunks went, and with what rounding left over spread again.
@@ -804,11 +869,12 @@ fn float(amount: U256) -> f64 {
 
 /// A choice as the selector keeps it.
 impl Selector<'_> {
-    fn assess(&self, flows: Vec<Flow>, log_prices: Vec<f64>, value: f64) -> Choice {
-        let (value, is_allowed) = self.judge(&flows, value);
+    fn assess(&self, flows: Vec<Flow>, log_prices: Vec<f64>, bound: f64) -> Choice {
+        let (value, is_allowed) = self.judge(&flows, bound);
         Choice {
             flows,
             log_prices,
+            bound,
             value,
             is_allowed,
         }

@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 
 use super::core::Core;
-use super::flow::Flow;
 use super::laplacian::Laplacian;
 
 /// Share of a node's conductance that leads to the ground, so that no part of the graph floats.
@@ -54,13 +53,13 @@ pub(crate) fn ranks(core: &Core, log_prices: &[f64], surplus: &[f64]) -> Vec<u32
     ranks
 }
 
-/// The order nearest to these ranks in which some flows go forward; `None` where they run in a loop.
-pub(crate) fn ranks_with(ranks: &[u32], flows: &[Flow]) -> Option<Vec<u32>> {
+/// The order nearest to these ranks in which some arcs go forward; `None` where they run in a loop.
+pub(crate) fn ranks_with(ranks: &[u32], arcs: &[(u32, u32)]) -> Option<Vec<u32>> {
     let mut entering = vec![0u32; ranks.len()];
     let mut leaving: Vec<Vec<u32>> = vec![Vec::new(); ranks.len()];
-    for flow in flows {
-        entering[flow.to as usize] += 1;
-        leaving[flow.from as usize].push(flow.to);
+    for (from, to) in arcs {
+        entering[*to as usize] += 1;
+        leaving[*from as usize].push(*to);
     }
     let mut ready: BTreeSet<(u32, usize)> = (0..ranks.len())
         .filter(|node| entering[*node] == 0)

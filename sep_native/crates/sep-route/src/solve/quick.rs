@@ -10,6 +10,8 @@ use super::start;
 use crate::market::MarketState;
 use crate::prepared::Prepared;
 
+/// Real-valued curves are trusted to this share where an exact quote is spared.
+const REACH_SLACK: f64 = 1e-9;
 /// Searches end after so many labels, whatever is left.
 const LABELS_MAX: usize = 20_000;
 /// And after so many quotes, with the best path by then: where a snapshot contradicts itself no potential is a bound,
@@ -63,8 +65,10 @@ enum Next {
     End,
     /// Look at the arcs that leave the label's node.
     Expand,
-    /// Quote an arc.
-    Walk(u32, bool),
+    /// Look at an arc's curve, having looked at no more than its rate.
+    Look(u32, bool),
+    /// Quote an arc; at the best it brings this amount.
+    Walk(u32, bool, f64),
 }
 
 impl<'a> Paths<'a> {
@@ -142,6 +146,7 @@ impl<'a> Paths<'a> {
         // What reached each node, in how many hops: potentials of a snapshot that contradicts itself are no true bounds,
         // so a node may be reached better later, or worse with more hops left.
         let mut reached: Vec<Vec<(usize, U256)>> = vec![Vec::new(); self.core.node_count()];
+        let mut reached_by: Vec<Vec<(usize, f64)>> = vec![Vec::new(); self.core.node_count()];
         let is_beaten = |known: &[(usize, U256)], hops: usize, amount: U256, or_equal: bool| {
             known.iter().any(|(known_hops, known_amount)| {
                 let is_better = if self.exact_in {
@@ -151,6 +156,12 @@ impl<'a> Paths<'a> {
                 };
                 *known_hops <= hops && (is_better || (or_equal && *known_amount == amount))
             })
+        };
+        // Whether not even the best that an arc may bring keeps up with what is known.
+        let is_behind = |known: &[(usize, f64)], hops: usize, reach: f64| {
+            known
+                .iter()
+                .any(|(known_hops, known)| *known_hops <= hops && sign * (known - reach) > 0.0)
         };
         let mut queue = BinaryHeap::new();
         let mut order = 0u32;
@@ -168,10 +179,28 @@ impl<'a> Paths<'a> {
         let mut ended: Option<(f64, usize)> = None;
         while let Some(entry) = queue.pop() {
             let label = labels[entry.label];
-            let log = sign * f64::from(label.amount).ln();
             let (at, forward) = match entry.next {
                 Next::End => return Some(self.path(&labels, entry.label)),
-                Next::Walk(at, forward) => (at, forward),
+                Next::Look(at, forward) => {
+                    let to = self.reaches(at, forward);
+                    let reach = self.reach(at, forward, f64::from(label.amount));
+                    if is_behind(&reached_by[to as usize], label.hops + 1, reach) {
+                        continue;
+                    }
+                    let bound = sign * reach.ln() + self.potentials[to as usize];
+                    if bound > f64::NEG_INFINITY {
+                        let next = Next::Walk(at, forward, reach);
+                        push(&mut queue, bound.min(entry.bound), entry.label, next);
+                    }
+                    continue;
+                }
+                Next::Walk(at, forward, reach) => {
+                    let to = self.reaches(at, forward);
+                    if is_behind(&reached_by[to as usize], label.hops + 1, reach) {
+                        continue;
+                    }
+                    (at, forward)
+                }
                 Next::Expand => {
                     if label.hops >= max_hops
                         || is_beaten(
@@ -185,13 +214,19 @@ impl<'a> Paths<'a> {
                     }
                     let arcs = self.first[label.node as usize] as usize
                         ..self.first[label.node as usize + 1] as usize;
+                    let log = sign * f64::from(label.amount).ln();
                     for (at, forward) in &self.arcs[arcs] {
                         let edge = &self.core.edges[*at as usize];
                         let rate = if *forward { edge.rate_ab } else { edge.rate_ba };
                         let to = self.reaches(*at, *forward);
                         let bound = log + rate + self.potentials[to as usize];
-                        if bound > f64::NEG_INFINITY && to != from && allows(*at, *forward) {
-                            push(&mut queue, bound, entry.label, Next::Walk(*at, *forward));
+                        let is_open = ended.is_none_or(|(best, _)| bound > best);
+                        if is_open
+                            && bound > f64::NEG_INFINITY
+                            && to != from
+                            && allows(*at, *forward)
+                        {
+                            push(&mut queue, bound, entry.label, Next::Look(*at, *forward));
                         }
                     }
                     continue;
@@ -233,6 +268,7 @@ impl<'a> Paths<'a> {
                 continue;
             }
             known.push((label.hops + 1, amount));
+            reached_by[to as usize].push((label.hops + 1, f64::from(amount)));
             labels.push(Label {
                 node: to,
                 hops: label.hops + 1,
@@ -262,6 +298,24 @@ impl<'a> Paths<'a> {
             push(&mut queue, bound, labels.len() - 1, Next::Expand);
         }
         ended.map(|(_, label)| self.path(&labels, label))
+    }
+
+    /// What an arc brings for an amount at the best, by the market's curve as it is before any trade: those that were
+    /// used already, in the same direction, bring no more.
+    fn reach(&self, edge: u32, forward: bool, amount: f64) -> f64 {
+        let edge = &self.core.edges[edge as usize];
+        let real = self.prepared.markets[edge.market as usize].real(self.exact_in);
+        let (side_a, side_b) = (usize::from(edge.side_a), usize::from(edge.side_b));
+        let (side_in, side_out) = if forward {
+            (side_a, side_b)
+        } else {
+            (side_b, side_a)
+        };
+        if self.exact_in {
+            real.output_at_most(side_in, side_out, amount) * (1.0 + REACH_SLACK)
+        } else {
+            real.input_at_least(side_in, side_out, amount) * (1.0 - REACH_SLACK)
+        }
     }
 
     /// Where a walk through an arc comes out.

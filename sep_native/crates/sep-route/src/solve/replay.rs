@@ -73,7 +73,7 @@ impl Plan<'_> {
         // What others cannot take goes to the first: a large one that takes any amount, where there is one.
         let steps = |at: usize| {
             self.prepared.markets[self.flows[at].market as usize]
-                .real()
+                .real(true)
                 .has_linear_pieces()
         };
         for list in &mut lists {

@@ -26,6 +26,8 @@ pub(crate) struct Choice {
     /// Edges of the core that carry flow.
     pub(crate) flows: Vec<Flow>,
     pub(crate) log_prices: Vec<f64>,
+    /// No flows through its edges bring more than this, before gas.
+    pub(crate) bound: f64,
     /// The objective less gas; exact out counts what it spends as negative.
     pub(crate) value: f64,
     pub(crate) is_allowed: bool,
@@ -52,15 +54,54 @@ struct Chain {
 
 impl Selector<'_> {
     fn gas(&self, flow: &Flow) -> f64 {
+        self.gas_of(std::iter::once(flow.market))
+    }
+
+    /// Worth of the gas of some markets.
+    pub(crate) fn gas_of(&self, markets: impl Iterator<Item = u32>) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let gas = self.prepared.markets[flow.market as usize].gas as f64;
-        gas * self.rules.gas_price
+        let gas = |market: u32| self.prepared.markets[market as usize].gas as f64;
+        markets.map(gas).sum::<f64>() * self.rules.gas_price
+    }
+
+    /// What a plan loses without a leg, at least, less what it costs.
+    pub(crate) fn net(&self, flow: &Flow) -> f64 {
+        flow.gain - self.gas(flow)
+    }
+
+    /// How far a market is from being used at the prices of a choice, in logarithms of the price; `None` where it joins
+    /// nothing in use.
+    pub(crate) fn distance(&self, choice: &Choice, edge: u32) -> Option<f64> {
+        let edge = &self.core.edges[edge as usize];
+        let is_known = |node: u32| {
+            (node as usize) < self.core.terminal_count
+                || choice
+                    .flows
+                    .iter()
+                    .any(|flow| flow.from == node || flow.to == node)
+        };
+        if !is_known(edge.a) || !is_known(edge.b) {
+            return None;
+        }
+        let difference = choice.log_prices[edge.a as usize] - choice.log_prices[edge.b as usize];
+        Some((difference - edge.rate_ab).min(-difference - edge.rate_ba))
     }
 
     /// The best flows through some edges, searched from some prices.
     pub(crate) fn choose(&mut self, edges: &[u32], log_prices: &[f64]) -> Choice {
+        self.choose_with(edges, &[], log_prices)
+    }
+
+    /// The best flows where each edge asks a toll.
+    pub(crate) fn choose_with(
+        &mut self,
+        edges: &[u32],
+        tolls: &[f64],
+        log_prices: &[f64],
+    ) -> Choice {
         self.solves += 1;
-        let (core, nodes) = self.core.subset(edges);
+        let (mut core, nodes) = self.core.subset(edges);
+        core.ask(tolls);
         let begin = nodes
             .iter()
             .map(|node| log_prices[*node as usize])
@@ -74,16 +115,18 @@ impl Selector<'_> {
             log_prices[*node as usize] = *log;
         }
         let mut flows = flows(&core, &search.now);
-        let bound = search.now.bound;
+        let (bound, imbalance) = (search.now.bound, search.imbalance());
         for flow in &mut flows {
             flow.edge = edges[flow.edge as usize];
             flow.from = nodes[flow.from as usize];
             flow.to = nodes[flow.to as usize];
         }
-        let (value, is_allowed) = self.judge(&flows, bound);
+        // Where a search did not end, its bound promises what its flows do not bring.
+        let (value, is_allowed) = self.judge(&flows, bound - imbalance);
         Choice {
             flows,
             log_prices,
+            bound,
             value,
             is_allowed,
         }
@@ -185,17 +228,13 @@ impl Selector<'_> {
             });
         }
         for chain in &mut chains {
-            chain.net = chain
-                .legs
-                .iter()
-                .map(|at| flows[*at].gain - self.gas(&flows[*at]))
-                .sum();
+            chain.net = chain.legs.iter().map(|at| self.net(&flows[*at])).sum();
         }
         chains.sort_by(|a, b| a.net.total_cmp(&b.net).then(a.legs.cmp(&b.legs)));
         chains
     }
 
-    fn is_late(&self) -> bool {
+    pub(crate) fn is_late(&self) -> bool {
         self.deadline
             .is_some_and(|deadline| Instant::now() >= deadline)
     }
@@ -395,9 +434,17 @@ impl Selector<'_> {
         let difference = log_a - log_b;
         let (a, b) = (usize::from(edge.side_a), usize::from(edge.side_b));
         let gain = if difference < edge.rate_ab {
-            market.real().respond(a, b, difference, 0.0).gain * log_b.exp()
+            market
+                .real(self.core.exact_in)
+                .respond(a, b, difference, 0.0)
+                .gain
+                * log_b.exp()
         } else if -difference < edge.rate_ba {
-            market.real().respond(b, a, -difference, 0.0).gain * log_a.exp()
+            market
+                .real(self.core.exact_in)
+                .respond(b, a, -difference, 0.0)
+                .gain
+                * log_a.exp()
         } else {
             0.0
         };

@@ -19,6 +19,8 @@ pub(crate) struct Terms {
     /// Where flows begin and end.
     pub(crate) sources: Vec<u32>,
     pub(crate) sinks: Vec<u32>,
+    /// Whether legs are swaps for exact inputs; else for exact outputs.
+    pub(crate) exact_in: bool,
 }
 
 impl Terms {
@@ -36,7 +38,10 @@ impl Terms {
         let need = |name: &str| {
             find(name).ok_or_else(|| RouteError::NoRoute(format!("no market trades {name}")))
         };
-        let mut terms = Self::default();
+        let mut terms = Self {
+            exact_in: problem.exact_in(),
+            ..Self::default()
+        };
         match problem.utility() {
             Utility::ExactIn { spend, want } => {
                 let want = need(want)?;

@@ -24,6 +24,14 @@ pub fn seed(what: &str) -> u64 {
     seed
 }
 
+/// How many problems a test draws: so many, or what `SEP_INSTANCES` says for a long search.
+pub fn instances(usually: u64) -> u64 {
+    std::env::var("SEP_INSTANCES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(usually)
+}
+
 pub fn recipe(markets: usize, assets: usize, mix: Mix) -> Recipe {
     Recipe {
         markets,
