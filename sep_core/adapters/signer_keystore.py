@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr
 from sep_hooks.config import PluginConfig
 from sep_hooks.context import SignerContext
 from sep_hooks.errors import SignerRefused
-from sep_hooks.signer import SignedEntry, Signer, SignRequest
+from sep_hooks.signer import PayloadKind, SignedEntry, Signer, SignRequest
 from sep_hooks.types import Address, Amount, IntentId, SignedTransaction, Transaction, address
 from sep_native.sign import Keystore, Transaction1559
 
@@ -31,7 +31,18 @@ CREATE TABLE IF NOT EXISTS signed (
     chain_id INTEGER NOT NULL, nonce INTEGER NOT NULL, epoch INTEGER NOT NULL, request TEXT NOT NULL,
     PRIMARY KEY (chain_id, nonce)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS replacements (
+    chain_id INTEGER NOT NULL, nonce INTEGER NOT NULL, ordinal INTEGER NOT NULL, request TEXT NOT NULL,
+    PRIMARY KEY (chain_id, nonce, ordinal)
+) STRICT;
 CREATE TABLE IF NOT EXISTS epochs (store_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
+"""
+
+_ALL = """
+SELECT request FROM (
+    SELECT chain_id, nonce, 0 AS ordinal, request FROM signed
+    UNION ALL SELECT chain_id, nonce, ordinal, request FROM replacements
+) ORDER BY chain_id, nonce, ordinal
 """
 
 
@@ -59,7 +70,7 @@ def create_keystore(path: Path, password: str, *, scrypt_log_n: int = 18) -> Add
 
 
 class KeystoreSigner(Signer[KeystoreConfig]):
-    """One payload for each (chain, nonce), whichever log wants it, remembered durably before it is returned.
+    """One step for each (chain, nonce), whichever log wants it, remembered durably before it is returned.
 
     Signatures are deterministic, so the memory holds requests alone: what was signed is signed again to be listed.
     """
@@ -85,6 +96,10 @@ class KeystoreSigner(Signer[KeystoreConfig]):
     async def list_signed(self) -> Sequence[SignedEntry]:
         """See `Signer.list_signed`; by chain, then nonce."""
         return await anyio.to_thread.run_sync(self._list_signed)
+
+    async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
+        """See `Signer.advance_epoch`."""
+        await anyio.to_thread.run_sync(self._advance_epoch, store_id, epoch)
 
     async def close(self) -> None:
         """Forgets the key; the memory stays."""
@@ -114,7 +129,7 @@ class KeystoreSigner(Signer[KeystoreConfig]):
                 raise SignerRefused(f"step {request.step_id} is not signed: {reason}; nothing was signed")
             signed = _signed(keystore, request.transaction)
             try:
-                _remember(memory, request)
+                _remember(memory, keystore, request)
             except apsw.Error as error:
                 raise SignerRefused(
                     f"step {request.step_id} is not signed: its signature could not be remembered ({error})",
@@ -125,9 +140,20 @@ class KeystoreSigner(Signer[KeystoreConfig]):
     def _list_signed(self) -> Sequence[SignedEntry]:
         with self._lock:
             keystore, memory = self._ready()
-            rows = list(memory.execute("SELECT request FROM signed ORDER BY chain_id, nonce"))
-            requests = [_request_of(str(text)) for (text,) in rows]
+            requests = [_request_of(str(text)) for (text,) in list(memory.execute(_ALL))]
             return [SignedEntry(request, _signed(keystore, request.transaction)) for request in requests]
+
+    def _advance_epoch(self, store_id: UUID, epoch: int) -> None:
+        with self._lock:
+            _, memory = self._ready()
+            memory.execute("BEGIN IMMEDIATE")
+            try:
+                _raise_epoch(memory, store_id, epoch, "epoch is not advanced")
+                memory.execute("COMMIT")
+            except BaseException:
+                if memory.in_transaction:
+                    memory.execute("ROLLBACK")
+                raise
 
     def _ready(self) -> tuple[Keystore, apsw.Connection]:
         if self._keystore is None or self._memory is None:
@@ -193,37 +219,34 @@ def _opened_memory(path: Path) -> apsw.Connection:
     return memory
 
 
-def _remember(memory: apsw.Connection, request: SignRequest) -> None:
+def _remember(memory: apsw.Connection, keystore: Keystore, request: SignRequest) -> None:
     """Commits the request at its nonce, or finds the same one there. Raises `SignerRefused`."""
     transaction = request.transaction
     memory.execute("BEGIN IMMEDIATE")
     try:
-        (highest,) = next(
+        _raise_epoch(memory, request.store_id, request.epoch, f"step {request.step_id} is not signed")
+        place = (transaction.chain_id, transaction.nonce)
+        known = [
+            _request_of(str(text))
+            for (text,) in memory.execute(
+                "SELECT request FROM signed WHERE chain_id = ?1 AND nonce = ?2 UNION ALL SELECT request FROM"
+                " (SELECT request FROM replacements WHERE chain_id = ?1 AND nonce = ?2 ORDER BY ordinal)",
+                place,
+            )
+        ]
+        if any(_identity(one) == _identity(request) for one in known):
+            pass  # asked again: the same bytes
+        elif request.kind is not PayloadKind.EFFECT:
+            _check_replacement(known, keystore, request)
             memory.execute(
-                "SELECT coalesce(max(epoch), 0) FROM epochs WHERE store_id = ?", (str(request.store_id),)
+                "INSERT INTO replacements VALUES (?, ?, ?, ?)", (*place, len(known), _text_of(request))
             )
-        )
-        if request.epoch < int(str(highest)):
-            raise SignerRefused(
-                f"step {request.step_id} is not signed: epoch {request.epoch} is older than {highest}, another engine"
-                " took over",
-                next_step="stop this engine",
-            )
-        known = memory.execute(
-            "SELECT request FROM signed WHERE chain_id = ? AND nonce = ?",
-            (transaction.chain_id, transaction.nonce),
-        ).fetchone()
-        if known is not None:
-            _check_same(_request_of(str(known[0])), request)
+        elif known:
+            raise _second_payload(known[0], request)
         else:
             memory.execute(
-                "INSERT INTO signed VALUES (?, ?, ?, ?)",
-                (transaction.chain_id, transaction.nonce, request.epoch, _text_of(request)),
+                "INSERT INTO signed VALUES (?, ?, ?, ?)", (*place, request.epoch, _text_of(request))
             )
-        memory.execute(
-            "INSERT INTO epochs VALUES (?, ?) ON CONFLICT (store_id) DO UPDATE SET epoch = excluded.epoch",
-            (str(request.store_id), request.epoch),
-        )
         memory.execute("COMMIT")
     except BaseException:
         if memory.in_transaction:
@@ -231,20 +254,63 @@ def _remember(memory: apsw.Connection, request: SignRequest) -> None:
         raise
 
 
-def _check_same(known: SignRequest, request: SignRequest) -> None:
-    same = (known.store_id, known.intent_id, known.step_id, known.transaction) == (
-        request.store_id,
-        request.intent_id,
-        request.step_id,
-        request.transaction,
+def _raise_epoch(memory: apsw.Connection, store_id: UUID, epoch: int, outcome: str) -> None:
+    """Remembers the epoch, inside the caller's transaction. Raises `SignerRefused` for one older than the last."""
+    (highest,) = next(
+        memory.execute("SELECT coalesce(max(epoch), 0) FROM epochs WHERE store_id = ?", (str(store_id),))
     )
-    if not same:
-        log = "" if known.store_id == request.store_id else f" of another log, {known.store_id}"
+    if epoch < int(str(highest)):
         raise SignerRefused(
-            f"step {request.step_id} is not signed: nonce {request.transaction.nonce} on chain"
-            f" {request.transaction.chain_id} belongs to step {known.step_id} of intent {known.intent_id}{log}",
-            next_step="reconcile the account: its log lacks a transaction that was signed",
+            f"{outcome}: epoch {epoch} is older than {highest}, another engine took over",
+            next_step="stop this engine",
         )
+    memory.execute(
+        "INSERT INTO epochs VALUES (?, ?) ON CONFLICT (store_id) DO UPDATE SET epoch = excluded.epoch",
+        (str(store_id), epoch),
+    )
+
+
+def _identity(request: SignRequest) -> tuple[object, ...]:
+    return request.store_id, request.intent_id, request.step_id, request.kind, request.transaction
+
+
+def _check_replacement(known: Sequence[SignRequest], keystore: Keystore, request: SignRequest) -> None:
+    """Whether the request is a declared bump or cancel of the last payload of the same step. Raises `SignerRefused`."""
+    first, last = (known[0], known[-1]) if known else (None, None)
+    same = (request.store_id, request.intent_id, request.step_id)
+    if first is None or last is None or (first.store_id, first.intent_id, first.step_id) != same:
+        raise _second_payload(first, request)
+    before, after = last.transaction, request.transaction
+    own = address(keystore.address)
+    wanted: tuple[object, ...] = (before.to, before.value, before.data, before.gas_limit)
+    if request.kind is PayloadKind.CANCEL:
+        wanted = (own, 0, b"", after.gas_limit)
+    carries = (address(after.to), after.value, after.data, after.gas_limit)
+    dearer = (
+        after.max_fee_per_gas > before.max_fee_per_gas
+        and after.max_priority_fee_per_gas > before.max_priority_fee_per_gas
+    )
+    follows = request.replaces == _signed(keystore, before).hash
+    undone = last.kind is PayloadKind.CANCEL and request.kind is not PayloadKind.CANCEL
+    if carries != wanted or not dearer or not follows or undone:
+        raise SignerRefused(
+            f"step {request.step_id} is not signed: it is no {request.kind} of what was signed last at nonce"
+            f" {after.nonce} on chain {after.chain_id}",
+            next_step="reconcile the account: log and signer disagree",
+        )
+
+
+def _second_payload(known: SignRequest | None, request: SignRequest) -> SignerRefused:
+    place = f"nonce {request.transaction.nonce} on chain {request.transaction.chain_id}"
+    if known is None:
+        why = f"nothing was signed at {place} that it could replace"
+    else:
+        log = "" if known.store_id == request.store_id else f" of another log, {known.store_id}"
+        why = f"{place} belongs to step {known.step_id} of intent {known.intent_id}{log}"
+    return SignerRefused(
+        f"step {request.step_id} is not signed: {why}",
+        next_step="reconcile the account: its log lacks a transaction that was signed",
+    )
 
 
 def _text_of(request: SignRequest) -> str:
@@ -264,6 +330,8 @@ def _text_of(request: SignRequest) -> str:
             "gas_limit": transaction.gas_limit,
             "max_fee_per_gas": str(transaction.max_fee_per_gas),
             "max_priority_fee_per_gas": str(transaction.max_priority_fee_per_gas),
+            "kind": request.kind,
+            "replaces": request.replaces,
         }
     )
 
@@ -286,4 +354,6 @@ def _request_of(text: str) -> SignRequest:
             max_priority_fee_per_gas=int(fields["max_priority_fee_per_gas"]),
         ),
         store_id=UUID(fields["store_id"]) if "store_id" in fields else _NO_LOG,
+        kind=PayloadKind(fields.get("kind", PayloadKind.EFFECT)),
+        replaces=fields.get("replaces", ""),
     )

@@ -16,6 +16,8 @@ class PluginKind(StrEnum):
     STRATEGY = "strategy"
     SIGNER = "signer"
     STORE = "store"
+    BUS = "bus"
+    CACHE = "cache"
     HOOKS = "hooks"
 
     @property
@@ -33,6 +35,8 @@ GROUPS: Final[Mapping[PluginKind, str]] = MappingProxyType(
         PluginKind.STRATEGY: "sep_core.strategies",
         PluginKind.SIGNER: "sep_core.signers",
         PluginKind.STORE: "sep_core.stores",
+        PluginKind.BUS: "sep_core.buses",
+        PluginKind.CACHE: "sep_core.caches",
         PluginKind.HOOKS: "sep_core.hooks",
     }
 )
@@ -128,6 +132,8 @@ CAPABILITIES_OF: Final[Mapping[PluginKind, frozenset[Capability]]] = MappingProx
         PluginKind.STORE: frozenset(
             {Capability.PROOFS, Capability.TIME_TRAVEL, Capability.SUBSCRIPTIONS, Capability.FENCING}
         ),
+        PluginKind.BUS: frozenset(),
+        PluginKind.CACHE: frozenset(),
         PluginKind.HOOKS: frozenset(),
     }
 )

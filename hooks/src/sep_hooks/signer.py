@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
@@ -11,11 +12,21 @@ from sep_hooks.context import SignerContext
 from sep_hooks.types import Address, IntentId, SignedTransaction, Transaction
 
 
+class PayloadKind(StrEnum):
+    """What a transaction is at its nonce: the step itself, the step again at higher fees, or the end of it."""
+
+    EFFECT = "effect"
+    BUMP = "bump"
+    CANCEL = "cancel"
+
+
 @dataclass(frozen=True, slots=True)
 class SignRequest:
     """One described step: who wants it, under which epoch of which log, for which plan, the exact transaction.
 
-    `store_id` is the log's identity: what was signed for one log is never taken over by another.
+    `store_id` is the log's identity: what was signed for one log is never taken over by another. A second payload at
+    a nonce names in `replaces` the hash of the last one; a bump carries the same call, a cancel is a call of the
+    account itself without value and data, and both pay more per gas.
     """
 
     intent_id: IntentId
@@ -24,6 +35,8 @@ class SignRequest:
     plan_digest: str
     transaction: Transaction
     store_id: UUID
+    kind: PayloadKind = PayloadKind.EFFECT
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +64,21 @@ class Signer[ConfigT: PluginConfig](ABC):
     async def sign(self, request: SignRequest) -> SignedTransaction:
         """The signed bytes, remembered durably before they are returned.
 
-        Raises `SignerRefused` for a second payload at one nonce, an older epoch of the same log, or a breach of
-        the policy.
+        Raises `SignerRefused` for a second payload at one nonce that is no declared bump or cancel of the same step,
+        an older epoch of the same log, or a breach of the policy; `Ambiguous` where the answer was lost, so that it
+        may have signed.
         """
 
     @abstractmethod
     async def list_signed(self) -> Sequence[SignedEntry]:
         """All that was ever signed for any log and is still remembered, by nonce."""
+
+    @abstractmethod
+    async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
+        """From now on, durably, requests of older epochs of this log are refused: another engine took over.
+
+        Raises `SignerRefused` where a later epoch was seen already.
+        """
 
     async def close(self) -> None:
         """Forgets the key."""

@@ -243,6 +243,16 @@ class InclusionProof:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsistencyProof:
+    """Hashes that lead from the root over the first `first` events and that over the first `second` to one another: the
+    log only grew in between (RFC 9162, section 2.1.4)."""
+
+    first: int
+    second: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EventFilter:
     """Which events a reader wants; an empty tuple places no demand."""
 
@@ -464,6 +474,10 @@ class EventStore(ABC):
     @abstractmethod
     async def prove(self, pos: int) -> InclusionProof:
         """Proof that the event at `pos` stands in the log of `head()`. Raises `NotInLog`."""
+
+    @abstractmethod
+    async def prove_consistency(self, first: int, second: int) -> ConsistencyProof:
+        """Proof that the log of size `first` is the beginning of that of size `second`. Raises `NotInLog`."""
 
     @abstractmethod
     async def close(self) -> None:

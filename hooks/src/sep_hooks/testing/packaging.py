@@ -11,6 +11,8 @@ from typing import ClassVar
 
 from sep_hooks import API_VERSION
 from sep_hooks.api_range import api_range
+from sep_hooks.bus import EventBus
+from sep_hooks.cache import ReadModelCache
 from sep_hooks.capabilities import GROUPS, PluginKind
 from sep_hooks.chain import ChainAdapter
 from sep_hooks.config import PluginConfig
@@ -31,6 +33,8 @@ CLASS_OF: dict[PluginKind, type] = {
     PluginKind.STRATEGY: Strategy,
     PluginKind.SIGNER: Signer,
     PluginKind.STORE: EventStore,
+    PluginKind.BUS: EventBus,
+    PluginKind.CACHE: ReadModelCache,
 }
 _KIND_OF = {group: kind for kind, group in GROUPS.items()}
 

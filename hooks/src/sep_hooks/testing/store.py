@@ -5,9 +5,10 @@ Subclass `StoreSuite` with a fixture `place` that gives a `StorePlace`, and make
 
 import asyncio
 import hashlib
+import itertools
 import random
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from sep_hooks.store import (
     Exact,
     Exists,
     Expected,
+    Fenced,
     IdConflict,
     InvalidEvent,
     NewEvent,
@@ -52,6 +54,11 @@ class StorePlace(ABC):
     @abstractmethod
     async def open(self, *, writable: bool = True, clock: Clock | None = None) -> EventStore:
         """Opens the log, made when absent; `clock` replaces the clock of the machine."""
+
+    @abstractmethod
+    async def displace(self) -> EventStore:
+        """Opens the log for writing although an earlier opening still writes: a take-over from an engine that is
+        silent, but alive."""
 
 
 class SteppedClock:
@@ -198,6 +205,33 @@ def reference_proof_holds(leaf: bytes, index: int, size: int, path: Sequence[byt
             node = hashlib.sha256(b"\x01" + node + sibling).digest()
         place, last = place >> 1, last >> 1
     return last == 0 and node == root
+
+
+def reference_consistency_holds(
+    first: int, first_root: bytes, second: int, second_root: bytes, path: Sequence[bytes]
+) -> bool:
+    """Whether a proof shows that a tree grew into another, as RFC 9162 section 2.1.4.2 says."""
+    if first == 0:
+        return not path and first_root == reference_root([])
+    if first == second:
+        return not path and first_root == second_root
+    hashes = list(path) if first & (first - 1) else [first_root, *path]
+    place, last = first - 1, second - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    old = new = hashes[0]
+    for sibling in hashes[1:]:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            old = hashlib.sha256(b"\x01" + sibling + old).digest()
+            new = hashlib.sha256(b"\x01" + sibling + new).digest()
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            new = hashlib.sha256(b"\x01" + new + sibling).digest()
+        place, last = place >> 1, last >> 1
+    return last == 0 and old == first_root and new == second_root
 
 
 def leaf_of(record: bytes) -> bytes:
@@ -547,9 +581,72 @@ class StoreSuite:
         await reader.close()
         await writer.close()
 
+    async def test_a_displaced_leader_is_fenced(self, place: StorePlace) -> None:
+        first = await place.open()
+        await first.append([write("a", NoStream(), event("1"))])
+        second = await place.displace()
+        assert second.epoch > first.epoch
+        assert second.store_id == first.store_id
+        assert await second.append([write("a", Exact(1), event("2"))]) == AppendResult(2, 2)
+        for _ in range(2):
+            with pytest.raises(Fenced):
+                await first.append([write("a", Exact(1), event("late"))])
+        # Not even a refusal, or that something stands in the log, is said by one that was displaced.
+        assert await second.append([write("b", NoStream(), event("3"))]) == AppendResult(3, 3)
+        log = await everything(second)
+        assert [(item.pos, item.id, item.epoch) for item in log] == [
+            (1, event("1").id, first.epoch),
+            (2, event("2").id, second.epoch),
+            (3, event("3").id, second.epoch),
+        ]
+        await first.close()
+        assert await second.append([write("b", Exact(1), event("4"))]) == AppendResult(4, 4)
+        await second.close()
+
+    async def test_a_leader_displaced_while_idle_refuses_nothing_from_memory(self, place: StorePlace) -> None:
+        first = await place.open()
+        await first.append([write("a", NoStream(), event("1"))])
+        second = await place.displace()
+        with pytest.raises(Fenced):
+            await first.append([write("a", NoStream(), event("2"))])
+        with pytest.raises(Fenced):
+            await first.append([write("a", NoStream(), event("1"))])
+        await first.close()
+        await second.close()
+
+    async def test_a_leader_displaced_amid_its_appends_answers_each_truly(self, place: StorePlace) -> None:
+        first = await place.open()
+        acknowledged: dict[UUID, int] = {}
+        refused: set[UUID] = set()
+
+        async def produce(number: int) -> None:
+            for turn in itertools.count():
+                new = event(f"amid {number} {turn}", turn=turn)
+                try:
+                    acknowledged[new.id] = (
+                        await first.append([write(f"p:{number}", Exact(turn), new)])
+                    ).first_pos
+                except Fenced:
+                    refused.add(new.id)
+                    return
+
+        async with asyncio.timeout(_WAIT_SECONDS), asyncio.TaskGroup() as group:
+            for number in range(8):
+                group.create_task(produce(number))
+            await group.create_task(_until(lambda: len(acknowledged) > 40))
+            second = await group.create_task(place.displace())
+        await second.append([write("after", NoStream(), event("after"))])
+        log = await everything(second)
+        assert [item.pos for item in log] == list(range(1, len(log) + 1))
+        assert {item.id: item.pos for item in log[:-1]} == acknowledged
+        assert len(refused) == 8
+        await first.close()
+        await second.close()
+
     async def test_chain_root_and_proofs(self, store: EventStore) -> None:
-        sizes = (1, 2, 7, 255, 256, 257, 513)
+        sizes = (1, 2, 7, 255, 256, 257, 513, 900)
         written = 0
+        roots = {0: reference_root([])}
         for size in sizes:
             new = [event(f"leaf {n}", n=n) for n in range(written, size)]
             await store.append([write(f"s:{size % 2}", AnyVersion(), *new)])
@@ -558,6 +655,16 @@ class StoreSuite:
             leaves = [leaf_of(item.record) for item in log]
             head = await store.head()
             assert (head.pos, head.root, head.epoch) == (size, reference_root(leaves), store.epoch)
+            for earlier, root in roots.items():
+                grown = await store.prove_consistency(earlier, size)
+                assert (grown.first, grown.second) == (earlier, size)
+                assert reference_consistency_holds(earlier, root, size, head.root, grown.path)
+                assert not reference_consistency_holds(
+                    earlier, leaf_of(b"other"), size, head.root, grown.path
+                )
+                false = reference_consistency_holds(earlier, root, size, leaf_of(b"other"), grown.path)
+                assert false == (earlier == 0)  # every log grew from the empty one
+            roots[size] = head.root
             for pos in {1, size // 2 + 1, max(1, size - 1), size}:
                 proof = await store.prove(pos)
                 assert (proof.pos, proof.leaf_hash, proof.checkpoint) == (pos, leaves[pos - 1], head)
@@ -566,10 +673,18 @@ class StoreSuite:
                     not reference_proof_holds(leaves[pos - 1], pos % size, size, proof.path, head.root)
                     or size == 1
                 )
+        for first, second in ((2, 1), (0, 901), (-1, 3)):
+            with pytest.raises(NotInLog):
+                await store.prove_consistency(first, second)
         last: dict[str, str] = {}
         for item in await everything(store):
             assert item.envelope["prev"] == last.get(item.stream)
             last[item.stream] = "0x" + leaf_of(item.record).hex()
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110  # each turn of the loop
+        await asyncio.sleep(0)
 
 
 def _shape(item: Recorded | CaughtUp) -> object:
