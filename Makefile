@@ -9,7 +9,7 @@ export PYO3_PYTHON := $(CURDIR)/.venv/bin/python
 BIN := .venv/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check rust bench sync lock build
+.PHONY: help demo test check rust bench soak sync lock build
 
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -39,6 +39,9 @@ bench: sync ## one JSON line for each figure, on a release build that stands bes
 	@$(UV) build --quiet --package sep-native --wheel --out-dir target/bench/wheel
 	@$(BIN)python -m zipfile -e target/bench/wheel/*.whl target/bench
 	@for f in tests/bench/bench_*.py; do PYTHONPATH='$(CURDIR)/target/bench' $(BIN)python $$f || exit 1; done
+
+soak: sync ## everything that searches long, MINUTES=10 by default; SEED= searches the same again
+	@$(BIN)python -m tests.soak --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 build: sync ## the wheels of all packages, in dist/
 	$(UV) build --all-packages --wheel

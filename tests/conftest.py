@@ -4,6 +4,10 @@ import os
 
 import pytest
 
+from .services import nats_server, postgres_server, redis_server, timescale_server
+
+__all__ = ["nats_server", "postgres_server", "redis_server", "timescale_server"]
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:

@@ -105,7 +105,7 @@ async def list_intents(request: AnyRequest) -> Answer[IntentPage]:
     asked = read_parameters(request, IntentListParameters)
     tag = await head_tag(request)
     queries = await kernel_of(request).queries(asked.as_of)
-    page = queries.intents(
+    page = await queries.intents(
         status=asked.status, strategy=asked.strategy, cursor=asked.cursor, limit=asked.limit
     )
     return Answer(page, headers=tag)
@@ -143,7 +143,7 @@ async def get_intent(request: AnyRequest, intent_id: FromPath[UUID]) -> Answer[I
     """Where an intent stands."""
     asked = read_parameters(request, StateParameters)
     tag = await head_tag(request)
-    return Answer((await kernel_of(request).queries(asked.as_of)).intent(intent_id), headers=tag)
+    return Answer(await (await kernel_of(request).queries(asked.as_of)).intent(intent_id), headers=tag)
 
 
 @get(
@@ -159,7 +159,7 @@ async def get_intent_by_client_id(
     asked = read_parameters(request, StateParameters)
     tag = await head_tag(request)
     return Answer(
-        (await kernel_of(request).queries(asked.as_of)).by_client_id(strategy, client_id), headers=tag
+        await (await kernel_of(request).queries(asked.as_of)).by_client_id(strategy, client_id), headers=tag
     )
 
 
@@ -191,7 +191,7 @@ async def list_intent_events(request: AnyRequest, intent_id: FromPath[UUID]) -> 
     asked = read_parameters(request, IntentEventParameters)
     tag = await head_tag(request)
     queries = await kernel_of(request).queries(asked.as_of)
-    queries.intent(intent_id)
+    await queries.intent(intent_id)
     page = await queries.events(after=asked.after, limit=asked.limit, stream=f"intent:{intent_id}", types=())
     return Answer(page, headers=tag)
 
@@ -206,7 +206,7 @@ async def get_intent_plan(request: AnyRequest, intent_id: FromPath[UUID]) -> Ans
     """The last plan of an intent; 404 while there is none."""
     asked = read_parameters(request, StateParameters)
     tag = await head_tag(request)
-    return Answer((await kernel_of(request).queries(asked.as_of)).plan(intent_id), headers=tag)
+    return Answer(await (await kernel_of(request).queries(asked.as_of)).plan(intent_id), headers=tag)
 
 
 @get(

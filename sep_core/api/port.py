@@ -29,21 +29,21 @@ from sep_core.runtime.views import (
 class QueriesPort(Protocol):
     """Questions to one state of the world, the present one or a past one. Raise `SepError` of code `not_found`."""
 
-    def intents(
+    async def intents(
         self, *, status: str | None, strategy: str | None, cursor: str | None, limit: int
     ) -> IntentPage:
         """A page of intents, newest first."""
         ...
 
-    def intent(self, intent_id: UUID) -> IntentView:
+    async def intent(self, intent_id: UUID) -> IntentView:
         """Where an intent stands."""
         ...
 
-    def by_client_id(self, strategy: str, client_id: UUID) -> IntentView:
+    async def by_client_id(self, strategy: str, client_id: UUID) -> IntentView:
         """The intent that a strategy (its name or id) sent under an id of its own."""
         ...
 
-    def plan(self, intent_id: UUID) -> PlanView:
+    async def plan(self, intent_id: UUID) -> PlanView:
         """The last plan of an intent."""
         ...
 
@@ -63,7 +63,7 @@ class QueriesPort(Protocol):
         """One event."""
         ...
 
-    def portfolio(self) -> PortfolioView:
+    async def portfolio(self) -> PortfolioView:
         """All balances."""
         ...
 

@@ -41,7 +41,7 @@ _NOW = operation(problems=(400,))
 async def get_portfolio(request: AnyRequest) -> Answer[PortfolioView]:
     """Balances by account, strategy and asset, with cost and profit."""
     asked = read_parameters(request, StateParameters)
-    return Answer((await kernel_of(request).queries(asked.as_of)).portfolio())
+    return Answer(await (await kernel_of(request).queries(asked.as_of)).portfolio())
 
 
 @get("/v1/plugins", operation_id="listPlugins", operation_class=_NOW, tags=["state"])

@@ -142,6 +142,11 @@ class ChainAccess:
         request = RpcRequest("eth_call", params, at) if at else RpcRequest("eth_call", (*params, "latest"))
         return parse.octets(parse.parsed(await self.rpc.call(request)))
 
+    async def code(self, at: Address) -> bytes:
+        """What stands at an address; empty where no contract does."""
+        raw = await self.rpc.call(RpcRequest("eth_getCode", (at, "latest")))
+        return parse.octets(parse.parsed(raw))
+
     async def simulate(self, calls: Sequence[Call], sender: Address) -> Sequence[CallResult]:
         """What these calls would do one after the other on top of the latest state.
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 @click.command()
 @config_option
 @json_option
-@click.option("--offline", is_flag=True, help="Do not ask the chains.")
+@click.option("--offline", is_flag=True, help="Do not ask chains, buses and caches.")
 def check(config: Path | None, as_json: bool, offline: bool) -> int:
-    """Check a configuration: every mistake with its place, the plugins it names, and whether the chains answer.
+    """Check a configuration: every mistake with its place, the plugins it names, and whether chains, buses
+    and caches answer.
 
-    Opens no log, records nothing, sends nothing. Exit code 3 for a mistake, 4 where a chain does not answer.
+    Opens no log, records nothing, sends nothing. Exit code 3 for a mistake, 4 where one does not answer.
     """
     settings = settings_of(config)
     with Waiting("asking plugins and chains"):
@@ -46,12 +47,16 @@ async def _look(settings: "Settings", *, offline: bool) -> list[tuple[bool, str]
     from sep_core.plugins.quarantine import Quarantine
     from sep_core.risk import RiskEngine
     from sep_core.runtime.clock import SystemClock
+    from sep_core.runtime.executors import check_executor
     from sep_core.runtime.installation import Installer
+    from sep_core.runtime.mirrors import Mirrors
     from sep_core.runtime.settings_secrets import Secrets
+    from sep_core.runtime.stores import check_store
 
     lines = [(True, f"{settings.source}: well formed, every name resolves")]
     async with AsyncExitStack() as stack:
         secrets, holding = Secrets(os.environ, settings.folder), Holding()
+        lines.append((True, f"log: {check_store(settings, secrets)}"))
         guard = Guard(lambda *_: None, holding=holding, redact=secrets.redact)
         installer = Installer(settings, secrets, guard, Quarantine(), SystemClock(), holding, lambda *_: None)
         made = await installer.install(stack)
@@ -63,6 +68,8 @@ async def _look(settings: "Settings", *, offline: bool) -> list[tuple[bool, str]
                     f"{plugin.label} from {plugin.dist} {plugin.version} {left_out or ''}".rstrip(),
                 )
             )
+        mirrors = Mirrors.of(settings, os.environ, SystemClock())
+        stack.push_async_callback(mirrors.close)
         RiskEngine(made.rules)
         for name in settings.accounts:
             signer = (
@@ -78,6 +85,20 @@ async def _look(settings: "Settings", *, offline: bool) -> list[tuple[bool, str]
                 )
             except SepError as error:
                 lines.append((False, _named(f"chain {part.name}", str(error))))
+        for account in settings.accounts.values() if not offline else ():
+            if account.executor is None:
+                continue
+            try:
+                await check_executor(account, made.chains[account.chain])
+                lines.append((True, f"account {account.name}: {account.executor} is its executor"))
+            except SepError as error:
+                lines.append((False, _named(f"account {account.name}", str(error))))
+        for name, open_mirror in mirrors.doors() if not offline else ():
+            try:
+                await open_mirror()
+                lines.append((True, f"{name} answers"))
+            except SepError as error:
+                lines.append((False, _named(name, str(error))))
     return lines
 
 

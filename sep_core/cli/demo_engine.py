@@ -87,7 +87,7 @@ class Scene:
     async def recover(self) -> None:
         """Finds the drill's intent in the log and waits for its end."""
         intent_id = self._kernel.world.by_client[("desk", uuid5(CLIENT, "drill"))]
-        self._tell("restarted", status=(await self._kernel.queries()).intent(intent_id).status)
+        self._tell("restarted", status=(await (await self._kernel.queries()).intent(intent_id)).status)
         await self._ended(intent_id, recovered=True)
 
     async def audit(self) -> None:

@@ -70,7 +70,7 @@ def vars_of(finding: Finding) -> dict[str, object]:
 
 
 async def _look(settings: "Settings") -> list[Finding]:
-    findings = [_machine(), _disk(settings), _log(settings)]
+    findings = [_machine(), _disk(settings), await asyncio.to_thread(_log, settings)]
     async with AsyncExitStack() as stack:
         installation = await _installed(settings, stack, findings)
         if installation is None:
@@ -113,12 +113,13 @@ def _disk(settings: "Settings") -> Finding:
 def _log(settings: "Settings") -> Finding:
     from sep_hooks.errors import SepError
 
-    from sep_core.adapters.store_sqlite import verify_store
+    from sep_core.runtime.settings_secrets import Secrets
+    from sep_core.runtime.stores import SQLITE, verify_log
 
-    if not settings.store.path.exists():
+    if settings.store.use == SQLITE and not settings.store.path.exists():
         return Finding(True, "log", "none yet: the first start makes it")
     try:
-        report = verify_store(settings.store.path)
+        report = verify_log(settings, Secrets(os.environ, settings.folder))
     except SepError as error:
         return Finding(False, "log", error.message, error.next_step)
     if report.first_bad is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sep_core.cli.options import config_option, json_option, settings_of
+from sep_core.cli.reading import log_of
 
 if TYPE_CHECKING:
     from sep_core.runtime.settings import Settings
@@ -89,12 +90,12 @@ async def _list(
         start = (0 if filtered else max(0, head - limit)) if after is None else after
         if not follow:
             for one in await _page(log, start, limit, stream, types, last=after is None):
-                _print(one, as_json=as_json)
+                print_event(one, as_json=as_json)
             return
         wanted = EventFilter(types, () if stream is None else (stream,))
         async for recorded in log.store.subscribe(after=start, filter=wanted):
             if not isinstance(recorded, CaughtUp):
-                _print(event_view(recorded), as_json=as_json)
+                print_event(event_view(recorded), as_json=as_json)
 
 
 async def _page(
@@ -114,24 +115,22 @@ class _Log:
     """The log, open for reading, as long as the context lasts."""
 
     def __init__(self, settings: "Settings") -> None:
-        from uuid import uuid4
+        self._settings = settings
 
-        from sep_core.adapters.store_sqlite import open_store
-        from sep_core.runtime.clock import SystemClock
+    async def __aenter__(self) -> "_Log":
         from sep_core.runtime.queries import Queries
         from sep_core.runtime.world import World
 
-        self.store = open_store(settings.store.path, writable=False, clock=SystemClock(), ids=uuid4)
-        self.queries = Queries(World(), self.store, settings)
-
-    async def __aenter__(self) -> "_Log":
+        self.store = await log_of(self._settings)
+        self.queries = Queries(World(), self.store, self._settings)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.store.close()
 
 
-def _print(event: "EventView", *, as_json: bool) -> None:
+def print_event(event: "EventView", *, as_json: bool) -> None:
+    """One event in a line."""
     if as_json:
         click.echo(event.model_dump_json())
         return

@@ -49,6 +49,13 @@ def json_option[F: Callable[..., Any]](function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
+def standby_option[F: Callable[..., Any]](function: F) -> F:
+    """`--standby`: waits for a log that another engine leads."""
+    return click.option(
+        "--standby", is_flag=True, help="Wait while another engine leads the log, and take over from it."
+    )(function)
+
+
 def log_option[F: Callable[..., Any]](function: F) -> F:
     """`--log FILE`: messages to a file, as JSON lines, instead of standard error."""
     return click.option(

@@ -1,6 +1,7 @@
 """Reads of a log that another process may be writing: open read-only, fold, answer, close."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from sep_core.events.log_store import LogStore
     from sep_core.runtime.queries import Queries
     from sep_core.runtime.settings import Settings
     from sep_core.runtime.world import World
@@ -35,23 +37,29 @@ def intent_id(settings: "Settings", text: str) -> "UUID":
 async def _read[T](
     settings: "Settings", ask: "Callable[[Queries, World], Awaitable[T]]", as_of: str | None
 ) -> T:
-    from uuid import uuid4
-
-    from sep_core.adapters.store_sqlite import open_store
-    from sep_core.runtime.clock import SystemClock
     from sep_core.runtime.desk import fold
     from sep_core.runtime.queries import Queries
 
-    store = open_store(settings.store.path, writable=False, clock=SystemClock(), ids=uuid4)
+    store = await log_of(settings)
     try:
-        when = None if as_of is None else _place(as_of)
+        when = None if as_of is None else place(as_of)
         world = await fold(store, as_of=when)
         return await ask(Queries(world, store, settings, as_of=when), world)
     finally:
         await store.close()
 
 
-def _place(as_of: str) -> "int | datetime":
+async def log_of(settings: "Settings") -> "LogStore":
+    """The log of a configuration, open for reading. Raises `StoreUnavailable`."""
+    from sep_core.runtime.clock import SystemClock
+    from sep_core.runtime.settings_secrets import Secrets
+    from sep_core.runtime.stores import open_log
+
+    return await open_log(settings, Secrets(os.environ, settings.folder), SystemClock(), writable=False)
+
+
+def place(as_of: str) -> "int | datetime":
+    """The position or moment that `--as-of` names. Raises `BadMoment`."""
     # The kernel brings chains and venues along: only those who look back pay for them.
     from sep_core.runtime.kernel import moment_or_position
 
@@ -60,16 +68,12 @@ def _place(as_of: str) -> "int | datetime":
 
 async def fold_of(settings: "Settings") -> "World | None":
     """The folded log, or None where there is none."""
-    from uuid import uuid4
-
     from sep_hooks.store import StoreUnavailable
 
-    from sep_core.adapters.store_sqlite import open_store
-    from sep_core.runtime.clock import SystemClock
     from sep_core.runtime.desk import fold
 
     try:
-        store = open_store(settings.store.path, writable=False, clock=SystemClock(), ids=uuid4)
+        store = await log_of(settings)
     except StoreUnavailable:
         return None
     try:

@@ -41,13 +41,13 @@ def status(intent: str | None, config: Path | None, as_json: bool, as_of: str | 
     if intent is not None:
 
         async def one(queries: "Queries", _: object) -> "tuple[IntentView, AssetBook]":
-            return queries.intent(queries.named(intent)), queries.assets
+            return await queries.intent(queries.named(intent)), queries.assets
 
         return _one(*read(settings, one, as_of=as_of), as_json=as_json)
 
     async def latest(queries: "Queries", _: object) -> "tuple[IntentPage, PortfolioView]":
-        page = queries.intents(status=None, strategy=None, cursor=None, limit=limit)
-        return page, queries.portfolio()
+        page = await queries.intents(status=None, strategy=None, cursor=None, limit=limit)
+        return page, await queries.portfolio()
 
     page, portfolio = read(settings, latest, as_of=as_of)
     if as_json:

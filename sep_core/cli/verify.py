@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,10 +41,9 @@ def verify(
     receipt does not hold, 6 where there is no log to read.
     """
     _check_key(key)
-    target = path if path is not None else settings_of(config).store.path
-    if target.is_file() and target.suffix == ".json":
-        return _receipt(target, key, as_json=as_json)
-    return _log(target, key, [anchor.read_text() for anchor in anchors], as_json=as_json)
+    if path is not None and path.is_file() and path.suffix == ".json":
+        return _receipt(path, key, as_json=as_json)
+    return check_log(path, config, key, [anchor.read_text() for anchor in anchors], as_json=as_json)
 
 
 def _check_key(key: str | None) -> None:
@@ -56,14 +56,23 @@ def _check_key(key: str | None) -> None:
         raise click.BadParameter(error.message, param_hint="--key") from error
 
 
-def _log(target: Path, key: str | None, anchors: list[str], *, as_json: bool) -> int:
-    from sep_core.adapters.store_sqlite import verify_store
+def check_log(
+    path: Path | None, config: Path | None, key: str | None, anchors: list[str], *, as_json: bool
+) -> int:
+    """Checks a log, by default that of the configuration, and says what was found."""
     from sep_core.events.signing import PublicKey
+    from sep_core.runtime.settings_secrets import Secrets
+    from sep_core.runtime.stores import verify_folder, verify_log
 
     with Progress("positions") as progress:
         verifier = None if key is None else PublicKey.parse(key)
         try:
-            report = verify_store(target, verifier=verifier, anchors=anchors, progress=progress)
+            if path is not None:
+                report = verify_folder(path, verifier=verifier, anchors=anchors, progress=progress)
+            else:
+                settings = settings_of(config)
+                secrets = Secrets(os.environ, settings.folder)
+                report = verify_log(settings, secrets, verifier=verifier, anchors=anchors, progress=progress)
         except StoreUnavailable as error:
             if "sep verify" not in error.next_step:
                 raise

@@ -22,12 +22,20 @@ from sep_core.telemetry.log import configure_logging
 
 
 def work(
-    starting: Waiting, settings: Settings, log_file: Path | None, *, with_api: bool, as_json: bool
+    starting: Waiting,
+    settings: Settings,
+    log_file: Path | None,
+    *,
+    with_api: bool,
+    as_json: bool,
+    standby: bool = False,
 ) -> int:
-    """Runs an engine until SIGINT or SIGTERM. Raises what stops a start, before anything was sent."""
+    """Runs an engine until SIGINT or SIGTERM; `standby` waits until the log is free. Raises what stops a start, before
+    anything was sent.
+    """
     stream = configure_logging(log_file, as_json=as_json)
     try:
-        uvloop.run(Foreground(starting, settings, as_json=as_json).run(with_api=with_api))
+        uvloop.run(Foreground(starting, settings, as_json=as_json).run(with_api=with_api, standby=standby))
     finally:
         if log_file is not None:
             stream.close()
@@ -42,9 +50,10 @@ class Foreground:
         self._settings = settings
         self._as_json = as_json
 
-    async def run(self, *, with_api: bool) -> None:
+    async def run(self, *, with_api: bool, standby: bool) -> None:
         """Works until a signal comes."""
-        async with running_kernel(self._settings, os.environ, SystemClock()) as kernel:
+        waits = self._say_standby if standby else None
+        async with running_kernel(self._settings, os.environ, SystemClock(), standby=waits) as kernel:
             # Listened for before anybody is told that the engine is ready.
             with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
                 try:
@@ -64,6 +73,14 @@ class Foreground:
         path, token = ensure_token(self._settings.store.path)
         api = self._settings.api
         await serve(kernel, token, api.host, api.port, started=partial(self._say_serving, kernel, path))
+
+    def _say_standby(self, why: str) -> None:
+        self._starting.end()
+        if self._as_json:
+            said = {"event": "standby", "process_id": os.getpid(), "reason": why}
+            click.echo(json.dumps(said))
+            return
+        click.echo(f"standby: {why}; takes over when it is gone or silent, Ctrl-C stops")
 
     def _say_serving(self, kernel: Kernel, token: Path, url: str) -> None:
         announce(self._settings.store.path, url, os.getpid())
@@ -87,7 +104,8 @@ class Foreground:
             f"SEP {kernel.version}  {settings.mode}  {_counted(len(settings.chains), 'chain')},"
             f" {_counted(len(settings.venues), 'venue')}, {_counted(len(settings.strategies), 'strateg', 'y', 'ies')}"
         )
-        click.echo(f"log {settings.store.path} at position {health.position}, epoch {health.epoch}")
+        where = f"{settings.store.use}, folder " if settings.store.use != "sqlite" else ""
+        click.echo(f"log {where}{settings.store.path} at position {health.position}, epoch {health.epoch}")
         if health.open_intents or health.in_doubt:
             effects = _counted(health.in_doubt, "effect")
             click.echo(f"going on with {_counted(health.open_intents, 'open intent')}, {effects} in doubt")

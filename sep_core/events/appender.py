@@ -166,14 +166,17 @@ class Sequencer:
 
         `known` maps the ids that stand in the log; `None` assumes that none does, and the store finds out.
         """
-        if known is None and appends:
-            plain = self.ledger.plan(appends, now)
-            if plain is not None:
-                outcomes: list[AppendResult | SepError] = [
-                    AppendResult(first, last) for first, last in plain.answers
-                ]
-                return self._sealed(Batch(self.head, outcomes, placed=plain))
-        return self._plan_slowly(appends, now, known)
+        plain = self.plan_plain(appends, now=now) if known is None else None
+        return plain if plain is not None else self._plan_slowly(appends, now, known)
+
+    def plan_plain(self, appends: Sequence[DraftedAppend], *, now: int) -> Batch | None:
+        """The batch for appends without conditions, on streams that are known, of which none is refused or repeats
+        another; `None` for any others. The store finds out whether their ids stand in the log."""
+        plain = self.ledger.plan(appends, now) if appends else None
+        if plain is None:
+            return None
+        outcomes: list[AppendResult | SepError] = [AppendResult(first, last) for first, last in plain.answers]
+        return self._sealed(Batch(self.head, outcomes, placed=plain))
 
     def _plan_slowly(
         self, appends: Sequence[DraftedAppend], now: int, known: Mapping[bytes, KnownEvent] | None

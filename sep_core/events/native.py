@@ -8,6 +8,7 @@ from sep_native.log import (
     NoteSigner,
     Placed,
     Tree,
+    consistency_proof_from_subtrees,
     draft_append_plain,
     draft_plain,
     encode_plain,
@@ -16,6 +17,7 @@ from sep_native.log import (
     leaf_hash,
     subtree_root,
     tree_root,
+    verify_consistency,
     verify_inclusion,
 )
 
@@ -27,6 +29,7 @@ __all__ = [
     "NoteSigner",
     "Placed",
     "Tree",
+    "consistency_proof_from_subtrees",
     "draft_append_plain",
     "draft_plain",
     "encode_plain",
@@ -35,5 +38,6 @@ __all__ = [
     "leaf_hash",
     "subtree_root",
     "tree_root",
+    "verify_consistency",
     "verify_inclusion",
 ]

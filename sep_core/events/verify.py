@@ -44,6 +44,7 @@ class StoredCheckpoint(NamedTuple):
     size: int
     root: bytes
     note: str
+    key_id: str
 
 
 class LogSource(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from sep_hooks.chain import ChainPreset
 from sep_hooks.signer import SignedEntry, SignRequest
@@ -129,6 +130,10 @@ class SignerPort(Protocol):
 
     async def list_signed(self) -> Sequence[SignedEntry]:
         """All that was ever signed, by nonce."""
+        ...
+
+    async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
+        """From now on, durably, requests of older epochs of the log are refused. Raises `SignerRefused`."""
         ...
 
 

@@ -134,8 +134,11 @@ class LaneWorker:
         lane = self._desk.lane()
         if lane is None or self._signing is None:
             return
-        remembered = await ask("execution.recover.list_signed", self._signing.signer.list_signed())
-        chain_id, store_id = chain_id_of(lane.key.chain), self._signing.store_id
+        signer, store_id = self._signing.signer, self._signing.store_id
+        # First of all: from here on no engine that this one took over from gets anything signed.
+        await ask("execution.recover.advance_epoch", signer.advance_epoch(store_id, self._signing.epoch))
+        remembered = await ask("execution.recover.list_signed", signer.list_signed())
+        chain_id = chain_id_of(lane.key.chain)
         strange: list[SignedEntry] = []
         for entry in sorted(remembered, key=lambda one: one.request.transaction.nonce):
             request, lane = entry.request, self._desk.lane() or lane

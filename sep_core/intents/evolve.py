@@ -138,6 +138,7 @@ def _planned(state: IntentState, fact: IntentPlanned) -> IntentState:
         ends=ends,
         whole=state.whole if state.fills else plan.whole,
         first_prices=state.first_prices if state.fills else fact.prices,
+        first_marginal=state.first_marginal if state.fills else plan.marginal,
         verdicts=(),
     )
 

@@ -38,7 +38,7 @@ class IntentState:
     REJECTED, EXPIRED and CANCELLED mean that nothing was exchanged: `fills` is empty there. `ends` are what is
     spent and what is received; plans of a rest may pass through other assets, `spent` and `received` speak of these.
     `whole` is what the first of several transactions set out to do; `attempts_before` counts the plans up to the last
-    fill, `first_prices` are those of the plan whose fill was the first.
+    fill; `first_prices`, and `first_marginal` between the `ends`, are those of the plan whose fill was the first.
     """
 
     intent: Intent
@@ -63,6 +63,7 @@ class IntentState:
     whole: tuple[Flow, Flow] | None = None
     attempts_before: int = 0
     first_prices: PriceBook | None = None
+    first_marginal: tuple[Amount, Amount] | None = None
     doubted_steps: frozenset[str] = frozenset()
     cancel_requested: bool = False
     code: str = ""

@@ -40,6 +40,8 @@ POLICIES: Final[Mapping[PluginKind, FailurePolicy]] = {
     PluginKind.STRATEGY: FailurePolicy(STRIKES, "quarantined", HELD_STRIKE_SECONDS),
     PluginKind.SIGNER: FailurePolicy(1, "stopped"),
     PluginKind.STORE: FailurePolicy(1, "stopped"),
+    PluginKind.BUS: FailurePolicy(STRIKES, "circuit_open"),
+    PluginKind.CACHE: FailurePolicy(STRIKES, "circuit_open"),
 }
 
 LASTING: Final = frozenset({"quarantined"})

@@ -14,6 +14,8 @@ _CLASSES: Final[Mapping[PluginKind, tuple[str, str]]] = {
     PluginKind.STRATEGY: ("sep_hooks.strategy", "Strategy"),
     PluginKind.SIGNER: ("sep_hooks.signer", "Signer"),
     PluginKind.STORE: ("sep_hooks.store", "EventStore"),
+    PluginKind.BUS: ("sep_hooks.bus", "EventBus"),
+    PluginKind.CACHE: ("sep_hooks.cache", "ReadModelCache"),
 }
 
 

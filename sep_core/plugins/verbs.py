@@ -1,14 +1,23 @@
-"""Verbs that plugins add to the command line: declared in manifests, imported when typed."""
+"""What plugins add to the program by a verb: declared in manifests, imported when typed, or when an account's table
+names what it brings.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from sep_hooks.capabilities import PluginKind
 from sep_hooks.errors import PluginError
+from sep_hooks.types import Address
 
 from sep_core.plugins.discovery import Discovery, FoundPlugin, discover
 from sep_core.plugins.failure import described
 from sep_core.plugins.reference import Stage
+
+if TYPE_CHECKING:
+    import pluggy
+
+_EXECUTOR: Final = "executor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,45 @@ def load_verb(name: str, discovery: Discovery | None = None) -> Verb:
 
     Raises `PluginError` for a verb that nobody declares or registers, and for a plugin that cannot be imported.
     """
+    plugin, manager = _load_owner(name, discovery or discover())
+    verbs = _Verbs()
+    for implementation in manager.hook.sep_register_commands.get_hookimpls():
+        _ask(plugin, "sep_register_commands", implementation, {"registry": verbs})
+    verb = verbs.taken.get(name)
+    if verb is None:
+        raise _broken(plugin, f"declares the verb {name!r} and does not register it")
+    return verb
+
+
+def executor_serves(owner: Address, code: bytes, discovery: Discovery | None = None) -> bool:
+    """Whether the package that brings the verb `executor` knows a contract's code, and that it serves this account.
+
+    Raises as `load_verb`.
+    """
+    plugin, manager = _load_owner(_EXECUTOR, discovery or discover())
+    asked = {"owner": owner, "code": code}
+    return any(
+        _ask(plugin, "sep_executor_serves", implementation, asked) is True
+        for implementation in manager.hook.sep_executor_serves.get_hookimpls()
+    )
+
+
+def _ask(
+    plugin: FoundPlugin, hook: str, implementation: "pluggy.HookImpl", known: Mapping[str, object]
+) -> object:
+    try:
+        return implementation.function(*(known[name] for name in implementation.argnames))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise _broken(plugin, f"{hook} raised {described(error)}") from error
+
+
+def _load_owner(name: str, known: Discovery) -> "tuple[FoundPlugin, pluggy.PluginManager]":
     from sep_core.plugins.dispatch import new_manager, register
     from sep_core.plugins.policy import Policy
     from sep_core.plugins.registry import Registry
 
-    known = discovery or discover()
     owners = _owners(known).get(name, [])
     if len(owners) != 1:
         raise PluginError(
@@ -62,18 +105,7 @@ def load_verb(name: str, discovery: Discovery | None = None) -> Verb:
     wrong = register(manager, module)
     if wrong:
         raise _broken(plugin, wrong)
-    verbs = _Verbs()
-    for implementation in manager.hook.sep_register_commands.get_hookimpls():
-        try:
-            implementation.function(*([verbs] if implementation.argnames else []))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise _broken(plugin, f"sep_register_commands raised {described(error)}") from error
-    verb = verbs.taken.get(name)
-    if verb is None:
-        raise _broken(plugin, f"declares the verb {name!r} and does not register it")
-    return verb
+    return plugin, manager
 
 
 def _owners(discovery: Discovery) -> Mapping[str, Sequence[FoundPlugin]]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from sep_hooks.errors import Permanent
 
-from sep_core.adapters.store_sqlite.folder import write_durably
+from sep_core.adapters.data_folder import write_durably
 
 TOKEN_NAME: Final = "api-token"  # noqa: S105  # a file's name
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,256}")

@@ -313,7 +313,7 @@ class Installer:
         signer: Signer[Any] = await self._activate(loaded, plugin, lambda cls: cls(section.config, context))
         try:
             address = await self._made.guard.call(
-                plugin, "open", signer.open, timeout_seconds=60.0, answers=(SepError,)
+                plugin, "open", signer.open, timeout_seconds=60.0, returns=str, answers=(SepError,)
             )
         except PluginFault as fault:
             raise ConfigurationError(f"{pointer}: {fault}", pointer=pointer) from fault

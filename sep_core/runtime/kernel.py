@@ -160,7 +160,7 @@ class Kernel:
         if IntentId(intent_id) not in self.world.intents:
             raise NotFound(f"there is no intent {intent_id}", next_step="sep status")
         await self.desk.record(CancelIntent(IntentId(intent_id), by))
-        return self._live().intent(intent_id)
+        return await self._live().intent(intent_id)
 
     async def wait_until_ended(self, intent_id: UUID, timeout_seconds: float) -> IntentView:
         """The intent once it has ended, or as it stands when the time is over. Raises `NotFound`."""
@@ -172,7 +172,7 @@ class Kernel:
                 changed = self._awaited.setdefault(state.id, anyio.Event())
                 await changed.wait()
         await self.desk.settled()
-        return self._live().intent(intent_id)
+        return await self._live().intent(intent_id)
 
     async def queries(self, as_of: str | None = None) -> Queries:
         """Reads of the present, or of the world as of a position or an RFC 3339 moment."""

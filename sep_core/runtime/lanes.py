@@ -5,7 +5,7 @@ from functools import partial
 
 from sep_hooks.types import Asset, ChainLog, SwapFill, SwapOrder, native_asset
 
-from sep_core.adapters.store_sqlite import SqliteStore
+from sep_core.events.log_store import LogStore
 from sep_core.execution import LaneKey
 from sep_core.execution.commands import AdoptAssets, OpenAccount
 from sep_core.execution.prepare import SigningDesk
@@ -63,7 +63,7 @@ class Lanes:
     """Makes the lanes' workers: one for each configured account, and one for each that left something open."""
 
     def __init__(
-        self, kernel: Kernel, works: dict[LaneKey, LaneWork], store: SqliteStore, log: NamedLog
+        self, kernel: Kernel, works: dict[LaneKey, LaneWork], store: LogStore, log: NamedLog
     ) -> None:
         self._kernel = kernel
         self._works = works

@@ -223,16 +223,17 @@ class PlanQueue:
             return  # as with a plan: who still wants one is looked at afresh
 
     def _references(self, state: IntentState) -> tuple[Reference, ...]:
-        """The prices that the slippage of the whole is measured from, where the intent is a part of one; of a
-        rebalance of which a part is exchanged, the prices that its weights are measured at.
+        """The prices that the slippage of the whole is measured from, where the intent is a part of one or its order
+        was filled in part; of a rebalance of which a part is exchanged, the prices that its weights are measured at.
         """
         if state.intent.type is IntentType.REBALANCE:
             return _reference_prices(state)
+        first = _first_price(state)
         link = state.intent.parent
         parent = None if link is None else self._desk.world.intents.get(link.intent_id)
         if parent is None or parent.slices is None:
-            return ()
-        return tuple(
+            return first
+        return first + tuple(
             Reference(one.asset_in, one.asset_out, one.amount_in, one.amount_out)
             for one in parent.slices.references
         )
@@ -255,6 +256,16 @@ class PlanQueue:
         elif intent_id not in self._waiting:
             self._wanting.add(state)
             self._news.set()
+
+
+def _first_price(state: IntentState) -> tuple[Reference, ...]:
+    """The price that the first order found, where an order was filled in part: those that follow lose no more than it
+    might. Where a plan set out to do the whole, its limits bind what follows already.
+    """
+    if not state.fills or state.whole is not None or state.ends is None or state.first_marginal is None:
+        return ()
+    received, spent = state.first_marginal
+    return (Reference(*state.ends, spent, received),)
 
 
 def _reference_prices(state: IntentState) -> tuple[Reference, ...]:

@@ -71,11 +71,11 @@ class Queries:
         """Names and decimals of assets."""
         return self._assets
 
-    def intents(
+    async def intents(
         self, *, status: str | None, strategy: str | None, cursor: str | None, limit: int
     ) -> IntentPage:
         """Intents newest first; children are shown with their parents. Raises `BadCursor`."""
-        start, wanted = _place(cursor), None if strategy is None else self._strategy(strategy)
+        start, wanted = place_of(cursor), None if strategy is None else self._strategy(strategy)
         found: list[IntentView] = []
         states = self._world.intents
         at = len(states) if start is None else min(start, len(states))
@@ -87,9 +87,9 @@ class Queries:
                 continue
             if status in (None, state.status) and wanted in (None, state.intent.strategy):
                 found.append(self._intent(state))
-        return IntentPage(items=found, next_cursor=_cursor(at) if at > 0 else None)
+        return IntentPage(items=found, next_cursor=cursor_of(at) if at > 0 else None)
 
-    def intent(self, intent_id: UUID) -> IntentView:
+    async def intent(self, intent_id: UUID) -> IntentView:
         """One intent. Raises `NotFound`."""
         return self._intent(self._state(intent_id))
 
@@ -105,21 +105,22 @@ class Queries:
             raise NotFound(f"{len(found)} intents begin with {text}: {some}", next_step="give more digits")
         raise NotFound(f"there is no intent {text}", next_step="sep status")
 
-    def by_client_id(self, strategy: str, client_id: UUID) -> IntentView:
+    async def by_client_id(self, strategy: str, client_id: UUID) -> IntentView:
         """The intent that a strategy, by name or id, calls so. Raises `NotFound`."""
         intent_id = self._world.by_client.get((self._strategy(strategy), client_id))
         if intent_id is None:
             raise NotFound(f"strategy {strategy} has no intent {client_id}")
-        return self.intent(intent_id)
+        return self._intent(self._state(intent_id))
 
-    def plan(self, intent_id: UUID) -> PlanView:
+    async def plan(self, intent_id: UUID) -> PlanView:
         """The plan that stands for an intent. Raises `NotFound`."""
         state = self._state(intent_id)
-        if state.plan is None:
+        plan = self._plan(state)
+        if plan is None:
             raise NotFound(
                 f"intent {intent_id} has no plan: it is {state.status}", next_step=f"sep explain {intent_id}"
             )
-        return plan_view(state.plan, state.attempt, self._assets, self._entries(state), self._orders(state))
+        return plan
 
     def planned(self, plan: Plan, attempt: int) -> PlanView:
         """A plan that no intent of the log has."""
@@ -128,11 +129,16 @@ class Queries:
     async def explain(self, intent_id: UUID) -> ExplanationView:
         """Why an intent went as it did, where the money is, and what can be done next. Raises `NotFound`."""
         state = self._state(intent_id)
-        plan = None if state.plan is None else self.plan(intent_id)
         lane = self._world.lane(state.intent.account)
         history = [one async for one in self._store.read_stream(f"intent:{intent_id}", as_of=self._as_of)]
         return explanation(
-            self._intent(state), state, plan, verdict_views(state.verdicts), history, lane, self._assets
+            self._intent(state),
+            state,
+            self._plan(state),
+            verdict_views(state.verdicts),
+            history,
+            lane,
+            self._assets,
         )
 
     async def receipt(self, intent_id: UUID) -> ReceiptView:
@@ -179,15 +185,14 @@ class Queries:
     def _read(self, after: int, wanted: EventFilter | None, limit: int) -> AsyncIterator[Recorded]:
         return self._store.read_all(after=after, filter=wanted, limit=limit, as_of=self._as_of)
 
-    def portfolio(self) -> PortfolioView:
+    async def portfolio(self) -> PortfolioView:
         """All balances by account, strategy and asset."""
         return PortfolioView(
             balances=[self._balance(one) for one in self._world.ledger.holdings()], mismatches=None
         )
 
     def _strategy(self, name_or_id: str) -> str:
-        known = self._settings.strategies.values()
-        return next((one.instance for one in known if name_or_id in (one.instance, str(one.id))), name_or_id)
+        return strategy_named(self._settings, name_or_id)
 
     def _balance(self, holding: Holding) -> BalanceView:
         world, position = self._world, holding.position
@@ -225,6 +230,11 @@ class Queries:
         if state is None:
             raise NotFound(f"there is no intent {intent_id}", next_step="sep status")
         return state
+
+    def _plan(self, state: IntentState) -> PlanView | None:
+        if state.plan is None:
+            return None
+        return plan_view(state.plan, state.attempt, self._assets, self._entries(state), self._orders(state))
 
     def _entries(self, state: IntentState) -> dict[str, NonceEntry]:
         lane = self._world.lane(state.intent.account)
@@ -265,7 +275,7 @@ class Queries:
             reason=state.reason or None,
             spent=str(state.spent) if ended else None,
             received=str(state.received) if ended else None,
-            gas_cost=str(state.gas_cost) if ended else None,
+            gas_cost=str(state.gas_cost) if ended or state.gas_cost else None,
             transaction_hashes=list(state.transaction_hashes),
             fills=[self._fill(state, index) for index in range(len(state.fills))],
             changes=changes_view(state, self._assets),
@@ -303,6 +313,12 @@ def acceptance_view(
     )
 
 
+def strategy_named(settings: Settings, name_or_id: str) -> str:
+    """The strategy's name in the configuration; a text that names none is answered as it is."""
+    known = settings.strategies.values()
+    return next((one.instance for one in known if name_or_id in (one.instance, str(one.id))), name_or_id)
+
+
 def event_view(recorded: Recorded) -> EventView:
     """An event as answers show it."""
     return EventView(
@@ -338,11 +354,13 @@ def _constraints(intent: Intent) -> ConstraintsView:
     )
 
 
-def _cursor(place: int) -> str:
+def cursor_of(place: int) -> str:
+    """The cursor of a page that begins below a place in the order of acceptance."""
     return base64.urlsafe_b64encode(f"i{place}".encode()).decode().rstrip("=")
 
 
-def _place(cursor: str | None) -> int | None:
+def place_of(cursor: str | None) -> int | None:
+    """The place that a cursor means. Raises `BadCursor`."""
     if cursor is None:
         return None
     try:

@@ -63,7 +63,9 @@ async def record_start(
     genesis: Mapping[ChainRef, str],
 ) -> None:
     """Records the run, its plugins and its chains in one append; from then on plugins report to the desk."""
-    started = KernelStarted(desk.store.epoch, version, settings.mode, config_digest(settings, installation))
+    started = KernelStarted(
+        desk.store.epoch, version, settings.mode.value, config_digest(settings, installation)
+    )
     connected: list[tuple[str, Fact]] = []
     for part in installation.chains.values():
         head = await crossing("start.connect", part.access.head())

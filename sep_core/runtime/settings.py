@@ -22,6 +22,7 @@ from sep_core.runtime.settings_values import (
     Bounds,
     ChainSettings,
     IntentSettings,
+    MirrorSettings,
     Mode,
     OrderAccountSettings,
     OrderVenueSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "ChainSettings",
     "IntentSettings",
     "InvalidSettings",
+    "MirrorSettings",
     "Mistake",
     "Mode",
     "OrderAccountSettings",
@@ -129,6 +131,8 @@ def settings_of(
         order_accounts=frozen(
             {name: _order_account(name, table) for name, table in accounts if table.has("order_venue")}
         ),
+        buses=frozen({name: _mirror(name, table) for name, table in root.tables("buses")}),
+        caches=frozen({name: _mirror(name, table) for name, table in root.tables("caches")}),
     )
     root.close()
     _cross_check(root, settings)
@@ -215,6 +219,10 @@ def _order_account(name: str, table: Table) -> OrderAccountSettings:
     )
     table.close()
     return account
+
+
+def _mirror(instance: str, table: Table) -> MirrorSettings:
+    return MirrorSettings(instance, table.text("use", pattern=_USE), frozen(table.rest()))
 
 
 def _risk(instance: str, table: Table) -> RiskSettings:

@@ -153,6 +153,15 @@ class IntentSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MirrorSettings:
+    """`[buses.<instance>]` or `[caches.<instance>]`; `rest` belongs to the plugin."""
+
+    instance: str
+    use: str
+    rest: Section
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSettings:
     """`[api]`."""
 
@@ -179,6 +188,8 @@ class Settings:
     api: ApiSettings
     order_venues: Mapping[str, OrderVenueSettings] = MappingProxyType({})
     order_accounts: Mapping[str, OrderAccountSettings] = MappingProxyType({})
+    buses: Mapping[str, MirrorSettings] = MappingProxyType({})
+    caches: Mapping[str, MirrorSettings] = MappingProxyType({})
 
     def strategy_by_id(self, id: UUID) -> StrategySettings | None:
         """The strategy that calls itself by this id, or None."""

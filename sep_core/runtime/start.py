@@ -2,10 +2,9 @@
 
 import importlib.metadata
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from uuid import uuid4
 
 import anyio
 from anyio.abc import TaskGroup
@@ -20,10 +19,10 @@ from sep_hooks.types import (
     IntentId,
 )
 
-from sep_core.adapters.store_sqlite import SqliteStore, open_store
 from sep_core.chains.heads import HeadFollower, patience_for
 from sep_core.chains.tracker import Gap
 from sep_core.events.facts import KernelStopped
+from sep_core.events.log_store import LogStore
 from sep_core.events.streams import KERNEL
 from sep_core.execution import LaneKey
 from sep_core.execution.reading import transfers_of
@@ -46,6 +45,7 @@ from sep_core.runtime.chain_watch import ChainWatch
 from sep_core.runtime.commands import RecordFacts
 from sep_core.runtime.deadlines import Deadlines
 from sep_core.runtime.desk import Desk, fold
+from sep_core.runtime.executors import check_executor
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.guards import BoardGuard, RuleGuard, VenueGuardOfGuard
 from sep_core.runtime.identity import (
@@ -61,6 +61,7 @@ from sep_core.runtime.intake import Intake
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.lane_desk import LaneWork
 from sep_core.runtime.lanes import Lanes, open_accounts
+from sep_core.runtime.leading import leading, open_leading
 from sep_core.runtime.orders import Orders
 from sep_core.runtime.plan_queue import PlanQueue
 from sep_core.runtime.recording import PluginReports, record_early, record_start
@@ -87,18 +88,24 @@ FIRST_LOOK_SECONDS = 15.0
 
 @asynccontextmanager
 async def running_kernel(
-    settings: Settings, environ: Mapping[str, str], clock: Clock
+    settings: Settings,
+    environ: Mapping[str, str],
+    clock: Clock,
+    *,
+    standby: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Kernel]:
-    """An engine that works while the context lasts, and stops cleanly at its end.
+    """An engine that works while the context lasts, and stops cleanly at its end; `standby`, where given, waits for
+    the log and hears why.
 
     Raises `ConfigurationError`, `PluginError`, `StoreLocked`, `StoreUnavailable`, `WrongChain` or `RpcUnavailable`
     before anything is recorded or sent.
     """
     async with AsyncExitStack() as stack:  # sep-ok: only closes
         folder = settings.store.path
-        opening = anyio.to_thread.run_sync(partial(_store, settings, clock))
-        store = await crossing("start.store", opening)
+        secrets = Secrets(environ, settings.folder)
+        store = await crossing("start.store", open_leading(settings, secrets, clock, standby))
         stack.push_async_callback(store.close)
+        await stack.enter_async_context(leading(store))  # sep-ok: renews beside everything else
         holding = Holding(folder / SLOT_FILE)
         stack.callback(holding.close)
         stack.enter_context(tripwire(holding))
@@ -113,7 +120,6 @@ async def running_kernel(
         for plugin, found in findings.facts:
             quarantine = evolve(quarantine, found)
             reports(plugin, found)
-        secrets = Secrets(environ, settings.folder)
         guard = Guard(reports, holding=holding, redact=secrets.redact)
         installer = Installer(settings, secrets, guard, quarantine, clock, holding, reports)
         try:
@@ -125,6 +131,9 @@ async def running_kernel(
             raise
         for part in installation.chains.values():
             await crossing("start.verify", part.access.verify())
+        for account in settings.accounts.values():
+            part = installation.chains[account.chain]
+            await check_executor(account, part)  # sep-ok: reads only, before anything is recorded
         check_accounts(world, settings, {name: part.ref for name, part in installation.chains.items()})
         check_order_accounts(world, settings)
         check_owners(world, settings)
@@ -134,20 +143,11 @@ async def running_kernel(
             yield kernel
 
 
-def _store(settings: Settings, clock: Clock) -> SqliteStore:
-    if settings.store.use != "sqlite":
-        raise ConfigurationError(
-            f'store.use is "{settings.store.use}"; this release keeps its log in "sqlite"',
-            pointer="store.use",
-        )
-    return open_store(settings.store.path, writable=True, clock=clock, ids=uuid4)
-
-
 @asynccontextmanager
 async def _wired(
     settings: Settings,
     clock: Clock,
-    store: SqliteStore,
+    store: LogStore,
     world: World,
     installation: Installation,
     reports: PluginReports,

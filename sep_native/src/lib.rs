@@ -43,8 +43,8 @@ mod _native {
     use crate::ledger::{Ledger, NoteSigner, Placed};
     #[pymodule_export]
     use crate::log::{
-        Tree, inclusion_proof, inclusion_proof_from_subtrees, leaf_hash, subtree_root, tree_root,
-        verify_inclusion,
+        Tree, consistency_proof_from_subtrees, inclusion_proof, inclusion_proof_from_subtrees,
+        leaf_hash, subtree_root, tree_root, verify_consistency, verify_inclusion,
     };
     #[pymodule_export]
     use crate::log_writer::LogWriter;

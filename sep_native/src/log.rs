@@ -98,6 +98,54 @@ pub(crate) fn inclusion_proof_from_subtrees<'py>(
     proof_list(py, proof)
 }
 
+/// Hashes that show that the tree over the first `first` leaves grew into the one of these parts; `block` holds the 256
+/// leaves around leaf `first` (empty where it lies in the tail).
+#[pyfunction]
+pub(crate) fn consistency_proof_from_subtrees<'py>(
+    py: Python<'py>,
+    first: u64,
+    subtrees: &[u8],
+    block: &[u8],
+    tail: &[u8],
+) -> PyResult<Bound<'py, PyList>> {
+    let segments = Segments {
+        subtrees: hashes(subtrees)?,
+        block: hashes(block)?,
+        tail: hashes(tail)?,
+    };
+    let proof = run(py, subtrees.len() + block.len() + tail.len(), || {
+        sep_log::consistency_proof_from_subtrees(first, segments)
+    })
+    .map_err(refused)?;
+    proof_list(py, proof)
+}
+
+/// Whether the proof leads from `first_root` over `first` leaves to `second_root` over `second`; malformed parts are
+/// False.
+#[pyfunction]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a sequence of bytes arrives as an owned list"
+)]
+pub(crate) fn verify_consistency(
+    first: u64,
+    first_root: &[u8],
+    second: u64,
+    second_root: &[u8],
+    proof: Vec<Vec<u8>>,
+) -> bool {
+    let siblings: Option<Vec<Hash>> = proof
+        .iter()
+        .map(|sibling| sibling.as_slice().try_into().ok())
+        .collect();
+    match (first_root.try_into(), siblings, second_root.try_into()) {
+        (Ok(first_root), Some(siblings), Ok(second_root)) => {
+            sep_log::verify_consistency(first, &first_root, second, &second_root, &siblings)
+        }
+        _ => false,
+    }
+}
+
 /// Whether the proof leads from `leaf` at `index` to `root` in a tree of `size` leaves; malformed parts are False.
 #[pyfunction]
 #[expect(

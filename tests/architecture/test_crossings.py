@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..harness.crossings import EFFECT_PATH, ORDER_PATH, ROOT, Found, judge, read_sources
+from ..harness.crossings import EFFECT_PATH, ORDER_PATH, POSTGRES_PATH, ROOT, Found, judge, read_sources
 
 LEAST_NAMES = 45
 
@@ -16,7 +16,7 @@ def found_in(text: str) -> Found:
 
 @pytest.mark.says
 def test_every_wait_on_the_effect_path_is_a_crossing() -> None:
-    paths = (*EFFECT_PATH, *ORDER_PATH)
+    paths = (*EFFECT_PATH, *ORDER_PATH, *POSTGRES_PATH)
     found = read_sources(paths)
     print(
         f"crash points: {len(found.points)} around {len(found.names)} waits of {len(paths)} files,"

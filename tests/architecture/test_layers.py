@@ -23,6 +23,10 @@ SEEDS = {
     },
     "plugins know the contract only": {"sep_venue_uniswap_v3/seed.py": "import sep_core.events"},
     "plugins know nothing of one another": {"sep_venue_uniswap_v3/seed.py": "import sep_venue_uniswap_v2"},
+    "the signer and the kernel meet at a socket only": {
+        "sep_core/runtime/seed.py": "import sep_signer",
+        "sep_signer/seed.py": "import sep_core",
+    },
     "litestar and uvicorn serve the api only": {"sep_core/runtime/seed.py": "import litestar"},
     "native code stays behind the rooms that need it": {"sep_core/risk/seed.py": "import sep_native"},
 }
@@ -65,7 +69,7 @@ def packages_of_plugins() -> set[str]:
 def test_every_package_is_linted() -> None:
     listed = configuration()["root_packages"]
     assert isinstance(listed, list)
-    assert set(listed) == {"sep_core", "sep_hooks", "sep_native"} | packages_of_plugins()
+    assert set(listed) == {"sep_core", "sep_hooks", "sep_native", "sep_signer"} | packages_of_plugins()
     assert len(listed) == len(set(listed))
 
 

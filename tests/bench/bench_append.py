@@ -20,9 +20,9 @@ from statistics import median
 
 import msgspec
 import uvloop
-from sep_hooks.store import AnyVersion, CaughtUp, Exact, NewEvent, Recorded, StreamWrite
+from sep_hooks.store import AnyVersion, CaughtUp, EventStore, Exact, NewEvent, Recorded, StreamWrite
 
-from sep_core.adapters.store_sqlite import SqliteOptions, SqliteStore, open_store
+from sep_core.adapters.store_sqlite import SqliteOptions, open_store
 from sep_core.adapters.store_sqlite.connection import open_writer, use_wal
 from sep_core.adapters.store_sqlite.schema import TABLES, TRIGGERS
 from sep_core.events.appender import LogHead, Sequencer, StreamHead, draft_append
@@ -244,7 +244,7 @@ async def read_rates(events: int) -> tuple[float, float]:
             return median(rates), events / (time.perf_counter() - start)
 
 
-async def fill(store: SqliteStore, events: int) -> None:
+async def fill(store: EventStore, events: int) -> None:
     """Puts events into a store, many at a time."""
     for start in range(0, events, 500):
         count = min(500, events - start)

@@ -32,7 +32,7 @@ async def growth(path: Path) -> None:
             waiting = count
             gc.collect()
             _, cpu, _ = await one_by_one(kernel, GROWTH_SAMPLE)
-            costs[count] = {"waiting": cpu * 1e6 / GROWTH_SAMPLE, "reads": _read_cost(kernel)}
+            costs[count] = {"waiting": cpu * 1e6 / GROWTH_SAMPLE, "reads": await _read_cost(kernel)}
         for count, cost in costs.items():
             show(
                 "cost_beside_open_intents",
@@ -69,13 +69,13 @@ async def _backlog(path: Path) -> None:
                 show("turn_in_a_backlog", cost, "us CPU", open=count, turns=turns)
 
 
-def _read_cost(kernel: Kernel) -> float:
+async def _read_cost(kernel: Kernel) -> float:
     """Microseconds of one lookup of an intent and one look at health."""
     last = next(reversed(kernel.world.intents))
     best = float("inf")
     for _ in range(5):
         begun = time.perf_counter()
-        kernel._live().intent(last)
+        await kernel._live().intent(last)
         kernel.health()
         best = min(best, time.perf_counter() - begun)
     return best * 1e6

@@ -1,10 +1,12 @@
 """The SQLite store passes the suite of all stores."""
 
+import asyncio
 import itertools
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import anyio.to_thread
 import pytest
 from sep_hooks.context import Clock
 from sep_hooks.testing.store import StorePlace, StoreSuite
@@ -30,13 +32,22 @@ class SqlitePlace(StorePlace):
 
     async def open(self, *, writable: bool = True, clock: Clock | None = None) -> SqliteStore:
         """Opens it."""
-        return open_store(
+        store = open_store(
             self._path,
             writable=writable,
             clock=clock if clock is not None else SystemClock(),
             ids=lambda: next(self._ids),
             options=self._options,
         )
+        if writable:
+            self._writer = store
+        return store
+
+    async def displace(self) -> SqliteStore:
+        """Opens it although another opening writes: on a disk whose locks do not hold."""
+        assert self._writer._lock is not None
+        self._writer._lock.release()
+        return await anyio.to_thread.run_sync(lambda: asyncio.run(self.open()))
 
 
 class TestSqliteStore(StoreSuite):

@@ -42,6 +42,9 @@ ORDER_PATH: Final = (
 )
 """The path of orders at order venues, which scenarios of their own walk."""
 
+POSTGRES_PATH: Final = ("sep_core/adapters/store_postgres/appender.py",)
+"""The commits of a log in PostgreSQL, whose crash points `test_postgres_faults` dies at."""
+
 
 @dataclass
 class Found:

@@ -26,12 +26,12 @@ SEP = Path(sys.executable).with_name("sep")
 class Serving:
     """A `sep serve` of a configuration, in a process of its own."""
 
-    def __init__(self, config: Path, data: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, config: Path, data: Path, environ: Mapping[str, str], *options: str) -> None:
         self.config = config
         self.data = data
         with (config.parent / "serve.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(SEP), "serve", "--config", str(config), "--port", "0", "--json"],
+                [str(SEP), "serve", "--config", str(config), "--port", "0", "--json", *options],
                 env=dict(environ),
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -40,7 +40,7 @@ from .bench import DATA, ENVIRON, STRATEGY, Wish, acquire, dispose, new_chain, t
 from .run import submit_all
 from .scenario import START
 from .surviving import LOG_FILE, _rows
-from .verdict import Broken, check_accepted, check_log
+from .verdict import Broken, check_accepted, check_fold, check_log
 
 ACCOUNT = "cex"
 VENUE = "book"
@@ -84,10 +84,19 @@ class OrderScenario:
     ends: frozenset[str] = frozenset({"SETTLED"})
     exchange: Mapping[str, Any] = field(default_factory=dict)
 
-    def settings(self, folder: Path, chain: str, exchange: str) -> Settings:
+    def settings(
+        self,
+        folder: Path,
+        chain: str,
+        exchange: str,
+        *,
+        poll_seconds: float = 0.005,
+        block_seconds: float = 0.02,
+    ) -> Settings:
         """An engine whose only strategy trades at the exchange."""
         made = tables(
             {"shared": chain},
+            block_seconds=block_seconds,
             accounts={
                 ACCOUNT: {
                     "order_venue": VENUE,
@@ -100,7 +109,7 @@ class OrderScenario:
                     "use": "simulated-book",
                     "chain": "sim",
                     "shared": exchange,
-                    "poll_seconds": 0.005,
+                    "poll_seconds": poll_seconds,
                 }
             },
             strategies={"author": {"use": "external", "id": STRATEGY, "account": ACCOUNT}},
@@ -187,6 +196,7 @@ async def check_orders(
         if mismatches:
             raise Broken(f"books: {mismatches}")
     _check_amounts(kernel, scenario, wishes)
+    await check_fold(kernel)
     return ended
 
 

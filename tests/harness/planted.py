@@ -1,21 +1,25 @@
 """Bugs that the harness must see: each is put into the real classes while its context lasts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
-from sep_hooks.types import Block
+import apsw
+from sep_hooks.types import Block, Receipt
 
 from sep_core import intents, risk
+from sep_core.chains.access import ChainAccess
 from sep_core.execution.commands import RecordSigned, SignedStep
 from sep_core.execution.lane import NonceEntry
 from sep_core.execution.prepare import Preparation
 from sep_core.execution.sending import Sending
 from sep_core.execution.worker import LaneWorker
 from sep_core.runtime.flow import effects
+
+from . import store_power
 
 # The package has a function of the module's name.
 deciding = import_module("sep_core.execution.decide")
@@ -104,6 +108,42 @@ def signer_not_asked_at_start() -> Iterator[None]:
     with patch.object(LaneWorker, "recover", forgetful):
         yield
 
+
+@contextmanager
+def results_zipped_by_position() -> Iterator[None]:
+    """What a node does not answer is left out of a list, and the rest is taken for the first questions."""
+    receipts = ChainAccess.receipts
+
+    async def shifted(self: ChainAccess, hashes: Sequence[str]) -> Sequence[Receipt | None]:
+        answered = [one for one in await receipts(self, hashes) if one is not None]
+        padded = [*answered, *[None] * (len(hashes) - len(answered))]
+        # Believed to be about what was asked.
+        return [
+            None if one is None else replace(one, transaction_hash=name)
+            for name, one in zip(hashes, padded, strict=True)
+        ]
+
+    with patch.object(ChainAccess, "receipts", shifted):
+        yield
+
+
+@contextmanager
+def skipped_fsync() -> Iterator[None]:
+    """The store answers before the disk has taken in what it wrote."""
+    synced = apsw.VFSFile.xSync
+
+    def skipped(self: apsw.VFSFile, flags: int) -> None:
+        synced(self, flags)  # the machine's own disk does as ever; the one that forgets is not told
+
+    with patch.object(store_power.ForgetfulFile, "xSync", skipped):
+        yield
+
+
+SIMULATED: dict[str, Callable[[], Any]] = {
+    "results-zipped-by-position": results_zipped_by_position,
+    "skipped-fsync": skipped_fsync,
+}
+"""Bugs that the simulator must see, besides those of `BUGS`."""
 
 BUGS: dict[str, Callable[[], Any]] = {
     "broadcast-before-persist": broadcast_before_persist,

@@ -8,7 +8,7 @@ import json
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,15 +123,18 @@ class Recorder:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Keeps copies apart from signatures that are being remembered on another thread."""
-        sign = KeystoreSigner._sign
+        """Keeps copies apart from what the signer is writing on another thread."""
         lock = self._lock
 
-        def one_at_a_time(self: KeystoreSigner, request: Any) -> Any:
-            with lock:
-                return sign(self, request)
+        def one_at_a_time(write: Callable[..., Any]) -> Callable[..., Any]:
+            def locked(*arguments: Any) -> Any:
+                with lock:
+                    return write(*arguments)
 
-        with patch.object(KeystoreSigner, "_sign", one_at_a_time):
+            return locked
+
+        writes = {name: one_at_a_time(getattr(KeystoreSigner, name)) for name in ("_sign", "_advance_epoch")}
+        with patch.multiple(KeystoreSigner, **writes):
             yield
 
 

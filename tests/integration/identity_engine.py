@@ -90,14 +90,16 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
-    """Two strategies with an account each, in testnet mode."""
+def stage(folder: Path, first_owner: Address | None = None) -> Iterator[Stage]:
+    """Two strategies with an account each, in testnet mode; `first_owner` has its key elsewhere."""
     (folder / "password").write_text(PASSWORD)
     (folder / "password").chmod(0o600)
     one = Stage(folder, f"chain of {folder}")
     one.owners = [
         create_keystore(folder / f"key{number}.json", PASSWORD, scrypt_log_n=4) for number in range(2)
     ]
+    if first_owner is not None:
+        one.owners[0] = first_owner
     holds = {TOKENS["WETH"]["address"]: str(10**19), TOKENS["USDC"]["address"]: str(30_000 * 10**6)}
     accounts = [{"address": owner, "balance": str(10**19), "tokens": holds} for owner in one.owners]
     (folder / "genesis.json").write_text(json.dumps({**GENESIS, "accounts": accounts}))

@@ -220,3 +220,21 @@ def test_an_executor_that_is_the_account_itself_is_a_mistake_of_the_file(box: Bo
     config.write_text(text.replace(f'executor = "{box.executor}"', f'executor = "{box.owner}"'))
     answer = sep("check", "--config", "wrong.toml", cwd=box.folder)
     refused(answer, 3, "executor", "is the account itself")
+
+
+def test_an_executor_that_is_somebody_else_s_stops_the_start(box: Box) -> None:
+    """Another contract, and an address where nothing stands: nothing is allowed to either."""
+    config = box.folder / "box" / "strange.toml"
+    text = (box.folder / "box" / "sep.toml").read_text()
+    token, nobody = box.deployment["weth"], "0x" + "12" * 20
+    for stranger, found in ((token, "another contract stands"), (nobody, "nothing stands")):
+        changed = text.replace(f'executor = "{box.executor}"', f'executor = "{stranger}"')
+        config.write_text(changed.replace('path = "sep-data"', 'path = "strange-data"'))
+        refused(
+            sep("run", "--config", "box/strange.toml", cwd=box.folder), 3, "executor", found, stranger.lower()
+        )
+        checked = sep("check", "--config", "box/strange.toml", cwd=box.folder)
+        assert checked.code != 0
+        assert found in checked.out + checked.err
+    good = sep("check", "--config", "box/sep.toml", cwd=box.folder)
+    assert f"{box.executor} is its executor" in good.out

@@ -15,7 +15,11 @@ from sep_core.cli.main import VERBS
 from .command import SEP, environment, refused, sep
 
 README = Path(__file__).parents[2] / "README.md"
-_GROUPS = {"plugin": ("list", "info", "check"), "venue": ("list", "info", "disable", "enable")}
+_GROUPS = {
+    "plugin": ("list", "info", "check"),
+    "venue": ("list", "info", "disable", "enable"),
+    "store": ("migrate", "copy", "verify"),
+}
 WITH_JSON = [verb for verb in VERBS if verb not in _GROUPS] + [
     f"{group} {verb}" for group, verbs in _GROUPS.items() for verb in verbs
 ]

@@ -1,8 +1,12 @@
-"""What a signer remembers of another log is never executed by this one."""
+"""What a signer remembers of another log is never executed by this one; what it says nonsense of, neither."""
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from sep_hooks.errors import ConfigurationError
+
+from sep_core.adapters.signer_keystore import KeystoreSigner
 
 from .identity_engine import settle, stage, submit, until
 
@@ -46,3 +50,18 @@ async def test_what_the_chain_has_taken_already_is_in_nobodys_way(tmp_path: Path
             (lane,) = [lane for lane in kernel.world.lanes.values() if lane.name == "first"]
             assert min(lane.entries) == taken
             assert not any(entry.recovered for entry in lane.entries.values())
+
+
+@pytest.mark.parametrize("nonsense", [None, 7, object()])
+async def test_a_signer_that_answers_no_address_stops_the_start(tmp_path: Path, nonsense: object) -> None:
+    async def opened(_: object) -> object:
+        return nonsense
+
+    with (
+        stage(tmp_path) as one,
+        patch.object(KeystoreSigner, "open", opened),
+        pytest.raises(ConfigurationError, match=r"accounts\.first\.signer") as caught,
+    ):
+        async with one.engine():
+            pass
+    assert "mistake" not in caught.value.message

@@ -184,7 +184,7 @@ async def test_a_receipt_that_cannot_be_is_not_believed(
         ).intent_id
         await until(kernel, lambda: told in blocked(kernel))
         assert all(entry.block is None for entry in lane(kernel).unfinished)
-        assert (await kernel.queries()).intent(intent_id).status
+        assert (await (await kernel.queries()).intent(intent_id)).status
         assert not state_of(kernel, intent_id).status.terminal
     async with engine(chain, tmp_path) as kernel:
         await until(kernel, lambda: told in blocked(kernel))

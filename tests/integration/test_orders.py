@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,10 +24,12 @@ from sep_core.runtime.identity import check_order_accounts
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.settings import InvalidSettings, settings_of
 from sep_core.runtime.submission import parse_submission
+from sep_core.telemetry.crashpoints import armed
 
 from ..harness.bench import DATA, STRATEGY, Wish, acquire, dispose, new_chain, tables
 from ..harness.orders import (
     ACCOUNT,
+    STILL,
     VENUE,
     OrderScenario,
     RunningClock,
@@ -41,6 +44,8 @@ pytestmark = pytest.mark.anyio
 
 BUY = acquire("a purchase", 10**17, slippage="0.01")
 SELL = dispose("a sale", 10**17, slippage="0.01")
+MARKET = "WETH-USDC"
+ONE_LEVEL = {"flow": {**STILL, "levels": 1, "lots": [100, 100]}}
 
 
 @asynccontextmanager
@@ -62,7 +67,7 @@ async def test_every_face_shows_an_order_and_the_books_agree(tmp_path: Path) -> 
         assert kernel.health().services[f"account {ACCOUNT}"].status == "ok"
         queries = await kernel.queries()
         for view in views:
-            plan = queries.plan(view.id)
+            plan = await queries.plan(view.id)
             assert plan.steps[0].venue == VENUE
             assert plan.steps[0].kind == "ORDER"
             order = plan.steps[0].order
@@ -75,7 +80,9 @@ async def test_every_face_shows_an_order_and_the_books_agree(tmp_path: Path) -> 
             (fill,) = view.fills
             assert fill.venue == VENUE
         held = {
-            one.asset.symbol: int(one.total) for one in queries.portfolio().balances if one.account == ACCOUNT
+            one.asset.symbol: int(one.total)
+            for one in (await queries.portfolio()).balances
+            if one.account == ACCOUNT
         }
         told = control(exchange, control="orders", account=DEFAULT_ACCOUNT)
         assert {one["status"] for one in told} == {"FILLED"}
@@ -166,6 +173,35 @@ async def test_slices_are_orders_too(tmp_path: Path, quick: None, amount: int) -
         assert [one["filled"] for one in orders_of(exchange)] == [30, 30, 30, 30]
         assert await kernel.mismatches() == []
         assert not kernel.world.book.holds
+
+
+async def test_the_rest_of_an_order_keeps_to_the_price_of_the_first(tmp_path: Path, quick: None) -> None:
+    """Others take most of the book before the order comes, then offer at three percent more: the rest waits."""
+    scenario = OrderScenario("rises", (BUY,), exchange=ONE_LEVEL)
+    async with trading(tmp_path, scenario) as (kernel, exchange):
+        with armed(partial(_others_raise_the_price, exchange=exchange)):
+            receipt = await kernel.submit(parse_submission(BUY.body), source="command_line", request=BUY.body)
+            intent = IntentId(receipt.intent_id)
+            await until(kernel, lambda: kernel.plans.why_waiting(intent) is not None)
+        waits = kernel.plans.why_waiting(intent)
+        assert waits is not None
+        assert waits.code == "slippage_exceeded", waits
+        assert sum(one["filled"] for one in orders_of(exchange)) == 30
+        control(exchange, control="other", market=MARKET, side="SELL", price=300_100, size=400, rests=True)
+        view = await kernel.wait_until_ended(receipt.intent_id, 20)
+        assert view.status == "SETTLED", view.reason
+        first, *later = orders_of(exchange)
+        assert later
+        assert all(one["price"] <= first["price"] for one in later)
+        assert await kernel.mismatches() == []
+
+
+def _others_raise_the_price(point: str, *, exchange: SimExchange) -> None:
+    other = {"control": "other", "market": MARKET}
+    taken = control(exchange, control="orders", account="others too")
+    if point == "execution.order.submit.before" and not taken:
+        control(exchange, side="BUY", price=300_006, size=70, rests=False, **other)
+        control(exchange, side="SELL", price=309_000, size=400, rests=True, **other)
 
 
 async def test_an_account_with_an_open_order_cannot_leave_the_configuration(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from sep_executor import contract
 from sep_hooks.errors import PluginError
 from sep_hooks.testing.dists import manifest_text, write_dist
+from sep_hooks.types import address
 
-from sep_core.plugins.verbs import declared_verbs, load_verb, run_verb
+from sep_core.plugins.verbs import declared_verbs, executor_serves, load_verb, run_verb
 
 HOOKS = """
     from sep_hooks import hookimpl
@@ -20,6 +22,14 @@ HOOKS = """
     @hookimpl
     def sep_register_commands(registry):
         registry.command("VERB", "says hello", lambda arguments: 40 + len(arguments))
+"""
+
+YES = """
+    from sep_hooks import hookimpl
+
+    @hookimpl
+    def sep_executor_serves(owner, code):
+        return True
 """
 
 
@@ -77,6 +87,18 @@ def test_a_plugin_that_fails_at_its_verb_is_named(site: Path, name: str, code: s
     with pytest.raises(PluginError, match=said) as caught:
         load_verb(name)
     assert f"verb-{name}" in str(caught.value)
+
+
+def test_the_package_of_the_verb_executor_tells_whose_contract_it_is(site: Path) -> None:
+    """`sep_executor_serves` knows the installed contract and its owner, and nobody speaks beside it."""
+    owner, other = address("0x" + "ab" * 20), address("0x" + "cd" * 20)
+    code = contract().runtime_code + bytes.fromhex(owner[2:]).rjust(32, b"\0")
+    assert executor_serves(owner, code)
+    for stranger, found in ((other, code), (owner, code[:-1]), (owner, b"")):
+        assert not executor_serves(stranger, found)
+    hooks_dist(site, "says-yes", "executor", YES)
+    with pytest.raises(PluginError, match="says-yes"):
+        executor_serves(owner, b"")
 
 
 MEASURE = """

@@ -90,7 +90,7 @@ async def test_part_after_part_is_exchanged_and_the_whole_limit_holds(tmp_path: 
 
 async def test_all_transactions_together_cost_no_more_than_the_fee_of_the_whole(tmp_path: Path) -> None:
     """Approvals that were sent before count against it too."""
-    most, wish = 10**15, dispose("forty", AMOUNT)
+    most, wish = 2 * 10**15, dispose("forty", AMOUNT)
     body = json.loads(wish.body)
     body["constraints"]["max_fee"] = str(most)
     text = json.dumps(body).encode()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -182,12 +182,12 @@ async def check_tree(kernel: Kernel, intent_id: UUID, view: IntentView) -> None:
     queries = await kernel.queries()
     for one in view.slices.items:
         assert one.id is not None
-        child = queries.intent(one.id)
+        child = await queries.intent(one.id)
         assert child.parent is not None
         assert (child.parent.intent_id, child.parent.ordinal) == (intent_id, one.ordinal)
         assert child.constraints.execution_style == "IMMEDIATE"
         assert one.transaction_hashes == child.transaction_hashes
-    page = queries.intents(status=None, strategy=None, cursor=None, limit=20)
+    page = await queries.intents(status=None, strategy=None, cursor=None, limit=20)
     assert [one.id for one in page.items] == [intent_id]
     told = await queries.explain(intent_id)
     assert "3 of 3 released slices settled" in told.summary
@@ -395,23 +395,41 @@ async def test_what_reverted_is_planned_again_within_the_same_constraints(stage:
 
 
 async def test_what_earlier_attempts_cost_counts_against_the_fee(stage: Stage) -> None:
+    """A fee that would pay for one attempt after the other, but not for both, lets the second wait."""
     async with stage.engine() as kernel:
         shown = await kernel.dry_run(parse_submission(dispose("shown", 10**15).body))
     assert shown.plan is not None
-    most = shown.plan.gas_limit * int(shown.plan.max_fee_per_gas)
-    body = json.loads(dispose("bounded by fee", 10**15).body)
-    body["constraints"]["max_fee"] = str(most)
-    ask(stage.chain, "sim_setFaults", {"seed": 1, "rules": [reverting([1])]})
+    once = shown.plan.gas_limit * int(shown.plan.max_fee_per_gas)
+    ask(stage.chain, "sim_setFaults", {"seed": 1, "rules": [reverting([1, 3])]})
     async with stage.engine() as kernel:
-        intent_id = await submit(kernel, Wish(UUID(body["id"]), json.dumps(body).encode()))
-        view = await ended(kernel, intent_id)
-        (reverted,) = await facts_of(kernel, intent_id, StepsReverted)
-        plans = await facts_of(kernel, intent_id, IntentPlanned)
-        assert [one.attempt for one in plans] == [1, 2]
-        assert 0 < reverted.gas_cost <= plans[0].plan.gas_cost_limit <= most
-        assert plans[1].plan.gas_cost_limit <= most - reverted.gas_cost
+        ample = await submit(kernel, _with_fee(dispose("ample", 10**15), 2 * once))
+        view = await ended(kernel, ample)
         assert view.status == "SETTLED"
-        assert int(view.gas_cost or 0) <= most
+        await _counted(kernel, ample, 2 * once)
+        tight = await submit(kernel, _with_fee(dispose("tight", 10**15), once * 5 // 4))
+        await until(kernel, lambda: kernel.plans.why_waiting(tight) is not None)
+        refused = kernel.plans.why_waiting(tight)
+        assert refused is not None
+        assert refused.code == "max_fee_exceeded"
+        reverted = await _counted(kernel, tight, once * 5 // 4)
+        stage.clock.advance(TEN_MINUTES // 1000 + 1)
+        view = await ended(kernel, tight)
+        assert (view.status, int(view.gas_cost or 0)) == ("EXPIRED", reverted.gas_cost)
+
+
+def _with_fee(asked: Wish, most: int) -> Wish:
+    body = json.loads(asked.body)
+    body["constraints"]["max_fee"] = str(most)
+    return replace(asked, body=json.dumps(body).encode())
+
+
+async def _counted(kernel: Kernel, intent_id: UUID, most: int) -> StepsReverted:
+    """The one attempt that reverted; every plan keeps within what it left of the fee."""
+    (reverted,) = await facts_of(kernel, intent_id, StepsReverted)
+    first, *later = await facts_of(kernel, intent_id, IntentPlanned)
+    assert 0 < reverted.gas_cost <= first.plan.gas_cost_limit <= most
+    assert all(one.plan.gas_cost_limit <= most - reverted.gas_cost for one in later)
+    return reverted
 
 
 async def test_attempts_are_bounded_by_the_configuration(stage: Stage) -> None:

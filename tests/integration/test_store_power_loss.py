@@ -13,7 +13,7 @@ from sep_hooks.testing.store import SteppedClock, event, everything, write
 
 from sep_core.adapters.store_sqlite import SqliteOptions, open_store, verify_store
 
-from .store_power import ForgetfulDisk
+from ..harness.store_power import ForgetfulDisk
 
 pytestmark = pytest.mark.anyio
 

@@ -20,6 +20,9 @@ class _Place(StorePlace):
         options = SqliteOptions(synchronous="NORMAL")
         return open_store(self.path, writable=writable, clock=SteppedClock(), ids=uuid4, options=options)
 
+    async def displace(self) -> SqliteStore:
+        raise TypeError("the machine displaces nobody")
+
 
 class SqliteMachine(StoreMachine):
     """Each run in a fresh folder, which verifies at the end."""

@@ -296,6 +296,7 @@ class RememberingSigner:
     def __init__(self) -> None:
         self.entries: dict[int, SignedEntry] = {}
         self.refuse_step = ""
+        self.epoch = 0
 
     async def sign(self, request: SignRequest) -> SignedTransaction:
         known = self.entries.get(request.transaction.nonce)
@@ -313,6 +314,9 @@ class RememberingSigner:
 
     async def list_signed(self) -> Sequence[SignedEntry]:
         return list(self.entries.values())
+
+    async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
+        self.epoch = max(self.epoch, epoch)
 
 
 def read_plain(raw: bytes) -> Recovered:

@@ -242,6 +242,8 @@ async def test_the_table_of_consequences_is_this() -> None:
         "strategy": "quarantined",
         "signer": "stopped",
         "store": "stopped",
+        "bus": "circuit_open",
+        "cache": "circuit_open",
     }
 
 

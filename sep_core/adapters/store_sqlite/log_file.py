@@ -6,22 +6,28 @@ from typing import Final, cast
 from uuid import UUID
 
 import apsw
-from sep_hooks.store import Checkpoint, Fenced, NotInLog, StoreUnavailable
+from sep_hooks.store import Checkpoint, NotInLog, StoreUnavailable
 
 from sep_core.adapters.store_sqlite.connection import check_identity
-from sep_core.adapters.store_sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES, TRIGGERS
+from sep_core.adapters.store_sqlite.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
 from sep_core.events.appender import HASH_BYTES, SUBTREE_WIDTH, LogHead
+from sep_core.events.log_store import TreeParts
 from sep_core.events.native import tree_root
+from sep_core.events.pages import PageSize
 from sep_core.events.signing import LogKey, PublicKey, open_note
-
-_FIRST_PAGE: Final = 64
-_WIDEST_PAGE: Final = 1024
-_PAGE_BYTES: Final = 1024 * 1024
 
 
 def is_empty(connection: apsw.Connection) -> bool:
     """Whether a file holds nothing at all, as after its making was cut short."""
     return not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+
+
+def create_tables(connection: apsw.Connection) -> None:
+    """Makes the tables of this release in an empty file; does not commit."""
+    for one in MIGRATIONS:
+        connection.execute(one.statements).fetchall()
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}").fetchall()
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}").fetchall()
 
 
 def create_log(connection: apsw.Connection, store_id: UUID, seed: bytes, now: int) -> None:
@@ -30,15 +36,13 @@ def create_log(connection: apsw.Connection, store_id: UUID, seed: bytes, now: in
     root = tree_root(b"")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute(TABLES + TRIGGERS).fetchall()
+        create_tables(connection)
         connection.execute("INSERT INTO log_head VALUES (1, ?, 0, 0, ?, ?)", (store_id.bytes, b"", now))
         connection.execute("INSERT INTO log_keys VALUES (?, ?, 0)", (key.key_id, key.public.text()))
         connection.execute(
             "INSERT INTO log_checkpoints VALUES (0, ?, ?, ?)",
             (root, key.sign(epoch=0, size=0, root=root), key.key_id),
         )
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}").fetchall()
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}").fetchall()
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -101,18 +105,12 @@ def read_verifier(connection: apsw.Connection) -> PublicKey:
     return PublicKey.parse(cast(str, rows[0][0]))
 
 
-def bump_epoch(connection: apsw.Connection, head: LogHead) -> LogHead:
-    """Takes the log over: whoever wrote to it before is fenced."""
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute(
-        "UPDATE log_head SET epoch = ? WHERE one = 1 AND store_id = ? AND epoch = ? AND pos = ?",
-        (head.epoch + 1, head.store_id.bytes, head.epoch, head.pos),
-    )
-    if connection.changes() != 1:
-        connection.execute("ROLLBACK")
-        raise Fenced("another engine took the log over at this moment", next_step="start again")
-    connection.execute("COMMIT")
-    return LogHead(head.store_id, head.epoch + 1, head.pos, head.peaks, head.last_recorded)
+def take_over(connection: apsw.Connection, path: Path, seed: bytes) -> tuple[LogHead, Checkpoint, LogKey]:
+    """Takes the log over, under the next epoch: whoever wrote to it before is fenced. See `open_log`."""
+    with connection:
+        connection.execute("UPDATE log_head SET epoch = epoch + 1 WHERE one = 1")
+        head, checkpoint, key = open_log(connection, path, seed)
+    return head, checkpoint, key
 
 
 def read_tail(connection: apsw.Connection, size: int) -> bytes:
@@ -140,6 +138,17 @@ def read_subtrees(connection: apsw.Connection, count: int) -> bytes:
     return b"".join([cast(bytes, row[0]) for row in rows])
 
 
+def read_tree(connection: apsw.Connection, index: int, size: int) -> TreeParts:
+    """The tree over the first `size` events, with the block of leaf `index` where it is full."""
+    start = index - index % SUBTREE_WIDTH
+    full = start + SUBTREE_WIDTH <= size
+    return TreeParts(
+        read_subtrees(connection, size // SUBTREE_WIDTH),
+        read_leaves(connection, start, start + SUBTREE_WIDTH) if full else b"",
+        read_tail(connection, size),
+    )
+
+
 # Many records come back as one value: each return from SQLite waits for the interpreter, which may be busy. Canonical
 # JSON holds no line feed.
 _PAGE: Final = (
@@ -151,21 +160,6 @@ _STREAM_PAGE: Final = (
     " FROM (SELECT record FROM events WHERE stream = ? AND version > ? AND version <= ? AND pos <= ?"
     " ORDER BY version LIMIT ?)"
 )
-LAST_POSITION: Final = 2**63 - 1
-
-
-class PageSize:
-    """How many records to ask for, so that a page stays near a megabyte whatever their width."""
-
-    def __init__(self) -> None:
-        self.records = _FIRST_PAGE
-
-    def learn(self, records: int, size_bytes: int) -> None:
-        """Takes the last page into account."""
-        if size_bytes > _PAGE_BYTES:
-            self.records = max(1, records * _PAGE_BYTES // size_bytes)
-        elif records == self.records:
-            self.records = min(_WIDEST_PAGE, self.records * 4)
 
 
 def read_page(connection: apsw.Connection, after: int, up_to: int, size: PageSize) -> list[bytes]:

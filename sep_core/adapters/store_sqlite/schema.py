@@ -1,9 +1,8 @@
 """The tables of a log in SQLite. Columns beside `record` are derived from it; `sep verify` compares them."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 APPLICATION_ID: Final = 0x53455031  # "SEP1"
-SCHEMA_VERSION: Final = 1
 
 TABLES: Final = """
 CREATE TABLE log_head (
@@ -82,6 +81,19 @@ BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
     for table in _FROZEN
     for verb in ("UPDATE", "DELETE")
 )
+
+
+class Migration(NamedTuple):
+    """A step from one version of the schema to the next; applied once, never changed, never undone."""
+
+    version: int
+    what: str
+    statements: str
+
+
+MIGRATIONS: Final = (Migration(1, "tables and append-only triggers", TABLES + TRIGGERS),)
+
+SCHEMA_VERSION: Final = MIGRATIONS[-1].version
 
 READ_MODEL: Final = """
 CREATE TABLE IF NOT EXISTS consumer (

@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Final, Self, cast
+from typing import ClassVar, Final, cast
 from uuid import UUID
 
 import apsw
@@ -16,14 +14,9 @@ from sep_hooks.context import Clock
 from sep_hooks.errors import SepError
 from sep_hooks.store import (
     AppendResult,
-    CaughtUp,
     Checkpoint,
     CommitUnknown,
-    EventFilter,
-    EventStore,
-    InclusionProof,
     LogBroken,
-    NotInLog,
     Recorded,
     StoreBusy,
     StoreClosed,
@@ -33,31 +26,27 @@ from sep_hooks.store import (
     StreamWrite,
 )
 
+from sep_core.adapters.data_folder import DataFolder, FolderLock, released_on_error
 from sep_core.adapters.store_sqlite.connection import SqliteOptions, check_identity
-from sep_core.adapters.store_sqlite.folder import DataFolder, FolderLock, released_on_error
 from sep_core.adapters.store_sqlite.log_file import (
-    LAST_POSITION,
-    PageSize,
     position_at,
     read_checkpoint,
     read_head,
     read_head_pos,
-    read_leaves,
     read_page,
     read_stream_page,
-    read_subtrees,
-    read_tail,
+    read_tree,
     read_verifier,
 )
 from sep_core.adapters.store_sqlite.reader import ReaderPool
 from sep_core.adapters.store_sqlite.writer import Writer
-from sep_core.events.appender import HASH_BYTES, SUBTREE_WIDTH, draft_append
-from sep_core.events.envelope import check_stream, microseconds, page_of
-from sep_core.events.native import inclusion_proof_from_subtrees
+from sep_core.events.appender import draft_append
+from sep_core.events.envelope import microseconds, page_of
+from sep_core.events.log_store import LogStore, TreeParts
+from sep_core.events.pages import LAST_POSITION, PageSize
 from sep_core.events.pending import QueuedAppend
-from sep_core.events.proof import Receipt, receipt_of
 from sep_core.events.signing import PublicKey
-from sep_core.events.subscription import Bell, follow, read_through
+from sep_core.events.subscription import Bell
 from sep_core.events.vault import Vault
 from sep_core.telemetry.crashpoints import crash_point, is_armed
 
@@ -86,7 +75,7 @@ def open_store(
     return SqliteStore(DataFolder(Path(folder)), writable=writable, clock=clock, ids=ids, options=options)
 
 
-class SqliteStore(EventStore):
+class SqliteStore(LogStore):
     """The log of one data folder. Written from one event loop, the one of the first append."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "merkle", "embedded"})
@@ -145,16 +134,6 @@ class SqliteStore(EventStore):
             )
         except LogBroken as error:
             raise StoreUnavailable(error.message, next_step=error.next_step) from error
-
-    @property
-    def store_id(self) -> UUID:
-        """Identity of the log."""
-        return self._head.store_id
-
-    @property
-    def epoch(self) -> int:
-        """Fencing epoch of this opening; a reader's is the one that it found."""
-        return self._epoch
 
     @property
     def failure(self) -> SepError | None:
@@ -285,102 +264,36 @@ class SqliteStore(EventStore):
 
     # Reading.
 
-    async def page(self, after: int, up_to: int | None = None) -> Sequence[Recorded]:
-        """Some events behind `after`, in order; none when there are none."""
-        return await self._page(PageSize(), after, up_to)
+    @property
+    def _published(self) -> bool:
+        return self._writer is not None and self._failure is None
+
+    async def _read_head(self) -> Checkpoint:
+        return await self._readers.run(lambda connection: read_checkpoint(connection, self.verifier))
+
+    async def _read_head_pos(self) -> int:
+        return await self._readers.run(read_head_pos)
+
+    async def _records(self, after: int, up_to: int, size: PageSize) -> Sequence[bytes]:
+        return await self._readers.run(lambda connection: read_page(connection, after, up_to, size))
 
     async def _page(self, size: PageSize, after: int, up_to: int | None) -> Sequence[Recorded]:
+        # Decoded on the thread of the reader: the event loop has other work.
         last = LAST_POSITION if up_to is None else up_to
         return await self._readers.run(lambda connection: page_of(read_page(connection, after, last, size)))
 
-    async def head_pos(self) -> int:
-        """The last committed position."""
-        if self._writer is not None and self._failure is None:
-            return self._head.pos
-        return await self._readers.run(read_head_pos)
+    async def _stream_records(
+        self, stream: str, after: int, up_to: int, as_of: int, size: PageSize
+    ) -> Sequence[bytes]:
+        return await self._readers.run(
+            lambda connection: read_stream_page(connection, stream, after, up_to, as_of, size)
+        )
 
-    async def read_stream(
-        self,
-        stream: str,
-        *,
-        from_version: int = 1,
-        to_version: int | None = None,
-        as_of: int | datetime | None = None,
-    ) -> AsyncGenerator[Recorded]:
-        """One stream in order; see `EventStore.read_stream`."""
-        check_stream(stream)
-        size = PageSize()
-        limit = LAST_POSITION if as_of is None else await self._position(as_of)
-        last, end = max(from_version, 1) - 1, LAST_POSITION if to_version is None else to_version
-        while last < end:
-            page = await self._readers.run(
-                lambda connection, after=last: page_of(  # type: ignore[misc]
-                    read_stream_page(connection, stream, after, end, limit, size)
-                )
-            )
-            if not page:
-                return
-            for event in page:
-                if event.version != last + 1 or event.stream != stream:
-                    raise LogBroken(
-                        f"version {last + 1} of {stream!r} should follow, the log gave {event.version}",
-                        pos=event.pos,
-                    )
-                last += 1
-                yield event
+    async def _position_at(self, moment: int) -> int:
+        return await self._readers.run(lambda connection: position_at(connection, moment))
 
-    def read_all(
-        self,
-        *,
-        after: int,
-        filter: EventFilter | None = None,  # noqa: A002
-        limit: int | None = None,
-        as_of: int | datetime | None = None,
-    ) -> AsyncGenerator[Recorded]:
-        """The log in order up to the present head; see `EventStore.read_all`."""
-        up_to = self.head_pos if as_of is None else partial(self._position, as_of)
-        return read_through(_Pages(self), after=after, up_to=up_to, filter=filter, limit=limit)
-
-    def subscribe(
-        self,
-        *,
-        after: int,
-        filter: EventFilter | None = None,  # noqa: A002
-        max_lag: int | None = None,
-    ) -> AsyncGenerator[Recorded | CaughtUp]:
-        """The log in order, without end; see `EventStore.subscribe`."""
-        return follow(_Pages(self), self._bell, after=after, filter=filter, max_lag=max_lag)
-
-    async def _position(self, as_of: int | datetime) -> int:
-        if isinstance(as_of, datetime):
-            moment = microseconds(as_of)
-            return await self._readers.run(lambda connection: position_at(connection, moment))
-        head = await self.head_pos()
-        if not 0 <= as_of <= head:
-            raise NotInLog(f"position {as_of} lies outside the log, which ends at {head}")
-        return as_of
-
-    # Proving.
-
-    async def head(self) -> Checkpoint:
-        """The last published checkpoint, with its signature."""
-        if self._writer is not None and self._failure is None:
-            return self._head
-        return await self._readers.run(lambda connection: read_checkpoint(connection, self.verifier))
-
-    async def prove(self, pos: int) -> InclusionProof:
-        """Proof that the event at `pos` stands in the log of `head()`; see `EventStore.prove`."""
-        checkpoint = await self.head()
-        if not 1 <= pos <= checkpoint.pos:
-            raise NotInLog(f"position {pos} lies outside the log, which ends at {checkpoint.pos}")
-        return await self._readers.run(lambda connection: _prove(connection, pos, checkpoint))
-
-    async def receipt(self, pos: int) -> Receipt:
-        """One event with its proof, for somebody outside."""
-        proof = await self.prove(pos)
-        async for event in self.read_all(after=pos - 1, as_of=pos):
-            return receipt_of(event, proof, self.verifier.text())
-        raise NotInLog(f"position {pos} is missing from the log", next_step="run `sep verify`")
+    async def _tree_parts(self, index: int, size: int) -> TreeParts:
+        return await self._readers.run(lambda connection: read_tree(connection, index, size))
 
     # The end.
 
@@ -416,46 +329,8 @@ class SqliteStore(EventStore):
                 next_step="check the disk",
             ) from error
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-
-class _Pages:
-    """The pages of one reader, whose size follows what it reads."""
-
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
-        self._size = PageSize()
-
-    async def page(self, after: int, up_to: int | None = None) -> Sequence[Recorded]:
-        # What is committed and not yet published is for nobody: whoever asks for the head would not find it there.
-        if self._store._writer is not None and self._store._failure is None:
-            published = self._store._head.pos
-            up_to = published if up_to is None else min(up_to, published)
-        return await self._store._page(self._size, after, up_to)
-
-    async def head_pos(self) -> int:
-        return await self._store.head_pos()
-
 
 def _read_identity(connection: apsw.Connection, path: Path) -> tuple[Checkpoint, int, PublicKey]:
     check_identity(connection, path)
     verifier = read_verifier(connection)
     return read_checkpoint(connection, verifier), read_head(connection, path).epoch, verifier
-
-
-def _prove(connection: apsw.Connection, pos: int, checkpoint: Checkpoint) -> InclusionProof:
-    index, size = pos - 1, checkpoint.pos
-    subtrees = read_subtrees(connection, size // SUBTREE_WIDTH)
-    tail = read_tail(connection, size)
-    start = index - index % SUBTREE_WIDTH
-    block = read_leaves(connection, start, start + SUBTREE_WIDTH) if start + SUBTREE_WIDTH <= size else b""
-    path = inclusion_proof_from_subtrees(index, subtrees, block, tail)
-    offset = (index - start) * HASH_BYTES
-    leaf = (block or tail)[offset : offset + HASH_BYTES]
-    return InclusionProof(pos, leaf, tuple(path), checkpoint)

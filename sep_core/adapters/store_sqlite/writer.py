@@ -11,6 +11,7 @@ import apsw
 from sep_hooks.errors import SepError
 from sep_hooks.store import AppendResult, Checkpoint, CommitUnknown, Fenced, StoreFailed
 
+from sep_core.adapters.data_folder import DataFolder
 from sep_core.adapters.store_sqlite.connection import (
     SqliteOptions,
     load_native,
@@ -18,13 +19,12 @@ from sep_core.adapters.store_sqlite.connection import (
     unavailable,
     use_wal,
 )
-from sep_core.adapters.store_sqlite.folder import DataFolder
 from sep_core.adapters.store_sqlite.log_file import (
-    bump_epoch,
     create_log,
     is_empty,
     open_log,
     read_tail,
+    take_over,
 )
 from sep_core.events.appender import (
     Batch,
@@ -118,9 +118,10 @@ class Writer:
             if is_empty(connection):
                 use_wal(connection)
                 create_log(connection, self._new_id(), seed, microseconds(self._now()))
-            head, self.checkpoint, self.key = open_log(connection, self._folder.log, seed)
+            with connection:
+                open_log(connection, self._folder.log, seed)
             use_wal(connection)
-            head = bump_epoch(connection, head)
+            head, self.checkpoint, self.key = take_over(connection, self._folder.log, seed)
             self.epoch = head.epoch
             self._sequencer = Sequencer(head, read_tail(connection, head.pos), self.key)
             load_native(connection)

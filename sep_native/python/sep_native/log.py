@@ -11,6 +11,7 @@ from sep_native._native import (
     NoteSigner,
     Placed,
     Tree,
+    consistency_proof_from_subtrees,
     draft_append_plain,
     draft_plain,
     encode_plain,
@@ -19,6 +20,7 @@ from sep_native._native import (
     leaf_hash,
     subtree_root,
     tree_root,
+    verify_consistency,
     verify_inclusion,
 )
 
@@ -30,6 +32,7 @@ __all__ = [
     "NoteSigner",
     "Placed",
     "Tree",
+    "consistency_proof_from_subtrees",
     "draft_append_plain",
     "draft_plain",
     "encode_plain",
@@ -38,5 +41,6 @@ __all__ = [
     "leaf_hash",
     "subtree_root",
     "tree_root",
+    "verify_consistency",
     "verify_inclusion",
 ]

@@ -23,7 +23,7 @@ pub use ledger::{Decided, Ledger, LogHead, Outlook, Placed, StreamHead};
 pub use moment::moment_text;
 pub use note::NoteSigner;
 pub use proof::{
-    SUBTREE_WIDTH, Segments, inclusion_proof, inclusion_proof_from_subtrees, subtree_root,
-    tree_root, verify_inclusion,
+    SUBTREE_WIDTH, Segments, consistency_proof_from_subtrees, inclusion_proof,
+    inclusion_proof_from_subtrees, subtree_root, tree_root, verify_consistency, verify_inclusion,
 };
 pub use tree::Tree;

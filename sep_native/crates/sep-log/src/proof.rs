@@ -1,4 +1,4 @@
-use crate::{Hash, Tree, TreeError, node_hash};
+use crate::{Hash, Tree, TreeError, empty_root, node_hash};
 
 /// Width of the full subtrees that a store caches.
 pub const SUBTREE_WIDTH: usize = 256;
@@ -46,51 +46,147 @@ pub fn inclusion_proof_from_subtrees(
     index: u64,
     segments: Segments<'_>,
 ) -> Result<Vec<Hash>, TreeError> {
-    let Segments {
-        subtrees,
-        block,
-        tail,
-    } = segments;
-    if tail.len() >= SUBTREE_WIDTH {
-        return Err(TreeError::Tail(tail.len()));
+    let place = segments.place(index)?;
+    Ok(path(place, 0, segments.size(), &|low, high| {
+        segments.root(place, low, high)
+    }))
+}
+
+/// That the tree over the first `first` leaves grew into this one (RFC 9162, section 2.1.4.1): hashes that lead to both
+/// roots. `segments` holds the block of leaf `first`; nothing is needed where the sizes are equal, or the first is 0.
+pub fn consistency_proof_from_subtrees(
+    first: u64,
+    segments: Segments<'_>,
+) -> Result<Vec<Hash>, TreeError> {
+    let size = segments.size();
+    if first == 0 || first == size as u64 {
+        return Ok(Vec::new());
     }
-    let full = subtrees.len() * SUBTREE_WIDTH;
-    let size = full + tail.len();
-    let place = match usize::try_from(index) {
-        Ok(place) if place < size => place,
-        _ => {
+    let place = segments.place(first)?;
+    let root = |low: usize, high: usize| segments.root(place, low, high);
+    let (mut low, mut high, mut known) = (0, size, true);
+    let mut hashes = Vec::new();
+    while high != place {
+        let middle = low + split(high - low);
+        if place <= middle {
+            hashes.push(root(middle, high));
+            high = middle;
+        } else {
+            hashes.push(root(low, middle));
+            low = middle;
+            known = false;
+        }
+    }
+    if !known {
+        hashes.push(root(low, high));
+    }
+    hashes.reverse();
+    Ok(hashes)
+}
+
+impl Segments<'_> {
+    fn full(&self) -> usize {
+        self.subtrees.len() * SUBTREE_WIDTH
+    }
+
+    fn size(&self) -> usize {
+        self.full() + self.tail.len()
+    }
+
+    /// The index of a leaf that the tree has, whose block is at hand.
+    fn place(&self, index: u64) -> Result<usize, TreeError> {
+        if self.tail.len() >= SUBTREE_WIDTH {
+            return Err(TreeError::Tail(self.tail.len()));
+        }
+        let size = self.size();
+        let place = usize::try_from(index).ok().filter(|place| *place < size);
+        let Some(place) = place else {
             return Err(TreeError::OutOfRange {
                 index,
                 size: size as u64,
             });
+        };
+        if place < self.full() && self.block.len() != SUBTREE_WIDTH {
+            return Err(TreeError::Block {
+                index,
+                expected: SUBTREE_WIDTH,
+                found: self.block.len(),
+            });
         }
-    };
-    let start = place / SUBTREE_WIDTH * SUBTREE_WIDTH;
-    if place < full && block.len() != SUBTREE_WIDTH {
-        return Err(TreeError::Block {
-            index,
-            expected: SUBTREE_WIDTH,
-            found: block.len(),
-        });
+        Ok(place)
     }
-    // Every run that the path asks for either consists of whole subtrees, or lies inside the block of the index, or is
-    // made of whole subtrees followed by the tail.
-    let root = |low: usize, high: usize| -> Hash {
+
+    /// The root over a run of leaves. Every run that a proof about `place` asks for either consists of whole subtrees,
+    /// or lies inside the block of `place`, or is made of whole subtrees followed by the tail.
+    fn root(&self, place: usize, low: usize, high: usize) -> Hash {
+        let (full, start) = (self.full(), place / SUBTREE_WIDTH * SUBTREE_WIDTH);
         if place < full && low >= start && high <= start + SUBTREE_WIDTH {
-            return tree_root(&block[low - start..high - start]);
+            return tree_root(&self.block[low - start..high - start]);
         }
         if low >= full {
-            return tree_root(&tail[low - full..high - full]);
+            return tree_root(&self.tail[low - full..high - full]);
         }
-        let whole = &subtrees[low / SUBTREE_WIDTH..high.min(full) / SUBTREE_WIDTH];
+        let whole = &self.subtrees[low / SUBTREE_WIDTH..high.min(full) / SUBTREE_WIDTH];
         let rest = if high > full {
-            &tail[..high - full]
+            &self.tail[..high - full]
         } else {
             &[]
         };
         spliced_root(whole, rest)
+    }
+}
+
+/// Whether `proof` leads from `first_root`, over `first` leaves, to `second_root`, over `second` (RFC 9162, section
+/// 2.1.4.2). Every tree grew from the empty one.
+pub fn verify_consistency(
+    first: u64,
+    first_root: &Hash,
+    second: u64,
+    second_root: &Hash,
+    proof: &[Hash],
+) -> bool {
+    if first == 0 {
+        return proof.is_empty() && *first_root == empty_root();
+    }
+    if first == second {
+        return proof.is_empty() && first_root == second_root;
+    }
+    if first > second {
+        return false;
+    }
+    let (mut place, mut last) = (first - 1, second - 1);
+    while place & 1 == 1 {
+        place >>= 1;
+        last >>= 1;
+    }
+    // A first size that is a power of two is a subtree of the second tree: its root starts the way.
+    let (start, rest) = if first.is_power_of_two() {
+        (*first_root, proof)
+    } else {
+        match proof.split_first() {
+            Some((start, rest)) => (*start, rest),
+            None => return false,
+        }
     };
-    Ok(path(place, 0, size, &root))
+    let (mut old, mut new) = (start, start);
+    for sibling in rest {
+        if last == 0 {
+            return false;
+        }
+        if place & 1 == 1 || place == last {
+            old = node_hash(sibling, &old);
+            new = node_hash(sibling, &new);
+            while place & 1 == 0 && place != 0 {
+                place >>= 1;
+                last >>= 1;
+            }
+        } else {
+            new = node_hash(&new, sibling);
+        }
+        place >>= 1;
+        last >>= 1;
+    }
+    last == 0 && old == *first_root && new == *second_root
 }
 
 /// Whether `proof` leads from `leaf` at `index` to `root` in a tree of `size` leaves (RFC 9162, section 2.1.3.2).

@@ -3,9 +3,9 @@
 
 use proptest::prelude::*;
 use sep_log::{
-    Hash, SUBTREE_WIDTH, Segments, Tree, TreeError, empty_root, inclusion_proof,
-    inclusion_proof_from_subtrees, leaf_hash, node_hash, split_hashes, subtree_root, tree_root,
-    verify_inclusion,
+    Hash, SUBTREE_WIDTH, Segments, Tree, TreeError, consistency_proof_from_subtrees, empty_root,
+    inclusion_proof, inclusion_proof_from_subtrees, leaf_hash, node_hash, split_hashes,
+    subtree_root, tree_root, verify_consistency, verify_inclusion,
 };
 
 const RECORDS: [&str; 8] = [
@@ -196,5 +196,40 @@ proptest! {
         let block = if index < full { &all[start..start + SUBTREE_WIDTH] } else { &[][..] };
         let segments = Segments { subtrees: &subtrees, block, tail: &all[full..] };
         prop_assert_eq!(inclusion_proof_from_subtrees(place, segments).unwrap(), proof);
+    }
+
+    #[test]
+    fn growth_is_proved_and_nothing_else_is(
+        second in 1_usize..1_600,
+        pick in any::<prop::sample::Index>(),
+        bit in 0_usize..256,
+    ) {
+        let first = pick.index(second + 1);
+        let all = leaves(second);
+        let full = second / SUBTREE_WIDTH;
+        let subtrees: Vec<Hash> = all.chunks_exact(SUBTREE_WIDTH).map(tree_root).collect();
+        let start = first / SUBTREE_WIDTH * SUBTREE_WIDTH;
+        let block = all.get(start..start + SUBTREE_WIDTH).unwrap_or_default();
+        let segments = Segments { subtrees: &subtrees, block, tail: &all[full * SUBTREE_WIDTH..] };
+        let proof = consistency_proof_from_subtrees(first as u64, segments).unwrap();
+        let (old, new) = (tree_root(&all[..first]), tree_root(&all));
+        let (first, second) = (first as u64, second as u64);
+        prop_assert!(verify_consistency(first, &old, second, &new, &proof));
+        let mut other = old;
+        other[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(!verify_consistency(first, &other, second, &new, &proof));
+        if first > 0 {
+            let mut other = new;
+            other[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(!verify_consistency(first, &old, second, &other, &proof));
+        }
+        if let Some(place) = proof.len().checked_sub(1) {
+            let mut changed = proof.clone();
+            changed[bit % (place + 1)][0] ^= 1;
+            prop_assert!(!verify_consistency(first, &old, second, &new, &changed));
+            prop_assert!(!verify_consistency(first, &old, second, &new, &proof[..place]));
+        }
+        let longer: Vec<Hash> = proof.iter().copied().chain([new]).collect();
+        prop_assert!(!verify_consistency(first, &old, second, &new, &longer));
     }
 }

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -11,17 +12,26 @@ class ForgetfulDisk(apsw.VFS):
     """Passes everything through, and remembers what each file held at its last sync and what was written since.
 
     `after_power_loss` gives the files as they may be found: synced content, and of the writes since then any part,
-    in any order, each of them whole or cut.
+    in any order, each of them whole or cut. `before_change` is called before each write and sync, and may raise what a
+    disk that fails makes of it.
     """
 
     def __init__(self, name: str) -> None:
         self.vfs_name = name
+        self.before_change: Callable[[], None] = lambda: None
         self.files: dict[str, _Remembered] = {}
         self.lock = threading.RLock()
         super().__init__(name, "")
 
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> "_File":
-        return _File(self, name, flags)
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> "ForgetfulFile":
+        return ForgetfulFile(self, name, flags)
+
+    def remembered(self, name: str) -> "_Remembered":
+        """What is known of a file; one that stood there before this disk is synced."""
+        if name not in self.files:
+            path = Path(name)
+            self.files[name] = _Remembered(path.read_bytes() if path.is_file() else b"")
+        return self.files[name]
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
         with self.lock:
@@ -38,8 +48,8 @@ class ForgetfulDisk(apsw.VFS):
 
 
 class _Remembered:
-    def __init__(self) -> None:
-        self.synced = b""
+    def __init__(self, synced: bytes) -> None:
+        self.synced = synced
         self.since: list[tuple[int, bytes] | int] = []
         """Writes (offset, data) and truncations (size)."""
 
@@ -66,14 +76,18 @@ class _Remembered:
         return bytes(content)
 
 
-class _File(apsw.VFSFile):
+class ForgetfulFile(apsw.VFSFile):
+    """A file of a disk that forgets."""
+
     def __init__(self, disk: ForgetfulDisk, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
+        self._disk = disk
         self._name = name.filename() if isinstance(name, apsw.URIFilename) else name
         self._lock = disk.lock
-        self._remembered = disk.files.setdefault(self._name, _Remembered()) if self._name else _Remembered()
+        self._remembered = disk.remembered(self._name) if self._name else _Remembered(b"")
         super().__init__("", name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:
+        self._disk.before_change()
         with self._lock:
             super().xWrite(data, offset)
             self._remembered.since.append((offset, bytes(data)))
@@ -84,6 +98,7 @@ class _File(apsw.VFSFile):
             self._remembered.since.append(newsize)
 
     def xSync(self, flags: int) -> None:
+        self._disk.before_change()
         with self._lock:
             super().xSync(flags)
             size = self.xFileSize()

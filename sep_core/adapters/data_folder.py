@@ -1,4 +1,4 @@
-"""A data folder: the log, its keys, and the lock that one engine holds."""
+"""A data folder: the keys of a log, the lock that one engine holds, and the log itself where SQLite keeps it."""
 
 import contextlib
 import fcntl
@@ -22,6 +22,13 @@ class DataFolder:
     """Where things stand inside a data folder."""
 
     path: Path
+    keys_elsewhere: Path | None = None
+    """Where the keys are instead, if they are not the folder's own."""
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the keys."""
+        return self.keys_elsewhere or self.path / "keys"
 
     @property
     def log(self) -> Path:
@@ -31,17 +38,17 @@ class DataFolder:
     @property
     def log_key(self) -> Path:
         """The seed that signs checkpoints."""
-        return self.path / "keys" / "log.key"
+        return self.keys / "log.key"
 
     @property
     def log_verifier(self) -> Path:
         """The public half of the log key, for whoever checks the log from outside."""
-        return self.path / "keys" / "log.pub"
+        return self.keys / "log.pub"
 
     @property
     def vault_key(self) -> Path:
         """The key that seals parts of event bodies."""
-        return self.path / "keys" / "vault.key"
+        return self.keys / "vault.key"
 
     @property
     def lock(self) -> Path:
@@ -52,7 +59,7 @@ class DataFolder:
         """Makes the folders, private to their owner."""
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self.path / "keys").mkdir(exist_ok=True, mode=0o700)
+            self.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise StoreUnavailable(
                 f"the data folder {self.path} cannot be made or written ({error.strerror})",
@@ -72,6 +79,21 @@ class DataFolder:
         for path, size in ((self.log_key, SEED_BYTES), (self.vault_key, KEY_BYTES)):
             if not path.exists():
                 write_durably(path, secure_random(size).hex().encode() + b"\n", mode=0o600)
+
+    def take_keys_of(self, other: "DataFolder") -> None:
+        """Copies the keys of another folder. Raises `StoreUnavailable` where they are missing, or others stand here."""
+        self.prepare()
+        for path, source in ((self.log_key, other.log_key), (self.vault_key, other.vault_key)):
+            secret = _read_secret(source, SEED_BYTES if path == self.log_key else KEY_BYTES)
+            if path.exists() and _read_secret(path, len(secret)) != secret:
+                raise StoreUnavailable(
+                    f"{path} is the key of another log; nothing was copied",
+                    next_step="name a fresh data folder",
+                )
+            if not path.exists():
+                write_durably(path, secret.hex().encode() + b"\n", mode=0o600)
+        if other.log_verifier.is_file():
+            self.publish_verifier(other.log_verifier.read_text().strip())
 
     def publish_verifier(self, text: str) -> None:
         """Writes the public key beside the secret one."""

@@ -1,0 +1,111 @@
+"""`sep store`: the place of the log, looked after while no engine works."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sep_core.cli.failure import EXIT_OK
+from sep_core.cli.options import config_option, json_option, settings_of
+from sep_core.cli.output import Progress, emit_json
+from sep_core.cli.verify import check_log
+
+if TYPE_CHECKING:
+    from sep_core.runtime.settings import Settings
+    from sep_core.runtime.settings_secrets import Secrets
+
+
+@click.group()
+def store() -> None:
+    """Migrate the schema of the log, copy the log to another store, check it."""
+
+
+@store.command()
+@config_option
+@json_option
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+def migrate(config: Path | None, as_json: bool, dry_run: bool) -> int:
+    """Bring the schema of the log up to this release: forward only, all steps or none.
+
+    In PostgreSQL this needs a role that owns the database's schema, and makes the roles sep_appender and sep_reader
+    where it may. Exit code 6 for a log of a newer release, or while an engine writes.
+    """
+    from sep_core.runtime.log_moves import migrate_log
+    from sep_core.runtime.stores import check_store
+
+    settings, secrets = _opened(config)
+    done = migrate_log(settings, secrets, dry_run=dry_run)
+    if as_json:
+        emit_json(
+            {
+                "dry_run": dry_run,
+                "before": done.before,
+                "after": done.after,
+                "steps": done.steps,
+                "notes": done.notes,
+            }
+        )
+        return EXIT_OK
+    click.echo(f"{check_store(settings, secrets)}: schema {done.before}, this release has {done.after}")
+    for step in done.steps:
+        click.echo(f"{'would do' if dry_run else 'did'}  {step}")
+    if not done.steps:
+        click.echo("nothing to do")
+    for note in done.notes:
+        click.echo(f"note  {note}")
+    return EXIT_OK
+
+
+@store.command()
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The configuration whose log is copied.",
+)
+@click.option(
+    "--to",
+    "target",
+    metavar="FILE",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The configuration whose store takes it; it must hold no log.",
+)
+@json_option
+def copy(source: Path, target: Path, as_json: bool) -> int:
+    """Copy a whole log with its keys to another store, byte for byte, then check the copy.
+
+    Every proof and receipt stays valid. Start no engine on the old log afterwards: one log has one history.
+    """
+    from sep_core.runtime.log_moves import copy_between
+    from sep_core.runtime.stores import check_store
+
+    old, new = _opened(source), _opened(target)
+    with Progress("positions copied") as progress:
+        head = copy_between(old, new, progress)
+    if not as_json:
+        click.echo(f"copied  {head.pos} events of log {head.store_id}")
+        click.echo(f"from  {check_store(*old)}")
+        click.echo(f"to    {check_store(*new)}")
+    code = check_log(None, target, None, [], as_json=as_json)
+    if code == EXIT_OK and not as_json:
+        click.echo("next  start the engine on the copy, and never again on the old log: put that away")
+    return code
+
+
+@store.command()
+@config_option
+@json_option
+def verify(config: Path | None, as_json: bool) -> int:
+    """Check the log of the configuration: hashes, chains, tree, signatures. The same as `sep verify`."""
+    return check_log(None, config, None, [], as_json=as_json)
+
+
+def _opened(config: Path | None) -> "tuple[Settings, Secrets]":
+    from sep_core.runtime.settings_secrets import Secrets
+
+    settings = settings_of(config)
+    return settings, Secrets(os.environ, settings.folder)

@@ -1,0 +1,54 @@
+"""Both signers pass the suite of all signers: the key file in the engine, and the process of its own."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sep_hooks.signer import Signer
+from sep_hooks.testing.signer import Opened, SignerSuite
+from sep_native.sign import Keystore
+
+from sep_core.adapters.signer_keystore import KeystoreConfig, KeystoreSigner
+from sep_core.adapters.signer_process import ProcessConfig
+
+from ..harness.signer import KEY, PASSWORD, SignerProcess, client, context
+
+pytestmark = pytest.mark.anyio
+
+
+class TestKeystore(SignerSuite):
+    """The key file."""
+
+    @pytest.fixture
+    async def opened(self, tmp_path: Path) -> AsyncIterator[Opened]:
+        Keystore.import_key(tmp_path / "main.json", KEY, PASSWORD.encode(), scrypt_log_n=2)
+        made: list[KeystoreSigner] = []
+
+        async def opened() -> Signer[KeystoreConfig]:
+            config = KeystoreConfig(path=tmp_path / "main.json", password=SecretStr(PASSWORD))
+            made.append(KeystoreSigner(config, context()))
+            await made[-1].open()
+            return made[-1]
+
+        yield opened
+        for one in made:
+            await one.close()
+
+
+class TestProcess(SignerSuite):
+    """`sep-signer`, asked over its socket."""
+
+    @pytest.fixture
+    def process(self, tmp_path: Path) -> Iterator[SignerProcess]:
+        with SignerProcess(tmp_path / "signer") as process:
+            yield process
+
+    @pytest.fixture
+    async def opened(self, process: SignerProcess) -> Opened:
+        async def opened() -> Signer[ProcessConfig]:
+            one = client(process)
+            await one.open()
+            return one
+
+        return opened

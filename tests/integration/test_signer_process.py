@@ -1,0 +1,186 @@
+"""`sep-signer` under engines: killed in the middle, its answers lost, its policy asked; the key is nowhere else."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from sep_hooks.errors import SignerRefused
+from sep_hooks.signer_wire import request_json
+from sep_hooks.testing.signer import CHAIN_ID, asked
+from sep_hooks.types import SignedTransaction
+from sep_native.decode import selector
+from sep_native.sign import recover_transaction
+
+from sep_core.adapters.signer_process import SignerGone
+from sep_core.adapters.sim_venue import DEMO_ROUTER, SWAP_EXACT_IN, SWAP_EXACT_OUT
+
+from ..harness.signer import KEY, OWNER, PASSWORD, SignerProcess, client
+from .identity_engine import TOKENS, Stage, settle, stage, submit, until
+
+pytestmark = pytest.mark.anyio
+
+LANES = 4
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[SignerProcess]:
+    with SignerProcess(tmp_path / "signer") as one:
+        yield one
+
+
+async def test_kill_9_under_load_loses_and_doubles_nothing(process: SignerProcess) -> None:
+    """Four lanes ask, each repeating what got no answer, as engines do; the signer dies three times meanwhile."""
+    signer, answers = client(process), dict[int, SignedTransaction]()
+    deaths = 0
+
+    async def lane(first: int) -> None:
+        for nonce in range(first, 60, LANES):
+            while nonce not in answers:
+                try:
+                    answers[nonce] = await signer.sign(asked(nonce, str(nonce)))
+                except SignerGone:
+                    await anyio.sleep(0.01)
+
+    with anyio.fail_after(120):
+        async with anyio.create_task_group() as lanes:
+            for first in range(LANES):
+                lanes.start_soon(lane, first)
+            while deaths < 3:
+                begun = len(answers)
+                await until(lambda begun=begun: len(answers) >= min(begun + 8, 60))  # type: ignore[misc]
+                process.kill()
+                deaths += 1
+                await anyio.to_thread.run_sync(process.start)
+    entries = await signer.list_signed()
+    assert [one.request for one in entries] == [asked(nonce, str(nonce)) for nonce in range(60)]
+    assert [one.signed for one in entries] == [answers[nonce] for nonce in range(60)]
+    assert len({one.signed.hash for one in entries}) == 60
+
+
+async def test_an_answer_that_was_lost_is_given_again(process: SignerProcess) -> None:
+    body = {"do": "sign", "account": "main", "request": request_json(asked())}
+    process.ask(json.dumps(body).encode() + b"\n", hang_up=True)
+    signer = client(process)
+    with anyio.fail_after(20):
+        while not await signer.list_signed():  # noqa: ASYNC110 (no event tells of it)
+            await anyio.sleep(0.01)
+    (remembered,) = await signer.list_signed()
+    assert await signer.sign(asked()) == remembered.signed
+    with pytest.raises(SignerRefused, match="belongs to step 1"):
+        await signer.sign(asked(step="2"))
+
+
+async def test_who_hangs_up_or_sends_nonsense_disturbs_nobody(process: SignerProcess) -> None:
+    for line in (b"", b"{", b"[]\n", b'{"do": "sign", "account": "main", "request": 1}\n', b"\xff\n"):
+        process.ask(line, hang_up=True)
+    assert process.ask(b"[]\n")["refused"]["reason"] == "malformed"
+    assert (await client(process).sign(asked())).raw
+
+
+def test_its_words_and_the_kill_switch_over_a_kill(process: SignerProcess, tmp_path: Path) -> None:
+    assert '"kill_switch": null' in process.verb("status").stdout
+    assert process.verb("kill-switch", "on", "--reason", "a drill").returncode == 0
+    process.kill()
+    gone = process.verb("status")
+    assert gone.returncode == 1
+    assert "no signer answers" in gone.stderr
+    assert "Traceback" not in gone.stderr
+    process.start()
+    assert '"kill_switch": "a drill"' in process.verb("status").stdout
+    answer = process.ask(
+        json.dumps({"do": "sign", "account": "main", "request": request_json(asked())}).encode() + b"\n"
+    )
+    assert answer["refused"]["reason"] == "kill_switch"
+    second = process.verb("run")
+    assert second.returncode == 1
+    assert "works at" in second.stderr
+    assert process.verb("kill-switch", "off", "--reason", "over").returncode == 0
+    assert '"refusals": {\n    "kill_switch": 1' in process.verb("status").stdout
+
+
+def rules() -> str:
+    """What the swaps of the simulated router need, paid out to the account alone."""
+    calls = "\n".join(
+        f"""
+[[accounts.first.calls]]
+to = "{DEMO_ROUTER}"
+selector = "0x{selector(signature).hex()}"
+recipient = 4
+"""
+        for signature in (SWAP_EXACT_IN, SWAP_EXACT_OUT)
+    )
+    return f"""
+socket = "s.sock"
+engines = [{os.getuid()}]
+
+[accounts.first]
+key = "main.json"
+password_file = "password"
+chains = [{CHAIN_ID}]
+tokens = ["{TOKENS["USDC"]["address"]}"]
+spenders = ["{DEMO_ROUTER}"]
+{calls}"""
+
+
+@contextmanager
+def outside(folder: Path) -> Iterator[tuple[Stage, SignerProcess]]:
+    """Engines whose first account has its key in a process of its own, and nowhere else."""
+    (folder / "engine").mkdir()
+    with stage(folder / "engine", first_owner=OWNER) as one:
+        (folder / "engine" / "key0.json").unlink()
+        process = SignerProcess(folder / "signer", rules())
+        one.tables["accounts"]["first"]["signer"] = {"use": "process", "socket": str(process.socket)}
+        with process:
+            yield one, process
+
+
+async def test_an_engine_trades_and_the_key_is_nowhere_near_it(tmp_path: Path) -> None:
+    """A15: key and password stand in no file of the engine, in no event, and in nothing that it says."""
+    with outside(tmp_path) as (one, _):
+        async with one.engine() as kernel:
+            await settle(kernel)
+            signer = kernel.installation.signers["first"]
+            entries = await signer.list_signed()
+            with pytest.raises(SignerRefused, match="older than"):
+                await signer.advance_epoch(kernel.store.store_id, kernel.store.epoch - 1)
+            assert PASSWORD not in repr(kernel.installation)
+        assert [entry.request.transaction.nonce for entry in entries] == list(range(one.nonce()))
+        assert all(recover_transaction(entry.signed.raw).sender.lower() == OWNER for entry in entries)
+        canaries = (KEY, KEY.hex().encode(), PASSWORD.encode())
+        for path in (tmp_path / "engine").rglob("*"):
+            if path.is_file():
+                content = path.read_bytes()
+                assert not any(canary in content for canary in canaries), path
+
+
+async def test_an_engine_waits_for_a_killed_signer_and_goes_on(tmp_path: Path) -> None:
+    with outside(tmp_path) as (one, process):
+        async with one.engine() as kernel:
+            await settle(kernel)
+            process.kill()
+            (worker,) = [w for key, w in kernel.workers.items() if kernel.world.lanes[key].name == "first"]
+            waiting = await submit(kernel)
+            await until(lambda: "signer" in worker.blocked)
+            await settle(kernel, "two")
+            assert kernel.world.intents[waiting].status == "RISK_APPROVED"
+            process.start()
+            view = await kernel.wait_until_ended(waiting, 60.0)
+            assert view.status == "SETTLED", view
+            entries = await kernel.installation.signers["first"].list_signed()
+        assert [entry.request.transaction.nonce for entry in entries] == list(range(one.nonce()))
+
+
+async def test_the_kill_switch_ends_what_the_engine_asks_for(tmp_path: Path) -> None:
+    with outside(tmp_path) as (one, process):
+        async with one.engine() as kernel:
+            await settle(kernel)
+            signed = one.nonce()
+            process.verb("kill-switch", "on", "--reason", "a drill")
+            view = await kernel.wait_until_ended(await submit(kernel), 60.0)
+            assert view.status in ("FAILED", "REJECTED"), view
+            assert "kill switch is engaged (a drill)" in str(view)
+            assert one.nonce() == signed
