@@ -211,6 +211,11 @@ def _opened_memory(path: Path) -> apsw.Connection:
         memory.set_busy_timeout(_BUSY_TIMEOUT_MS)
         memory.execute("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON")
         memory.execute(_SCHEMA)
+    except apsw.BusyError as error:
+        raise SignerRefused(
+            f"the signer's memory {path} is held by another engine, which may be paused; nothing was signed",
+            next_step="let that engine go on, or end it; then start again",
+        ) from error
     except (OSError, apsw.Error) as error:
         raise SignerRefused(
             f"the signer's memory {path} cannot be used: {error}; nothing was signed",

@@ -13,9 +13,13 @@ from sep_hooks.context import SignerContext
 from sep_hooks.testing.fakes import FakeClock, FakeLog
 from sep_hooks.testing.signer import CHAIN_ID, CONTRACT, SELECTOR
 from sep_hooks.types import Address
+from sep_native.decode import selector
 from sep_native.sign import Keystore
 
 from sep_core.adapters.signer_process import ProcessConfig, ProcessSigner
+from sep_core.adapters.sim_venue import DEMO_ROUTER, SWAP_EXACT_IN, SWAP_EXACT_OUT
+
+from .bench import TOKENS
 
 KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 OWNER = Address("0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266")
@@ -36,6 +40,31 @@ chains = [{CHAIN_ID}]
 to = "{CONTRACT}"
 selector = "{SELECTOR}"
 """
+
+
+def router_rules(account: str) -> str:
+    """What the swaps of the simulated router need, paid out to the account alone."""
+    calls = "\n".join(
+        f"""
+[[accounts.{account}.calls]]
+to = "{DEMO_ROUTER}"
+selector = "0x{selector(signature).hex()}"
+recipient = 4
+"""
+        for signature in (SWAP_EXACT_IN, SWAP_EXACT_OUT)
+    )
+    tokens = ", ".join(f'"{token["address"]}"' for token in TOKENS.values())
+    return f"""
+socket = "s.sock"
+engines = [{os.getuid()}]
+
+[accounts.{account}]
+key = "main.json"
+password_file = "password"
+chains = [{CHAIN_ID}]
+tokens = [{tokens}]
+spenders = ["{DEMO_ROUTER}"]
+{calls}"""
 
 
 def context() -> SignerContext:

@@ -1,7 +1,6 @@
 """`sep-signer` under engines: killed in the middle, its answers lost, its policy asked; the key is nowhere else."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,16 +9,14 @@ import anyio
 import pytest
 from sep_hooks.errors import SignerRefused
 from sep_hooks.signer_wire import request_json
-from sep_hooks.testing.signer import CHAIN_ID, asked
+from sep_hooks.testing.signer import asked
 from sep_hooks.types import SignedTransaction
-from sep_native.decode import selector
 from sep_native.sign import recover_transaction
 
 from sep_core.adapters.signer_process import SignerGone
-from sep_core.adapters.sim_venue import DEMO_ROUTER, SWAP_EXACT_IN, SWAP_EXACT_OUT
 
-from ..harness.signer import KEY, OWNER, PASSWORD, SignerProcess, client
-from .identity_engine import TOKENS, Stage, settle, stage, submit, until
+from ..harness.signer import KEY, OWNER, PASSWORD, SignerProcess, client, router_rules
+from .identity_engine import Stage, settle, stage, submit, until
 
 pytestmark = pytest.mark.anyio
 
@@ -102,37 +99,13 @@ def test_its_words_and_the_kill_switch_over_a_kill(process: SignerProcess, tmp_p
     assert '"refusals": {\n    "kill_switch": 1' in process.verb("status").stdout
 
 
-def rules() -> str:
-    """What the swaps of the simulated router need, paid out to the account alone."""
-    calls = "\n".join(
-        f"""
-[[accounts.first.calls]]
-to = "{DEMO_ROUTER}"
-selector = "0x{selector(signature).hex()}"
-recipient = 4
-"""
-        for signature in (SWAP_EXACT_IN, SWAP_EXACT_OUT)
-    )
-    return f"""
-socket = "s.sock"
-engines = [{os.getuid()}]
-
-[accounts.first]
-key = "main.json"
-password_file = "password"
-chains = [{CHAIN_ID}]
-tokens = ["{TOKENS["USDC"]["address"]}"]
-spenders = ["{DEMO_ROUTER}"]
-{calls}"""
-
-
 @contextmanager
 def outside(folder: Path) -> Iterator[tuple[Stage, SignerProcess]]:
     """Engines whose first account has its key in a process of its own, and nowhere else."""
     (folder / "engine").mkdir()
     with stage(folder / "engine", first_owner=OWNER) as one:
         (folder / "engine" / "key0.json").unlink()
-        process = SignerProcess(folder / "signer", rules())
+        process = SignerProcess(folder / "signer", router_rules("first"))
         one.tables["accounts"]["first"]["signer"] = {"use": "process", "socket": str(process.socket)}
         with process:
             yield one, process

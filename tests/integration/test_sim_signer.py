@@ -19,6 +19,7 @@ from sep_hooks.testing.fakes import FakeClock, FakeLog
 from sep_hooks.types import Address, Amount, IntentId, Transaction
 from sep_native.sign import Keystore, recover_transaction
 
+from sep_core.adapters import signer_keystore
 from sep_core.adapters.signer_keystore import KeystoreConfig, KeystoreSigner
 
 pytestmark = pytest.mark.anyio
@@ -79,6 +80,20 @@ async def test_the_same_request_has_the_same_bytes_over_restarts(
     assert [entry.request for entry in entries] == [request(), request(2)]
     assert entries[0].signed == first
     await other.close()
+
+
+async def test_a_memory_that_another_engine_holds_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an engine leaves it that is paused amid a commit."""
+    monkeypatch.setattr(signer_keystore, "_BUSY_TIMEOUT_MS", 10)
+    holder = apsw.Connection(str(folder / "main.json.signed"))
+    (folder / "main.json.signed").chmod(0o600)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(SignerRefused, match="held by another engine, which may be paused") as refused:
+        await signer(folder).open()
+    assert refused.value.next_step == "let that engine go on, or end it; then start again"
+    holder.close()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from ..harness.bench import DATA, ENVIRON, Wish, acquire, dispose, new_key_file,
 from ..harness.json_rpc import SocketChain
 from ..harness.killing import Serving
 from ..harness.servers import PostgresServer
+from ..harness.signer import SignerProcess, router_rules
 from ..harness.verdict import check_books, check_effects, own_transactions
 
 pytestmark = pytest.mark.anyio
@@ -51,9 +52,10 @@ def chain_of_its_own(socket: Path) -> Iterator[SocketChain]:
             host.kill()
 
 
-def configured(folder: Path, name: str, socket: Path, dsn: str) -> Path:
-    """The configuration of one engine: a data folder of its own; log, keys and signer's memory in common."""
+def configured(folder: Path, name: str, socket: Path, dsn: str, signer: Path) -> Path:
+    """The configuration of one engine: a data folder of its own; log, its keys and the signer in common."""
     said: dict[str, Any] = tables({"socket": str(socket)})
+    said["accounts"]["main"]["signer"] = {"use": "process", "socket": str(signer)}
     said["store"] = {"use": "postgres", "path": f"data-{name}", "dsn": dsn, "keys": "keys"}
     config = folder / f"{name}.toml"
     config.write_text(toml_text(said))
@@ -79,14 +81,16 @@ async def test_a_paused_and_a_killed_leader_are_taken_over_from(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     """SIGSTOP amid intents, then SIGKILL amid intents: each is there, once; the paused engine wakes up fenced."""
-    new_key_file(tmp_path)
     dsn, environ = postgres_server.url(await make_database(postgres_server)), {**os.environ, **ENVIRON}
     engines: list[Serving] = []
     wishes = [wish(number) for number in range(ENGINES * EACH)]
-    with chain_of_its_own(tmp_path / "chain.sock") as chain:
+    with (
+        chain_of_its_own(tmp_path / "chain.sock") as chain,
+        SignerProcess(tmp_path / "signer", router_rules("main")) as signer,
+    ):
         try:
             for name in "abc":
-                config = configured(tmp_path, name, tmp_path / "chain.sock", dsn)
+                config = configured(tmp_path, name, tmp_path / "chain.sock", dsn, signer.socket)
                 engines.append(Serving(config, tmp_path / f"data-{name}", environ, "--standby"))
                 if name == "a":
                     await ready(engines[0])
@@ -159,4 +163,5 @@ async def leader_among(engines: list[Serving]) -> Serving:
             for one in engines:
                 if one.ready.is_set():
                     return one
+                assert one.process.poll() is None, (one.config.parent / "serve.log").read_text()
             await anyio.sleep(0.05)

@@ -90,7 +90,7 @@ impl Selector<'_> {
         branching.edges_left -= pool.len();
         let choice = self.choose(pool, log_prices);
         let gas = self.gas_of(choice.flows.iter().map(|flow| flow.market));
-        if choice.is_allowed && branching.is_worth(choice.bound - gas) {
+        if choice.is_allowed && choice.bound - gas > branching.best {
             branching.keep(&choice.flows);
         }
         Some(choice)
