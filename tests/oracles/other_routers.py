@@ -65,8 +65,8 @@ class OtherRouter:
         """The ten best paths that the same relaxation finds with ten labels for each asset."""
         return self._paths(source, target, amount, labels=PATHS_KEPT)[:PATHS_KEPT]
 
-    def grid(self, source: str, target: str, amount: int) -> int:
-        """What shares of 5 % over the best paths give at most, after gas."""
+    def grid(self, source: str, target: str, amount: int) -> int | None:
+        """What shares of 5 % over the best paths give at most, after gas; `None` where no path gives anything."""
         paths = self.best_paths(source, target, amount)
 
         @cache
@@ -76,7 +76,7 @@ class OtherRouter:
                 held = self.quote(market, sold, bought, held) if held else 0
             return held
 
-        best = 0
+        best: int | None = None
         for count in range(1, PATHS_TOGETHER + 1):
             for chosen in combinations(range(len(paths)), count):
                 markets = [paths[at].markets for at in chosen]
@@ -89,7 +89,7 @@ class OtherRouter:
                     shares[max(chosen, key=more.__getitem__)] += 1
                 used = [at for at in chosen if shares[at]]
                 net = sum(gives(at, shares[at]) for at in used) - self._cost(used, paths)
-                best = max(best, net)
+                best = net if best is None else max(best, net)
         return best
 
     def _cost(self, used: Sequence[int], paths: Sequence[Path]) -> int:

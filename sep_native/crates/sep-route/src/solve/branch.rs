@@ -10,6 +10,8 @@ use super::select::{Choice, Selector};
 const POOL_MAX: usize = 64;
 /// Edges of all problems that one search may solve.
 const EDGES_SOLVED_MAX: usize = 12_000;
+/// Edges of all problems that are solved to improve on what the search has found.
+const EDGES_EXCHANGED_MAX: usize = 2_000;
 /// Rounds in which tolls follow the flows.
 const ROUNDS_MAX: usize = 8;
 /// What is not worth searching for, as a share of the plan.
@@ -35,7 +37,19 @@ fn toll(gas: f64, carried: f64) -> f64 {
     (gas / carried).ln_1p()
 }
 
-impl Branching<'_> {
+impl<'a> Branching<'a> {
+    fn new(begin: &Choice, (best, kept): (f64, Vec<u32>), exact: &'a Exact<'a>) -> Self {
+        let carried = begin.flows.iter().map(|flow| flow.worth);
+        Self {
+            exact,
+            edges_left: EDGES_SOLVED_MAX,
+            whole: carried.fold(begin.bound.abs(), f64::max),
+            best,
+            kept,
+            found: Vec::new(),
+        }
+    }
+
     fn is_worth(&self, promised: f64) -> bool {
         promised > self.best + TRIFLE * self.best.abs()
     }
@@ -56,24 +70,32 @@ impl Selector<'_> {
         &mut self,
         pool: &[u32],
         begin: &Choice,
-        (known, kept): (f64, Vec<u32>),
+        known: (f64, Vec<u32>),
         exact: &Exact<'_>,
     ) -> Vec<Candidate> {
         let log_prices = &begin.log_prices;
-        let carried = begin.flows.iter().map(|flow| flow.worth);
-        let mut branching = Branching {
-            exact,
-            edges_left: EDGES_SOLVED_MAX,
-            whole: carried.fold(begin.bound.abs(), f64::max),
-            best: known,
-            kept,
-            found: Vec::new(),
-        };
+        let mut branching = Branching::new(begin, known, exact);
         self.scale_slopes(&mut branching, pool, log_prices);
         self.put_together(&mut branching, pool, log_prices);
         self.dive(&mut branching, pool, log_prices);
         self.replace(&mut branching, pool, log_prices);
         self.visit(&mut branching, pool, &mut Vec::new(), log_prices);
+        branching.edges_left = EDGES_EXCHANGED_MAX;
+        self.exchange(&mut branching, pool, log_prices);
+        branching.found
+    }
+
+    /// Such plans that are put together of paths, or are near the best one.
+    pub(crate) fn branch_nearby(
+        &mut self,
+        pool: &[u32],
+        begin: &Choice,
+        known: (f64, Vec<u32>),
+        exact: &Exact<'_>,
+    ) -> Vec<Candidate> {
+        let mut branching = Branching::new(begin, known, exact);
+        self.put_together(&mut branching, pool, &begin.log_prices);
+        self.exchange(&mut branching, pool, &begin.log_prices);
         branching.found
     }
 
@@ -162,6 +184,40 @@ impl Selector<'_> {
                 return;
             }
         }
+    }
+
+    /// Exchanges a leg of the best plan for another of the same pair, or adds one and leaves out the weakest, until
+    /// nothing is better.
+    fn exchange(&mut self, branching: &mut Branching<'_>, pool: &[u32], log_prices: &[f64]) {
+        loop {
+            let (kept, best) = (branching.kept.clone(), branching.best);
+            let others = || pool.iter().copied().filter(|edge| !kept.contains(edge));
+            for other in others() {
+                let ends = self.ends_of(other);
+                for (at, edge) in kept.iter().enumerate() {
+                    if self.ends_of(*edge) == ends {
+                        let mut edges = kept.clone();
+                        edges[at] = other;
+                        self.assess_pool(branching, &edges, log_prices);
+                    }
+                }
+            }
+            if branching.best <= best {
+                for other in others() {
+                    let edges: Vec<u32> = kept.iter().copied().chain([other]).collect();
+                    self.dive(branching, &edges, log_prices);
+                }
+            }
+            if branching.best <= best {
+                return;
+            }
+        }
+    }
+
+    /// The nodes that an edge joins, in one order.
+    fn ends_of(&self, edge: u32) -> (u32, u32) {
+        let edge = &self.core.edges[edge as usize];
+        (edge.a.min(edge.b), edge.a.max(edge.b))
     }
 
     /// All plans that use every edge of `forced` and else only edges of `pool`, which holds those too.

@@ -5,9 +5,9 @@ use super::number;
 use super::select::{Choice, Selector};
 
 /// Longest path that is tried by itself.
-const HOPS_MAX: usize = 3;
+const HOPS_MAX: usize = 4;
 /// Paths that are looked at by themselves, and those of them that are put together.
-const PATHS_MAX: usize = 3_000;
+const PATHS_MAX: usize = 10_000;
 const TOGETHER_MAX: usize = 16;
 
 impl Selector<'_> {

@@ -464,28 +464,54 @@ impl<'a> Solver<'a> {
                 }
             }
         }
-        let exact = |flows: &[Flow]| {
-            self.replay(&relaxed.core, flows)
-                .and_then(|replay| self.candidate(replay, &relaxed.core, Method::Dual))
-        };
         choices.sort_by(|a, b| b.value.total_cmp(&a.value));
         for choice in choices.iter().take(2) {
-            candidates.extend(exact(&choice.flows));
+            candidates.extend(self.exact(&relaxed.core, &choice.flows));
         }
         if !is_free {
-            let known = candidates
-                .iter()
-                .filter(|plan| plan.answer.legs.len() <= rules.max_legs)
-                .chain(path)
-                .max_by(|a, b| a.net().total_cmp(&b.net()));
-            let known = known.map_or((f64::NEG_INFINITY, Vec::new()), |plan| {
-                (plan.net(), self.edges_of(&relaxed.core, &plan.answer.legs))
-            });
+            let known = self.known(&relaxed.core, &candidates, path);
+            let exact = |flows: &[Flow]| self.exact(&relaxed.core, flows);
             let pool = selector.pool(&begin, &choices);
             candidates.extend(selector.branch(&pool, &begin, known, &exact));
         }
         effort.iterations += selector.iterations;
+        if !is_free && relaxed.ranks.is_some() {
+            // Few legs rarely close a loop: what goes against the order is looked at as well.
+            let mut selector = Selector {
+                core: &free.core,
+                iterations: 0,
+                ..selector
+            };
+            let begin = selector.assess(free.flows.clone(), free.log_prices.clone(), free.value);
+            let known = self.known(&free.core, &candidates, path);
+            let exact = |flows: &[Flow]| self.exact(&free.core, flows);
+            let pool = selector.pool(&begin, &[]);
+            candidates.extend(selector.branch_nearby(&pool, &begin, known, &exact));
+            effort.iterations += selector.iterations;
+        }
         (candidates, unlimited)
+    }
+
+    /// Flows in exact amounts, as a plan.
+    fn exact(&self, core: &Core, flows: &[Flow]) -> Option<Candidate> {
+        self.candidate(self.replay(core, flows)?, core, Method::Dual)
+    }
+
+    /// What the best of some plans brings after gas, and the edges that it passes.
+    fn known(
+        &self,
+        core: &Core,
+        candidates: &[Candidate],
+        path: Option<&Candidate>,
+    ) -> (f64, Vec<u32>) {
+        candidates
+            .iter()
+            .filter(|plan| plan.answer.legs.len() <= self.problem.limits().max_legs)
+            .chain(path)
+            .max_by(|a, b| a.net().total_cmp(&b.net()))
+            .map_or((f64::NEG_INFINITY, Vec::new()), |plan| {
+                (plan.net(), self.edges_of(core, &plan.answer.legs))
+            })
     }
 
     /// The edges of a core that legs pass.
