@@ -76,16 +76,21 @@ def child_intent(state: IntentState, slice_: Slice, max_fee: Amount | None) -> I
     )
 
 
-def fix_reference(state: IntentState, child: IntentState) -> Decisions:
+def fix_references(state: IntentState, child: IntentState) -> Decisions:
     """What the first plan of a pair among the children found as the price is what the whole is measured from."""
     slices, plan = slices_of(state), child.plan
     if plan is None or slices.closed:
         return ()
-    pair = plan.asset_in, plan.asset_out
-    if any((one.asset_in, one.asset_out) == pair for one in slices.references):
-        return ()
-    received, spent = plan.marginal
-    return from_state(state, ReferenceFixed(*pair, spent, received, child.id))
+    fixed = {(one.asset_in, one.asset_out) for one in slices.references}
+    prices = zip(plan.spends, (plan.marginal, *plan.more_marginals), strict=True)
+    return from_state(
+        state,
+        *(
+            ReferenceFixed(flow.asset, plan.asset_out, spent, received, child.id)
+            for flow, (received, spent) in prices
+            if (flow.asset, plan.asset_out) not in fixed
+        ),
+    )
 
 
 def child_ended(state: IntentState, child: IntentState) -> Decisions:

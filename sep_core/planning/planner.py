@@ -28,6 +28,7 @@ from sep_hooks.types import (
 
 from sep_core.planning import simulation
 from sep_core.planning.candidate import Candidate, Found
+from sep_core.planning.candidate import Fraction as Price
 from sep_core.planning.digest import named
 from sep_core.planning.draft import Draft
 from sep_core.planning.drafting import Drafting
@@ -370,7 +371,7 @@ class Planner:
         simulated: bool,
     ) -> Plan:
         choice = terms.choice
-        numerator, denominator = compact(*choice.marginals[0])
+        marginal, *others = [_marginal(one) for one in choice.marginals[: len(terms.spends)]]
         how = "simulated" if simulated else "predicted: the balance exists in the books only"
         return named(
             Plan(
@@ -382,7 +383,7 @@ class Planner:
                 exact_in=choice.exact_in,
                 spends=terms.spends,
                 receives=terms.receives,
-                marginal=(Amount(numerator), Amount(denominator)),
+                marginal=marginal,
                 gas_limit=sum(limits),
                 max_fee_per_gas=scene.fees.max_fee_per_gas,
                 method=f"{choice.method}, {how}",
@@ -395,6 +396,7 @@ class Planner:
                 certificate=choice.certificate,
                 sandwich=sandwich_bound(terms.spends, terms.receives, exact_in=choice.exact_in),
                 whole=terms.whole,
+                more_marginals=tuple(others) if len(terms.receives) == 1 else (),
             )
         )
 
@@ -411,6 +413,11 @@ class Planner:
         )
         stand_ins = {native: scene.wrapped} if scene.wrapped is not None else {}
         return price_book(scene.snapshot.network, self._numeraire, amounts, stand_ins)
+
+
+def _marginal(price: Price) -> tuple[Amount, Amount]:
+    numerator, denominator = compact(*price)
+    return Amount(numerator), Amount(denominator)
 
 
 def _next(found: Found, refused: Collection[object]) -> Candidate | None:

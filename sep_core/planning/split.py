@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sep_hooks.types import Amount, AssetId, Certificate, DualPrice, Leg, MarketId, SinglePath
+from sep_hooks.types import Amount, AssetId, Certificate, DualPrice, Leg, MarketId, SinglePath, TargetWeight
 
 from sep_core.planning.native import Limits, Network, Problem, Solution
 from sep_core.planning.paths import MOST_HOPS, legs_of
@@ -71,13 +71,25 @@ def rebalanced(
     network: Network, wanted: Rebalance, gas_price: Fraction, exclude: Iterable[MarketId]
 ) -> Split:
     """The trades that turn holdings into shares of the whole with the least loss of worth. Raises `SepError`."""
-    targets = [
-        (one.asset, weight, (one.price.numerator, one.price.denominator))
+    weights = tuple(
+        TargetWeight(
+            one.asset,
+            one.held,
+            Amount(weight),
+            (Amount(one.price.numerator), Amount(one.price.denominator)),
+        )
         for one, weight in zip(wanted.parts, wanted.weight_parts, strict=True)
-    ]
-    holdings = [(one.asset, int(one.held)) for one in wanted.parts if one.held]
-    problem = Problem.rebalance(holdings, targets, _limits(gas_price, exclude))
-    return _split(network.solve(problem), exact_in=True)
+    )
+    solution = network.solve(rebalance_problem(weights, _limits(gas_price, exclude)))
+    found = _split(solution, exact_in=True)
+    return replace(found, certificate=replace(found.certificate, weights=weights))
+
+
+def rebalance_problem(weights: Sequence[TargetWeight], limits: Limits) -> Problem:
+    """What the solver is asked for these weights."""
+    holdings = [(one.asset, int(one.held)) for one in weights if one.held]
+    targets = [(one.asset, int(one.weight), (int(one.price[0]), int(one.price[1]))) for one in weights]
+    return Problem.rebalance(holdings, targets, limits)
 
 
 def _limits(gas_price: Fraction, exclude: Iterable[MarketId]) -> Limits:

@@ -24,6 +24,8 @@ from sep_core.runtime.settings_secrets import Secrets
 from sep_core.runtime.token_names import described
 from sep_core.runtime.venue_calls import CallBook
 
+_BOOKS_APART = "an order venue: its books are traded from accounts at the venue, and planned apart from pools"
+
 
 @dataclass(frozen=True, slots=True)
 class ChainTerms:
@@ -116,6 +118,7 @@ async def _read(made: Installation, guard: BoardGuard) -> SnapshotData:
         for asset in await described(part.access, sorted(strangers), head.ref):
             known[asset.id] = asset
     kept_out = [LeftOut(plugin.instance, reason) for plugin, reason in made.left_out.items()]
+    kept_out += [LeftOut(instance, _BOOKS_APART) for instance in made.order_venues]
     return merged(snapshots, known, terms, kept_out)
 
 

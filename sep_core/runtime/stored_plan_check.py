@@ -13,6 +13,7 @@ from sep_core.markets.snapshot_data import SnapshotData
 from sep_core.markets.strict_json import FileRefused, printable
 from sep_core.planning.digest import plan_digest
 from sep_core.planning.native import Limits, NativeLeg, Problem, Solution
+from sep_core.planning.split import rebalance_problem
 from sep_core.runtime.plan_check import Difference, refuted_place, words_of
 from sep_core.runtime.plan_terms_check import real, sums_of, terms_differences, unchecked
 
@@ -172,10 +173,13 @@ def _excluded(plan: Plan, data: SnapshotData) -> Iterator[list[str]]:
 
 
 def _problem(plan: Plan, legs: Sequence[Leg], exclude: Sequence[str]) -> Problem | None:
-    """What the solver was asked, as far as a plan of one asset for another tells it."""
+    """What the solver was asked, as far as the plan tells it."""
     spent, gained = sums_of(legs)
     limits = Limits(exclude=exclude)
+    weights = () if plan.certificate is None else plan.certificate.weights
     try:
+        if weights:
+            return rebalance_problem(weights, limits)
         if plan.exact_in and len(gained) == 1:
             (want,) = gained
             return Problem.exact_in(sorted(spent.items()), want, limits)

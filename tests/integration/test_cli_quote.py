@@ -177,6 +177,16 @@ def test_a_snapshot_of_a_configuration_quotes_as_the_configuration_does(folder: 
     assert "\ngap   at most " in shown
 
 
+def test_a_snapshot_names_the_order_venues_that_it_leaves_out(folder: Path) -> None:
+    config = folder / "sep.toml"
+    table = '\n[order_venues.book]\nuse = "simulated-book"\nchain = "simulated"\n'
+    (folder / "books.toml").write_text(config.read_text() + table)
+    said = sep("snapshot", "--config", "books.toml", "--out", "books.json", "--json", cwd=folder)
+    assert said.code == 0, said
+    (left,) = [one for one in said.json["left_out"] if one["name"] == "book"]
+    assert "planned apart from pools" in left["reason"]
+
+
 def test_where_an_engine_works_it_is_asked(folder: Path) -> None:
     with running(["serve", "--json", "--port", "0", "--log", "engine.log"], folder, '"ready"'):
         words = (

@@ -156,6 +156,7 @@ class World:
         assert isinstance(answer, Planned), answer
         found = check_stored_plan(document_of(answer.plan), "it", self.snapshot_data(), self.owner)
         assert not found.differences
+        assert found.covered is not None, found.notes
         return answer.plan
 
     def snapshot_data(self) -> SnapshotData:
@@ -416,6 +417,7 @@ async def test_weights_are_reached_by_one_bundle(world: World) -> None:
     assert plan.mode is PlanMode.BUNDLE, plan.mode_reason
     assert len(plan.receives) == 2, plan.receives
     print([(flow.asset[-6:], flow.expected) for flow in (*plan.spends, *plan.receives)])
+    other_weights(world, plan)
     await realise(world, plan)
     look()
     await world.look()
@@ -428,6 +430,25 @@ async def test_weights_are_reached_by_one_bundle(world: World) -> None:
     whole = sum(worth.values())
     for name, weight in weights.items():
         assert abs(worth[name] / whole - float(weight)) < 0.03, (name, worth[name] / whole)
+
+
+def other_weights(world: World, plan: Plan) -> None:
+    """A proof of a rebalance holds for what was held, for its weights and for its prices, and for no others."""
+    proof = plan.certificate
+    assert proof is not None
+    assert len(proof.weights) == 4
+    first, second, *others = proof.weights
+    for one, two in (
+        (replace(first, held=Amount(first.held // 2)), second),
+        (
+            replace(first, weight=Amount(first.weight // 2)),
+            replace(second, weight=Amount(second.weight + first.weight - first.weight // 2)),
+        ),
+        (replace(first, price=(Amount(first.price[0] * 2), first.price[1])), second),
+    ):
+        false = named(replace(plan, certificate=replace(proof, weights=(one, two, *others))))
+        found = check_stored_plan(document_of(false), "it", world.snapshot_data(), world.owner)
+        assert [one.pointer for one in found.differences] != [], (one, two)
 
 
 async def test_exact_out_as_a_bundle_buys_exactly_that(world: World) -> None:

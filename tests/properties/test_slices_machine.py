@@ -14,6 +14,7 @@ from sep_hooks.testing.risk import BASE, QUOTE, swap_plan
 from sep_hooks.types import (
     Amount,
     Asset,
+    AssetId,
     BlockRef,
     Constraints,
     ExecutionStyle,
@@ -25,6 +26,7 @@ from sep_hooks.types import (
     IntentType,
     Slicing,
     address,
+    erc20,
     evm_chain,
 )
 
@@ -53,6 +55,7 @@ STRATEGY = UUID(int=1)
 SIGNED = frozenset({S.EXECUTING, S.PARTIALLY_FILLED, S.IN_DOUBT})
 UNSIGNED = frozenset({S.ACCEPTED, S.PLANNED, S.RISK_APPROVED})
 MOST_ATTEMPTS = 3
+OTHER = erc20(1, "0x" + "0d" * 20)
 
 jitters = st.decimals(0, Decimal("0.9"), places=2)
 slicings = st.one_of(
@@ -83,6 +86,7 @@ class Family(RuleBasedStateMachine):
     ) -> None:
         style, slicing = said
         self.total, self.world, self.log = total, World(), list[Decided]()
+        self.first_prices: dict[tuple[AssetId, AssetId], tuple[Amount, Amount]] = {}
         self.clock = FakeClock(START)
         account = KnownAccount("main", evm_chain(1), address("0x" + "ee" * 20), (QUOTE,))
         self.composition = Composition(
@@ -141,12 +145,19 @@ class Family(RuleBasedStateMachine):
     def children(self, among: frozenset[IntentStatus]) -> list[IntentState]:
         return [one for key, one in self.world.intents.items() if key != self.id and one.status in among]
 
-    def started(self, child: IntentState) -> None:
+    def started(self, child: IntentState, price: int, *, both_pay: bool) -> None:
         """From acceptance to signatures, as the desk would bring it there."""
         plan = swap_plan(intent_id=child.id)
         swap = plan.steps[1]
+        plan = replace(plan, marginal=(Amount(price), Amount(1000)))
         if child.intent.type is IntentType.DISPOSE:
             plan = replace(plan, spends=plan.receives, receives=plan.spends, exact_in=True)
+        elif both_pay:
+            other = replace(plan.spends[0], asset=OTHER)
+            more = ((Amount(price + 1), Amount(1000)),)
+            plan = replace(plan, spends=(*plan.spends, other), more_marginals=more)
+        for flow_, (received, spent) in zip(plan.spends, (plan.marginal, *plan.more_marginals), strict=True):
+            self.first_prices.setdefault((flow_.asset, plan.asset_out), (spent, received))
         two = replace(plan, steps=(replace(swap, id="a"), replace(swap, id="b")))
         self.follow(intents.plan_chosen(child, two, None))
         self.follow(intents.risk_approved(self.world.intents[child.id], (), (), (), 1))
@@ -180,9 +191,10 @@ class Family(RuleBasedStateMachine):
         self.slices_are_due(count)
 
     @precondition(lambda self: self.children(frozenset({S.ACCEPTED})))
-    @rule(data=st.data())
-    def child_is_signed(self, data: st.DataObject) -> None:
-        self.started(data.draw(st.sampled_from(self.children(frozenset({S.ACCEPTED})))))
+    @rule(data=st.data(), price=st.integers(1, 9), both_pay=st.booleans())
+    def child_is_signed(self, data: st.DataObject, price: int, both_pay: bool) -> None:
+        child = data.draw(st.sampled_from(self.children(frozenset({S.ACCEPTED}))))
+        self.started(child, price, both_pay=both_pay)
 
     @precondition(lambda self: self.children(SIGNED))
     @rule(data=st.data())
@@ -249,6 +261,18 @@ class Family(RuleBasedStateMachine):
         self.tell(CancelIntent(self.id, "owner"))
         assert not self.children(UNSIGNED)
         assert not ended or len(self.log) == before
+
+    @invariant()
+    def the_first_price_of_each_pair_stays(self) -> None:
+        if self.parent.slices is None:
+            return
+        fixed = {
+            (one.asset_in, one.asset_out): (one.amount_in, one.amount_out) for one in self.slices.references
+        }
+        assert len(fixed) == len(self.slices.references)
+        assert all(self.first_prices[pair] == price for pair, price in fixed.items())
+        # Once the whole is closed no further price is fixed: nothing more will be planned.
+        assert self.slices.closed or fixed.keys() == self.first_prices.keys()
 
     @invariant()
     def amounts_add_up(self) -> None:

@@ -46,7 +46,7 @@ def _follows(world: World, said: Facts, intent_id: IntentId, fresh: Facts, compo
     if link is None:
         return more
     if any(isinstance(fact, IntentPlanned) for fact in own):
-        more += intents.fix_reference(_now(world, said + more, link.intent_id), state)
+        more += intents.fix_references(_now(world, said + more, link.intent_id), state)
     if not state.open:
         more += intents.child_ended(_now(world, said + more, link.intent_id), state)
         more += _ended_or_again(_now(world, said + more, link.intent_id), composition)

@@ -25,7 +25,7 @@ from sep_hooks.types.asset import (
     native_asset,
     token_address,
 )
-from sep_hooks.types.certificate import Certificate, DualPrice, SandwichBound, SinglePath
+from sep_hooks.types.certificate import Certificate, DualPrice, SandwichBound, SinglePath, TargetWeight
 from sep_hooks.types.chain import (
     AbiValue,
     AnswerKind,
@@ -176,6 +176,7 @@ __all__ = [
     "StepKind",
     "SwapFill",
     "SwapOrder",
+    "TargetWeight",
     "TimeInForce",
     "Trade",
     "Transaction",

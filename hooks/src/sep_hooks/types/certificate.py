@@ -26,6 +26,18 @@ class SinglePath:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetWeight:
+    """One asset of a rebalance as the solver was asked: what is `held` of it in base units, its `weight` in parts that
+    all together are the whole, and what a base unit is worth (numerator, denominator) in the measure of `bound`.
+    """
+
+    asset: AssetId
+    held: Amount
+    weight: Amount
+    price: tuple[Amount, Amount]
+
+
+@dataclass(frozen=True, slots=True)
 class SandwichBound:
     """The most that whoever sees the step before it is included can take from it, in base units of `asset`.
 
@@ -45,7 +57,8 @@ class Certificate:
     `bound` and the gaps are exact texts of doubles (`float.hex`): the bound in base units of the measured asset,
     the gaps as fractions. Measured is what comes out (exact in) or what is spent (exact out). Empty texts: the
     method proves nothing of its kind. `arbitrage` says whether loops were allowed; where they were not and could be,
-    the claim holds for the `order` of the assets. `objective` is what the measured side came to.
+    the claim holds for the `order` of the assets. `objective` is what the measured side came to. A rebalance names its
+    `weights`, in the order of the solver's problem.
     """
 
     method: str
@@ -58,3 +71,4 @@ class Certificate:
     iterations: int = 0
     objective: str = ""
     order: tuple[AssetId, ...] = ()
+    weights: tuple[TargetWeight, ...] = ()

@@ -45,7 +45,8 @@ class PlanMode(StrEnum):
 class Plan:
     """How an intent will be met. What it spends and receives is exact for the snapshot; limits hold on chain.
 
-    `marginal` is the price at size zero before fees, first received per first spent (numerator, denominator).
+    `marginal` is the price at size zero before fees, first received per first spent (numerator, denominator), and
+    `more_marginals` those of the other assets spent, in their order, where one asset is received.
     `later` are legs that are left to further transactions and planned anew before them; `spends` and `receives`
     speak of this plan's own steps, `certificate` of all its legs, `whole` of what the first of several transactions
     set out to spend and receive, and binds all of them. `slices` is the number that the style asked for.
@@ -72,6 +73,7 @@ class Plan:
     certificate: Certificate | None = None
     sandwich: SandwichBound | None = None
     whole: tuple[Flow, Flow] | None = None
+    more_marginals: tuple[tuple[Amount, Amount], ...] = ()
 
     @property
     def asset_in(self) -> AssetId:
