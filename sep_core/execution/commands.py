@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sep_hooks.signer import PayloadKind
 from sep_hooks.types import (
     Address,
     Amount,
@@ -102,6 +103,23 @@ class AdoptSigned:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordReplaced:
+    """Another payload at an open nonce, durable before it is sent; `replaces` is the hash of the one before.
+
+    `recovered`: the signer remembers it and the log does not.
+    """
+
+    lane: LaneKey
+    nonce: int
+    kind: PayloadKind
+    replaces: str
+    transaction: Transaction
+    signed: SignedTransaction
+    sealed: str
+    recovered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RecordBroadcast:
     """The endpoints' answers to one broadcast."""
 
@@ -177,6 +195,7 @@ type ExecutionCommand = (
     | RecordSigned
     | RecordPaperFill
     | AdoptSigned
+    | RecordReplaced
     | RecordBroadcast
     | RecordDoubt
     | RecordReceipt

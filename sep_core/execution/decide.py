@@ -6,6 +6,7 @@ Facts of intents and of the ledger that follow from the same command are decided
 import hashlib
 from collections.abc import Collection
 
+from sep_hooks.signer import PayloadKind
 from sep_hooks.types import Address, Amount, BlockRef, ChainRef, IntentId
 
 from sep_core.events.decided import Decided
@@ -40,6 +41,7 @@ from sep_core.execution.commands import (
     RecordPaperFill,
     RecordReceipt,
     RecordReorg,
+    RecordReplaced,
     RecordSigned,
     SignedStep,
 )
@@ -87,6 +89,8 @@ def decide(lane: LaneState | None, command: ExecutionCommand) -> tuple[Decided, 
             return _signed(lane, command)
         case AdoptSigned():
             return _adopted(lane, command)
+        case RecordReplaced():
+            return _replaced(lane, command)
         case RecordBroadcast():
             return _broadcast(lane, command)
         case RecordDoubt():
@@ -158,7 +162,7 @@ def _signed(lane: LaneState, command: RecordSigned) -> tuple[Decided, ...]:
 
 def _repeats(lane: LaneState, one: SignedStep) -> bool:
     entry = lane.entries.get(one.transaction.nonce)
-    return entry is not None and entry.hash == one.signed.hash
+    return entry is not None and entry.payload(one.signed.hash) is not None
 
 
 def check_unbound(
@@ -175,7 +179,8 @@ def check_unbound(
                 f"step {entry.step_id} of intent {intent_id} took effect at nonce {entry.nonce} already",
                 next_step=f"see `sep explain {intent_id}`",
             )
-        if not entry.status.finished and entry.hash not in of_this_plan:
+        of_another = all(one.hash not in of_this_plan for one in entry.payloads)
+        if not entry.status.finished and of_another:
             raise NonceBound(
                 f"intent {intent_id} is bound to nonce {entry.nonce} ({entry.status}) until that is final;"
                 " a second nonce could execute it twice",
@@ -240,13 +245,14 @@ def _facts_of(command: RecordSigned, one: SignedStep) -> tuple[Fact, ...]:
 def _adopted(lane: LaneState, command: AdoptSigned) -> tuple[Decided, ...]:
     nonce, transaction = command.transaction.nonce, command.transaction
     entry = lane.entries.get(nonce)
-    if entry is not None and entry.hash == command.signed.hash:
+    if entry is not None and entry.payload(command.signed.hash) is not None:
         return ()
     _check_nonce(lane, nonce, command.signed.hash, lane.next_nonce)
     siblings = [
-        one.hash
+        payload.hash
         for one in lane.of_intent(command.intent_id)
         if one.plan_digest == command.plan_digest and one.step_id != command.step_id
+        for payload in one.payloads
     ]
     check_unbound(lane, command.intent_id, [command.step_id], of_this_plan=siblings)
     return _in(
@@ -263,6 +269,43 @@ def _adopted(lane: LaneState, command: AdoptSigned) -> tuple[Decided, ...]:
             _wei(transaction.max_priority_fee_per_gas),
             command.plan_digest,
             recovered=True,
+        ),
+    )
+
+
+def _replaced(lane: LaneState, command: RecordReplaced) -> tuple[Decided, ...]:
+    nonce, transaction = command.nonce, command.transaction
+    entry = lane.entries.get(nonce)
+    if entry is None and any(kept > nonce for kept in lane.entries):
+        return ()  # finished so long ago that only the log has it
+    if entry is None or entry.intent_id is None or entry.last is None:
+        raise UnknownEffect(
+            f"{command.signed.hash} would replace what was never signed here at nonce {nonce} of account {lane.name};"
+            " nothing was recorded",
+            next_step="see `sep reconcile`",
+        )
+    if entry.status.finished or entry.payload(command.signed.hash) is not None:
+        return ()
+    if command.replaces != entry.last.hash or command.kind is PayloadKind.EFFECT:
+        raise SecondPayload(
+            f"{command.signed.hash} is no replacement of {entry.last.hash}, which was signed last at nonce {nonce} of"
+            f" account {lane.name}; it was not recorded and not sent",
+            next_step=f"see `sep reconcile {entry.intent_id}`",
+        )
+    return _in(
+        lane.key,
+        TransactionSigned(
+            nonce,
+            entry.intent_id,
+            entry.step_id,
+            command.signed.hash,
+            command.sealed,
+            transaction.gas_limit,
+            _wei(transaction.max_fee_per_gas),
+            _wei(transaction.max_priority_fee_per_gas),
+            entry.plan_digest,
+            command.recovered,
+            command.kind,
         ),
     )
 
@@ -294,15 +337,18 @@ def _receipt(lane: LaneState, command: RecordReceipt) -> tuple[Decided, ...]:
     if entry is None:
         return ()
     if entry.status.finished:
-        if entry.status is EntryStatus.CONSUMED or entry.block != receipt.block:
+        seen = (entry.block, entry.landed) == (receipt.block, receipt.transaction_hash)
+        if entry.status is EntryStatus.CONSUMED or not seen:
             raise _contradiction(lane, entry, f"a receipt in block {receipt.block.number}")
         return ()
-    if entry.block == receipt.block:
+    if (entry.block, entry.landed) == (receipt.block, receipt.transaction_hash):
         return ()
-    if receipt.gas_used > entry.gas_limit or receipt.effective_gas_price > entry.max_fee_per_gas:
+    paid = entry.payload(receipt.transaction_hash)
+    assert paid is not None
+    if receipt.gas_used > paid.gas_limit or receipt.effective_gas_price > paid.max_fee_per_gas:
         raise ImpossibleReceipt(
             f"a receipt of nonce {entry.nonce} of account {lane.name} says {receipt.gas_used} gas at"
-            f" {receipt.effective_gas_price} wei, signed were at most {entry.gas_limit} at {entry.max_fee_per_gas}:"
+            f" {receipt.effective_gas_price} wei, signed were at most {paid.gas_limit} at {paid.max_fee_per_gas}:"
             " an endpoint is wrong; nothing was recorded",
             next_step="compare the chain's endpoints with `sep doctor`",
         )
@@ -327,7 +373,7 @@ def _receipt(lane: LaneState, command: RecordReceipt) -> tuple[Decided, ...]:
 
 def _reorged(lane: LaneState, command: RecordReorg) -> tuple[Decided, ...]:
     entry = _ours(lane, command.nonce, command.hash)
-    if entry is None or entry.block != command.block:
+    if entry is None or entry.block != command.block or entry.landed != command.hash:
         return ()
     if entry.status.finished:
         raise _contradiction(lane, entry, f"a reorganisation of block {command.block.number}")
@@ -344,10 +390,11 @@ def _final(lane: LaneState, command: RecordFinal) -> tuple[Decided, ...]:
     if entry is None:
         return ()
     if entry.status.finished:
-        if entry.block != command.block:
+        if (entry.block, entry.landed) != (command.block, command.hash):
             raise _contradiction(lane, entry, f"finality of block {command.block.number}")
         return ()
-    if entry.status is not EntryStatus.INCLUDED or entry.block != command.block:
+    stands = (entry.block, entry.landed) == (command.block, command.hash)
+    if entry.status is not EntryStatus.INCLUDED or not stands:
         raise FinalWithoutReceipt(
             f"block {command.block.number} was called final for nonce {entry.nonce} of {lane.name},"
             f" where no receipt stands; the nonce stays {entry.status}",
@@ -394,10 +441,10 @@ def _ours(lane: LaneState, nonce: int, transaction_hash: str) -> NonceEntry | No
             f"nonce {nonce} of account {lane.name} was never reserved here; nothing was recorded",
             next_step="see `sep reconcile`",
         )
-    if entry.hash != transaction_hash:
+    if entry.payload(transaction_hash) is None:
         raise UnknownEffect(
             f"{transaction_hash} was never signed here at nonce {nonce} of account {lane.name};"
-            f" {entry.hash} was; nothing was recorded",
+            f" {', '.join(one.hash for one in entry.payloads)} was; nothing was recorded",
             next_step="see `sep reconcile`",
         )
     return entry

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
+from sep_hooks.signer import PayloadKind
 from sep_hooks.types import AnswerKind, BlockRef, IntentId, SwapFill
 
 from sep_core.events.facts import (
@@ -36,24 +37,35 @@ _ANSWERED = frozenset({AnswerKind.ACCEPTED, AnswerKind.KNOWN})
 
 
 @dataclass(frozen=True, slots=True)
+class Payload:
+    """One signed transaction at a nonce. `sealed` are its bytes, until the nonce is finished."""
+
+    hash: str
+    kind: PayloadKind
+    sealed: str
+    gas_limit: int
+    max_fee_per_gas: int
+    max_priority_fee_per_gas: int
+
+
+@dataclass(frozen=True, slots=True)
 class NonceEntry:
     """One nonce and the one step that it belongs to.
 
-    `sealed` are the signed bytes until the nonce is finished. `reorgs` counts, for each block hash, how often
-    this transaction lost that block; `reasons` are the doubts voiced since it was last in no doubt.
+    `payloads` are all transactions that were ever signed for it, the last of which is sent, and `landed` is the hash
+    of the one that `block` holds. `reorgs` counts, for each block hash, how often it lost that block; `reasons` are
+    the doubts voiced since it was last in no doubt.
     """
 
     nonce: int
     intent_id: IntentId | None
     step_id: str
     status: EntryStatus
-    hash: str = ""
-    sealed: str = ""
+    payloads: tuple[Payload, ...] = ()
+    landed: str = ""
     plan_digest: str = ""
     recovered: bool = False
     deadline: int | None = None
-    gas_limit: int = 0
-    max_fee_per_gas: int = 0
     answers: tuple[tuple[str, AnswerKind], ...] = ()
     reasons: tuple[str, ...] = ()
     block: BlockRef | None = None
@@ -65,6 +77,26 @@ class NonceEntry:
     passes: tuple[SwapFill, ...] = ()
     reorgs: tuple[tuple[str, int], ...] = ()
     evidence: str = ""
+
+    @property
+    def last(self) -> Payload | None:
+        """What was signed last, which replaces what was signed before."""
+        return self.payloads[-1] if self.payloads else None
+
+    @property
+    def hash(self) -> str:
+        """The transaction that the chain holds, else the last one signed; empty where there is none."""
+        return self.landed or (self.last.hash if self.last else "")
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a block holds a cancel in place of the step."""
+        landed = self.payload(self.landed)
+        return landed is not None and landed.kind is PayloadKind.CANCEL
+
+    def payload(self, transaction_hash: str) -> Payload | None:
+        """The transaction of that hash."""
+        return next((one for one in self.payloads if one.hash == transaction_hash), None)
 
     @property
     def reason(self) -> str:
@@ -109,7 +141,7 @@ class LaneState:
 
     def carrying(self, transaction_hash: str) -> NonceEntry | None:
         """The nonce that carries this transaction."""
-        return next((entry for entry in self.entries.values() if entry.hash == transaction_hash), None)
+        return next((entry for entry in self.entries.values() if entry.payload(transaction_hash)), None)
 
 
 def evolve_lane(state: LaneState | None, fact: Fact) -> LaneState:
@@ -140,9 +172,7 @@ def evolve_lane(state: LaneState | None, fact: Fact) -> LaneState:
         case TransactionReorged():
             return _with(state, _reorged(_entry(state, fact.nonce), fact))
         case TransactionFinal():
-            status = EntryStatus.FINAL if fact.ok else EntryStatus.REVERTED
-            entry = _entry(state, fact.nonce)
-            return _finish(state, replace(entry, status=status, sealed="", evidence=fact.rule))
+            return _final(state, fact)
         case NonceConsumedExternally():
             return _consumed(state, fact)
         case AccountFrozen():
@@ -166,7 +196,8 @@ def _with(state: LaneState, entry: NonceEntry) -> LaneState:
 
 
 def _finish(state: LaneState, entry: NonceEntry) -> LaneState:
-    entries = {**state.entries, entry.nonce: entry}
+    payloads = tuple(replace(one, sealed="") for one in entry.payloads)
+    entries = {**state.entries, entry.nonce: replace(entry, payloads=payloads)}
     finished = sorted(nonce for nonce, one in entries.items() if one.status.finished)
     for nonce in finished[:-FINISHED_KEPT]:
         del entries[nonce]
@@ -187,15 +218,23 @@ def _reserved(state: LaneState, fact: NonceReserved) -> LaneState:
 
 
 def _signed(entry: NonceEntry, fact: TransactionSigned) -> NonceEntry:
+    payload = Payload(
+        fact.hash,
+        fact.kind,
+        fact.sealed,
+        fact.gas_limit,
+        fact.max_fee_per_gas,
+        fact.max_priority_fee_per_gas,
+    )
+    payloads = (*entry.payloads, payload)
+    if fact.kind is not PayloadKind.EFFECT:
+        return replace(entry, payloads=payloads, answers=())
     return replace(
         entry,
         status=EntryStatus.SIGNED,
-        hash=fact.hash,
-        sealed=fact.sealed,
+        payloads=payloads,
         plan_digest=fact.plan_digest,
         recovered=fact.recovered,
-        gas_limit=fact.gas_limit,
-        max_fee_per_gas=fact.max_fee_per_gas,
     )
 
 
@@ -211,6 +250,7 @@ def _included(entry: NonceEntry, fact: TransactionIncluded) -> NonceEntry:
     return replace(
         entry,
         status=EntryStatus.INCLUDED,
+        landed=fact.hash,
         reasons=(),
         block=fact.block,
         ok=fact.ok,
@@ -228,6 +268,7 @@ def _reorged(entry: NonceEntry, fact: TransactionReorged) -> NonceEntry:
     return replace(
         entry,
         status=EntryStatus.REORGED,
+        landed="",
         block=None,
         ok=False,
         gas_used=0,
@@ -238,7 +279,15 @@ def _reorged(entry: NonceEntry, fact: TransactionReorged) -> NonceEntry:
     )
 
 
+def _final(state: LaneState, fact: TransactionFinal) -> LaneState:
+    entry = _entry(state, fact.nonce)
+    status = EntryStatus.FINAL if fact.ok else EntryStatus.REVERTED
+    if entry.is_cancelled:
+        status = EntryStatus.CANCELLED
+    return _finish(state, replace(entry, status=status, evidence=fact.rule))
+
+
 def _consumed(state: LaneState, fact: NonceConsumedExternally) -> LaneState:
     known = state.entries.get(fact.nonce) or NonceEntry(fact.nonce, None, "", EntryStatus.CONSUMED)
-    after = _finish(state, replace(known, status=EntryStatus.CONSUMED, sealed="", evidence=fact.evidence))
+    after = _finish(state, replace(known, status=EntryStatus.CONSUMED, evidence=fact.evidence))
     return replace(after, next_nonce=max(state.next_nonce, fact.nonce + 1))

@@ -176,6 +176,16 @@ class LaneDesk(Protocol):
         """A step of the intent's plan."""
         ...
 
+    def end_wanted(self, intent_id: IntentId, step_id: str) -> bool:
+        """Whether the step, where it is stuck, should end without effect: the intent's end was asked for, and the step
+        exchanges something. What takes an allowance back goes on.
+        """
+        ...
+
+    def most_fee(self, intent_id: IntentId, step_id: str) -> int | None:
+        """The most wei that the step may pay for gas, by the intent's own limit; None where it has none."""
+        ...
+
     async def record(self, command: ExecutionCommand) -> None:
         """Decides the command; returns when its facts are durable."""
         ...

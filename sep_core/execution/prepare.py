@@ -115,7 +115,11 @@ class Preparation:
     async def _adopted(self, request: PrepareRequest, lane: LaneState) -> tuple[SignedStep, ...]:
         """Steps of this very plan that were signed before a crash and adopted since."""
         own = [entry for entry in lane.of_intent(request.intent_id) if entry.recovered]
-        hashes = {entry.hash: entry for entry in own if entry.plan_digest == request.plan.digest}
+        hashes = {
+            entry.payloads[0].hash: entry.payloads[0].sealed
+            for entry in own
+            if entry.plan_digest == request.plan.digest
+        }
         if self._signing is None or not hashes:
             return ()
         remembered = await ask("execution.prepare.list_signed", self._signing.signer.list_signed())
@@ -127,7 +131,7 @@ class Preparation:
                 check_signature(
                     self._signing.read, lane.key.address, asked.step_id, asked.transaction, one.signed
                 )
-                adopted.append(_signed_step(steps[asked.step_id], one, hashes[one.signed.hash].sealed))
+                adopted.append(_signed_step(steps[asked.step_id], one, hashes[one.signed.hash]))
         return tuple(adopted)
 
     async def _simulate(self, lane: LaneState, steps: Sequence[Step], head: Block) -> Sequence[CallResult]:

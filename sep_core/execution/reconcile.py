@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sep_hooks.signer import PayloadKind
 from sep_hooks.types import IntentId
 
 from sep_core.execution.doubt import DoubtReason
@@ -51,14 +52,18 @@ def _evidence(lane: LaneState, entry: NonceEntry) -> Evidence:
 
 def _held(entry: NonceEntry) -> Sequence[str]:
     held = [f"nonce {entry.nonce} is reserved for step {entry.step_id}"] if entry.step_id else []
-    if entry.hash:
-        origin = "adopted from the signer after a crash" if entry.recovered else "signed"
-        held.append(f"{entry.hash} was {origin}")
+    for payload in entry.payloads:
+        kind = "" if payload.kind is PayloadKind.EFFECT else f" as a {payload.kind}"
+        effect = payload.kind is PayloadKind.EFFECT
+        origin = "adopted from the signer after a crash" if entry.recovered and effect else "signed"
+        held.append(f"{payload.hash} was {origin}{kind}")
     held += [f"{endpoint} answered: {kind}" for endpoint, kind in entry.answers]
     held += [f"doubt: {_DOUBTS.get(reason, reason)}" for reason in entry.reasons]
     held += [f"block {block} was reorganised away {count} time(s)" for block, count in entry.reorgs]
     if entry.block is not None:
         outcome = "succeeded" if entry.ok else "reverted"
+        if entry.is_cancelled:
+            outcome = "cancelled the step"
         held.append(f"a receipt in block {entry.block.number} {entry.block.hash}: it {outcome}")
     if entry.evidence:
         held.append(f"final by: {entry.evidence}")
@@ -70,7 +75,7 @@ def _missing(entry: NonceEntry) -> Sequence[str]:
         return []
     if entry.block is not None:
         return [f"finality of block {entry.block.number}"]
-    receipt = f"a receipt of {entry.hash} in a canonical block"
+    receipt = f"a receipt of {' or '.join(one.hash for one in entry.payloads)} in a canonical block"
     proof = f"or a final account nonce above {entry.nonce} and independent endpoints that agree on no receipt"
     return [receipt, proof]
 
@@ -81,8 +86,12 @@ def _money(entry: NonceEntry) -> str:
             return "moved, for good; it stands in the ledger"
         case EntryStatus.REVERTED:
             return "not moved but for gas, for good"
+        case EntryStatus.INCLUDED if entry.is_cancelled:
+            return "only gas, for a cancel, not final yet"
         case EntryStatus.INCLUDED:
             return "moved in a block that is not final yet" if entry.ok else "only gas, not final yet"
+        case EntryStatus.CANCELLED:
+            return "not moved but for the cancel's gas, for good"
         case EntryStatus.CONSUMED:
             return "not moved by this step; somebody else used the nonce"
         case EntryStatus.IN_DOUBT | EntryStatus.REORGED:
@@ -97,7 +106,10 @@ def _next_step(lane: LaneState, entry: NonceEntry) -> str:
     if entry.status.finished:
         return "nothing"
     if entry.status.in_doubt:
-        return "leave the engine running: it sends the same bytes again and looks for receipts"
+        return (
+            "leave the engine running: it sends the bytes again, pays more for what is stuck and looks for receipts;"
+            f" `sep cancel {entry.intent_id}` has a stuck exchange cancelled instead"
+        )
     return "wait for the chain"
 
 

@@ -1,6 +1,7 @@
 """Hands stored bytes to the chain, as often as it takes: the same bytes at the same nonce have one effect."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sep_hooks.context import Clock
@@ -21,11 +22,12 @@ LEAST_PATIENCE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The last time that a nonce's bytes were sent in this run, and how often before."""
+    """When bytes were first and last sent in this run, and how often; `chain_time` is the head's of the first time."""
 
     times: int
-    at: datetime
+    since: datetime
     chain_time: int
+    at: datetime
 
     @property
     def retry_at(self) -> datetime:
@@ -42,26 +44,27 @@ class Sending:
         self._desk = desk
         self._vault = vault
         self._clock = clock
-        self._attempts: dict[int, Attempt] = {}
+        self._attempts: dict[str, Attempt] = {}
 
     async def send(self, entry: NonceEntry, head: Block | None) -> None:
-        """Broadcasts the entry's own bytes and reports the answers; none at all is a report too."""
+        """Broadcasts what was signed last for the nonce and reports the answers; none at all is a report too."""
         lane = self._desk.lane()
-        if lane is None or not entry.sealed:
+        last = entry.last
+        if lane is None or last is None:
             return
-        before = self._attempts.get(entry.nonce)
-        self._attempts[entry.nonce] = Attempt(
-            before.times + 1 if before else 1, self._clock.now(), head.timestamp if head else 0
-        )
+        now, before = self._clock.now(), self._attempts.get(last.hash)
+        if before is None:
+            before = Attempt(0, now, head.timestamp if head else 0, now)
+        self._attempts[last.hash] = replace(before, times=before.times + 1, at=now)
         answers: tuple[BroadcastAnswer, ...] = ()
         try:
-            raw = self._vault.open(entry.sealed)
+            raw = self._vault.open(last.sealed)
             answers = tuple(await ask("execution.send.broadcast", self._chain.broadcast(raw)))
         except ChainSilent:
             pass  # no answer is no failure: some node may hold the bytes
         await crossing(
             "execution.send.record",
-            self._desk.record(RecordBroadcast(lane.key, entry.nonce, entry.hash, answers)),
+            self._desk.record(RecordBroadcast(lane.key, entry.nonce, last.hash, answers)),
         )
 
     def due(self, entry: NonceEntry) -> bool:
@@ -71,18 +74,18 @@ class Sending:
         """
         if entry.block is not None or entry.status.finished:
             return False
-        last = self._attempts.get(entry.nonce)
+        last = self._last(entry)
         if last is None or entry.status is EntryStatus.SIGNED:
             return True
         return entry.status.in_doubt and self._clock.now() >= last.retry_at
 
-    def overdue(self, entry: NonceEntry, head: Block) -> bool:
-        """Whether a receipt should have come by now, by the chain's time or by ours."""
-        last = self._attempts.get(entry.nonce)
-        if last is None:
+    def overdue(self, entry: NonceEntry, head: Block, times: int = 1) -> bool:
+        """Whether a receipt should have come by now, or so many times as long ago, by the chain's time or by ours."""
+        sent = self._last(entry)
+        if sent is None:
             return False
-        waited = (self._clock.now() - last.at).total_seconds()
-        return head.timestamp - last.chain_time > self._patience or waited > 2 * self._patience
+        waited, patience = (self._clock.now() - sent.since).total_seconds(), times * self._patience
+        return head.timestamp - sent.chain_time > patience or waited > 2 * patience
 
     def next_in_seconds(self, entries: tuple[NonceEntry, ...]) -> float | None:
         """How long until one of the entries wants a look without any news from the chain; None: only news help."""
@@ -95,13 +98,17 @@ class Sending:
         return max(LEAST_PATIENCE_SECONDS, PATIENCE_BLOCKS * self._chain.preset.block_time_seconds)
 
     def _wait(self, entry: NonceEntry, now: datetime) -> float:
-        last = self._attempts.get(entry.nonce)
+        last = self._last(entry)
         if last is None or entry.status is EntryStatus.SIGNED:
             return FIRST_RETRY_SECONDS
         if entry.status.in_doubt:
             return max(FIRST_RETRY_SECONDS, (last.retry_at - now).total_seconds())
         return max(FIRST_RETRY_SECONDS, 2 * self._patience - (now - last.at).total_seconds())
 
-    def forget(self, keep: frozenset[int]) -> None:
-        """Drops what was remembered of nonces that are finished."""
-        self._attempts = {nonce: one for nonce, one in self._attempts.items() if nonce in keep}
+    def _last(self, entry: NonceEntry) -> Attempt | None:
+        return self._attempts.get(entry.last.hash) if entry.last is not None else None
+
+    def forget(self, open_entries: Iterable[NonceEntry]) -> None:
+        """Drops what was remembered of all other nonces."""
+        keep = {payload.hash for entry in open_entries for payload in entry.payloads}
+        self._attempts = {name: one for name, one in self._attempts.items() if name in keep}

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class EntryStatus(StrEnum):
-    """The public states of a nonce. `REVERTED` is final too; only evidence leads out of doubt."""
+    """The public states of a nonce. `REVERTED` and `CANCELLED` are final too; only evidence leads out of doubt."""
 
     RESERVED = "RESERVED"
     SIGNED = "SIGNED"
@@ -14,6 +14,7 @@ class EntryStatus(StrEnum):
     IN_DOUBT = "IN_DOUBT"
     FINAL = "FINAL"
     REVERTED = "REVERTED"
+    CANCELLED = "CANCELLED"
     CONSUMED = "CONSUMED"
 
     @property
@@ -27,5 +28,5 @@ class EntryStatus(StrEnum):
         return self in _DOUBTFUL
 
 
-_FINISHED = frozenset({EntryStatus.FINAL, EntryStatus.REVERTED, EntryStatus.CONSUMED})
+_FINISHED = frozenset({EntryStatus.FINAL, EntryStatus.REVERTED, EntryStatus.CANCELLED, EntryStatus.CONSUMED})
 _DOUBTFUL = frozenset({EntryStatus.IN_DOUBT, EntryStatus.REORGED})

@@ -1,5 +1,6 @@
 """Looks at the chain for the fate of a lane's open nonces, and reports evidence, never conclusions from silence."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import batched
 
@@ -68,15 +69,18 @@ class Watch:
         entries = [
             entry
             for entry in lane.unfinished
-            if entry.hash and (everywhere or _wants_a_look(entry, sight, removed))
+            if entry.payloads and (everywhere or _wants_a_look(entry, sight, removed))
         ]
-        receipts: list[Receipt | None] = []
+        hashes = [payload.hash for entry in entries for payload in entry.payloads]
+        receipts: dict[str, Receipt | None] = {}
         # After the final nonce: a receipt that is missing now was missing when the nonce was consumed for good.
-        for batch in batched((entry.hash for entry in entries), MOST_IN_A_BATCH, strict=False):
-            receipts += await ask("execution.watch.receipts", self._chain.receipts(batch))
-        for entry, receipt in zip(entries, receipts, strict=True):
+        for batch in batched(hashes, MOST_IN_A_BATCH, strict=False):
+            answered = await ask("execution.watch.receipts", self._chain.receipts(batch))
+            receipts.update(zip(batch, answered, strict=True))
+        for entry in entries:
             try:
-                await self._fate(lane, entry, receipt, sight, removed)
+                own = [receipts[payload.hash] for payload in entry.payloads]
+                await self._fate(lane, entry, [one for one in own if one is not None], sight, removed)
             except Permanent as error:
                 if not is_refusal(error):
                     raise
@@ -102,14 +106,15 @@ class Watch:
         self,
         lane: LaneState,
         entry: NonceEntry,
-        receipt: Receipt | None,
+        receipts: Sequence[Receipt],
         sight: Sight,
         removed: frozenset[str],
     ) -> None:
-        if receipt is not None and await self._stands(receipt.block, sight):
-            await self._included(lane, entry, receipt, sight)
-        else:
-            await self._missing(lane, entry, sight, removed)
+        for receipt in receipts:
+            if await self._stands(receipt.block, sight):
+                await self._included(lane, entry, receipt, sight)
+                return
+        await self._missing(lane, entry, sight, removed)
 
     async def _stands(self, block: BlockRef, sight: Sight) -> bool:
         """Whether the canonical block of that number is this one, by the chain's own answer."""
@@ -124,7 +129,7 @@ class Watch:
         return sight.canonical[number]
 
     async def _included(self, lane: LaneState, entry: NonceEntry, receipt: Receipt, sight: Sight) -> None:
-        if entry.block != receipt.block:
+        if (entry.block, entry.landed) != (receipt.block, receipt.transaction_hash):
             step = self._desk.step(entry.intent_id, entry.step_id) if entry.intent_id is not None else None
             await self._record(
                 RecordReceipt(
@@ -137,7 +142,8 @@ class Watch:
             )
         if sight.final is not None and receipt.block.number <= sight.final.number:
             rule = self._chain.preset.finality.rule
-            await self._record(RecordFinal(lane.key, entry.nonce, entry.hash, receipt.block, rule))
+            final = RecordFinal(lane.key, entry.nonce, receipt.transaction_hash, receipt.block, rule)
+            await self._record(final)
 
     async def _missing(
         self, lane: LaneState, entry: NonceEntry, sight: Sight, removed: frozenset[str]
@@ -165,11 +171,15 @@ class Watch:
 
     async def _consumed(self, lane: LaneState, entry: NonceEntry, sight: Sight) -> None:
         if sight.final is not None and entry.nonce < sight.final_nonce:
-            voices = await ask("execution.watch.witnesses", self._witnesses.without_receipt(entry.hash))
+            voices = self._quorum
+            for payload in entry.payloads:
+                seen = self._witnesses.without_receipt(payload.hash)
+                voices = min(voices, await ask("execution.watch.witnesses", seen))
             if voices >= self._quorum:
+                hashes = " or ".join(payload.hash for payload in entry.payloads)
                 evidence = (
                     f"account nonce {sight.final_nonce} at final block {sight.final.number}"
-                    f" {sight.final.hash}; {voices} endpoints hold no receipt of {entry.hash}"
+                    f" {sight.final.hash}; {voices} endpoints hold no receipt of {hashes}"
                 )
                 await self._record(RecordNonceConsumed(lane.key, entry.nonce, evidence))
                 return

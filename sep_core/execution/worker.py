@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable
 import anyio
 from sep_hooks.context import Clock, Log
 from sep_hooks.errors import Permanent, SepError
-from sep_hooks.signer import SignedEntry
+from sep_hooks.signer import PayloadKind, SignedEntry, SignRequest
 from sep_hooks.store import StoreBusy
-from sep_hooks.types import ChainUpdate, IntentId, Json, chain_id_of
+from sep_hooks.types import ChainUpdate, IntentId, Json, SignedTransaction, chain_id_of
 
 from sep_core.execution.asking import ChainSilent, ask
-from sep_core.execution.commands import AdoptSigned
+from sep_core.execution.commands import AdoptSigned, RecordReplaced
 from sep_core.execution.errors import ChainBehindLog, SignatureMismatch, is_refusal
-from sep_core.execution.lane import MAX_IN_FLIGHT, LaneState
+from sep_core.execution.lane import MAX_IN_FLIGHT, LaneState, NonceEntry
 from sep_core.execution.ports import (
     ExecutionChain,
     LaneDesk,
@@ -25,6 +25,7 @@ from sep_core.execution.ports import (
 )
 from sep_core.execution.prepare import PartlySigned, Preparation, SignerSilent, SigningDesk
 from sep_core.execution.remembered import check_taken, of_this_log
+from sep_core.execution.replacing import Replacing
 from sep_core.execution.sending import Sending
 from sep_core.execution.signature import check_signature
 from sep_core.execution.watch import Sight, Watch
@@ -64,6 +65,9 @@ class LaneWorker:
         self._log = log
         self._pause = pause
         self._sending = Sending(chain, desk, signing.vault, clock) if signing is not None else None
+        self._replacing: Replacing | None = None
+        if signing is not None and self._sending is not None and not only_watches:
+            self._replacing = Replacing(chain, desk, signing, self._sending, self._tell_of)
         self._watch = Watch(chain, reader, desk, self._sending, witnesses or OneWitness(), quorum)
         self._preparation = Preparation(chain, reader, desk, signing)
         self._wake = anyio.Event()
@@ -117,6 +121,7 @@ class LaneWorker:
             if sight is not None and sight.refused is not None:
                 self._tell_refused(sight.refused)
             elif self._adopted:
+                await self._replace(sight)
                 await self._work(sight)
             elif self._only_watches:
                 self._blocked = ""
@@ -154,15 +159,8 @@ class LaneWorker:
             check_signature(
                 self._signing.read, lane.key.address, request.step_id, request.transaction, entry.signed
             )
-            adopt = AdoptSigned(
-                lane.key,
-                request.intent_id,
-                request.step_id,
-                request.plan_digest,
-                request.transaction,
-                entry.signed,
-                self._signing.vault.seal(entry.signed.raw),
-            )
+            sealed = self._signing.vault.seal(entry.signed.raw)
+            adopt = _adoption(lane, request, entry.signed, sealed)
             await crossing("execution.recover.record", self._desk.record(adopt))
         lane = self._desk.lane() or lane
         if strange:
@@ -211,7 +209,23 @@ class LaneWorker:
             free = sight is None or entry.nonce >= sight.latest_nonce
             if free and self._sending.due(entry):
                 await self._sending.send(entry, sight.head if sight else None)  # sep-ok: it crosses itself
-        self._sending.forget(frozenset(entry.nonce for entry in lane.unfinished))
+        self._sending.forget(lane.unfinished)
+
+    async def _replace(self, sight: Sight | None) -> None:
+        """Has what is stuck replaced, one nonce at a time: it is sent, and may be looked at, before the next one."""
+        lane = self._desk.lane()
+        if self._replacing is None or lane is None or sight is None or lane.frozen is not None:
+            return
+        found = await self._replacing.stuck(lane, sight.head, sight.latest_nonce)  # sep-ok: it crosses itself
+        if found is None:
+            return
+        # As with a plan: until the record the signer may know more than the log.
+        self._adopted, self._asked_for = False, None
+        made = await self._replacing.sign(lane, *found)  # sep-ok: it crosses itself
+        if made is not None:
+            await crossing("execution.replace.record", self._desk.record(made))
+            await self._send(sight)
+        self._adopted = True
 
     async def _work(self, sight: Sight | None) -> None:
         self._blocked = ""
@@ -264,6 +278,9 @@ class LaneWorker:
         lane = self._desk.lane()
         return lane.name if lane is not None else ""
 
+    def _tell_of(self, event: str, entry: NonceEntry, reason: str) -> None:
+        self._log.warning(event, account=self._name, nonce=entry.nonce, step=entry.step_id, reason=reason)
+
     def _tell_silent(self, reason: str) -> None:
         self._blocked = reason
         if not self._silent:
@@ -292,6 +309,27 @@ class LaneWorker:
     def _open(self) -> dict[str, Json]:
         lane = self._desk.lane()
         return {"open_nonces": len(lane.unfinished) if lane is not None else 0}
+
+
+def _adoption(
+    lane: LaneState, request: SignRequest, signed: SignedTransaction, sealed: str
+) -> AdoptSigned | RecordReplaced:
+    """What the signer remembers, as the record that the log lacks."""
+    transaction = request.transaction
+    if request.kind is not PayloadKind.EFFECT:
+        return RecordReplaced(
+            lane.key,
+            transaction.nonce,
+            request.kind,
+            request.replaces,
+            transaction,
+            signed,
+            sealed,
+            recovered=True,
+        )
+    return AdoptSigned(
+        lane.key, request.intent_id, request.step_id, request.plan_digest, transaction, signed, sealed
+    )
 
 
 def _unknown(lane: LaneState, transaction_hash: str) -> bool:

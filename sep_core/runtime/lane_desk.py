@@ -5,7 +5,7 @@ from collections.abc import Callable
 from sep_hooks.context import Clock
 from sep_hooks.types import IntentId, IntentStatus, RiskStage, Step
 
-from sep_core.execution import ExecutionCommand, LaneKey, LaneState
+from sep_core.execution import ExecutionCommand, LaneKey, LaneState, NonceEntry
 from sep_core.execution.ports import PrepareRequest, StalePlan
 from sep_core.intents import IntentState
 from sep_core.runtime.commands import WithdrawPlan
@@ -43,6 +43,7 @@ class LaneWork:
                 concerned = True
             else:
                 self._approved.discard(intent_id)
+                concerned = concerned or state.cancel_requested
         if concerned:
             self.wake()
 
@@ -91,6 +92,22 @@ class LaneWork:
             return None
         return next((step for step in state.plan.steps if step.id == step_id), None)
 
+    def end_wanted(self, intent_id: IntentId, step_id: str) -> bool:
+        """Whether the step, where it is stuck, should end without effect."""
+        state, step = self._desk.world.intents.get(intent_id), self.step(intent_id, step_id)
+        return state is not None and state.cancel_requested and step is not None and step.exchanges
+
+    def most_fee(self, intent_id: IntentId, step_id: str) -> int | None:
+        """What the intent's own limit leaves for the step: others may cost all that they were signed for."""
+        state, lane = self._desk.world.intents.get(intent_id), self.lane()
+        if state is None or lane is None or state.intent.constraints.max_fee is None:
+            return None
+        others = [
+            one for one in lane.of_intent(intent_id) if one.step_id in state.steps and one.step_id != step_id
+        ]
+        left = state.intent.constraints.max_fee - state.gas_cost - sum(map(_costs_at_most, others))
+        return max(0, left)
+
     async def record(self, command: ExecutionCommand) -> None:
         """Decides the command; returns when its facts are durable."""
         await self._desk.record(command)
@@ -123,3 +140,9 @@ class LaneWork:
             # The refusal is decided now; its commit is followed like any other.
             self._desk.decide(WithdrawPlan(state.id, decision.code, decision.reason, retryable=False))
         return decision.approved
+
+
+def _costs_at_most(entry: NonceEntry) -> int:
+    if entry.status.finished:
+        return entry.gas_used * entry.effective_gas_price
+    return max((one.gas_limit * one.max_fee_per_gas for one in entry.payloads), default=0)

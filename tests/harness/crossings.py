@@ -18,6 +18,7 @@ MARKER: Final = "# sep-ok: "
 EFFECT_PATH: Final = (
     "sep_core/execution/asking.py",
     "sep_core/execution/prepare.py",
+    "sep_core/execution/replacing.py",
     "sep_core/execution/sending.py",
     "sep_core/execution/watch.py",
     "sep_core/execution/worker.py",

@@ -157,7 +157,7 @@ async def test_a_receipt_above_what_was_signed_is_refused_and_the_others_are_not
 
         def _receipt(self, wanted: str) -> Receipt | None:
             told = super()._receipt(wanted)
-            first = durable.signer.entries[FIRST_NONCE].signed.hash
+            first = durable.signer.entries[FIRST_NONCE][0].signed.hash
             if told is None or not self.lies or wanted != first:
                 return told
             return replace(told, gas_used=gas_used, effective_gas_price=price)

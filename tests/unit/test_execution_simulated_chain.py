@@ -108,6 +108,12 @@ class Desk:
     def approved(self, intent_id: IntentId) -> PrepareRequest | None:
         return next((one for one in self.work if one.intent_id == intent_id), None)
 
+    def end_wanted(self, intent_id: IntentId, step_id: str) -> bool:
+        return False
+
+    def most_fee(self, intent_id: IntentId, step_id: str) -> int | None:
+        return None
+
     def objection(self, request: PrepareRequest) -> StalePlan | None:
         return None
 

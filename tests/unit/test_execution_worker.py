@@ -15,7 +15,7 @@ import pytest
 from nacl.utils import random as random_bytes
 from sep_hooks.chain import ChainPreset, Finality
 from sep_hooks.errors import SignerRefused, UnknownBlock
-from sep_hooks.signer import SignedEntry, SignRequest
+from sep_hooks.signer import PayloadKind, SignedEntry, SignRequest
 from sep_hooks.types import (
     Address,
     Amount,
@@ -114,6 +114,13 @@ class Mined:
     transactions: tuple[tuple[str, int, bytes, bool], ...]
 
 
+def call_of(raw: bytes) -> tuple[str, int]:
+    """The swap that bytes call for, empty for none, and until when; a call without data is a cancel."""
+    data = bytes.fromhex(json.loads(raw)["data"])
+    fields = json.loads(data) if data else {"swap": "", "deadline": NEVER * 10}
+    return fields["swap"], fields["deadline"]
+
+
 def swap_data(deadline: int, name: str) -> bytes:
     return json.dumps({"swap": name, "deadline": deadline}).encode()
 
@@ -153,6 +160,7 @@ class SmallChain:
         self.price = SPENT
         self.hidden: set[str] = set()
         self.foreign = 0
+        self.asks = 10**9
 
     def _block(self, parent: Block | None, transactions: tuple[tuple[str, int, bytes, bool], ...]) -> Mined:
         self.made += 1
@@ -183,10 +191,9 @@ class SmallChain:
         included: list[tuple[str, int, bytes, bool]] = []
         timestamp = self.tip.timestamp + 12
         nonce = self.count(self.tip.number)
-        while nonce in self.pool:
+        while nonce in self.pool and json.loads(self.pool[nonce][1])["max_fee_per_gas"] >= self.asks:
             transaction_hash, raw = self.pool.pop(nonce)
-            data = json.loads(bytes.fromhex(json.loads(raw)["data"]))
-            included.append((transaction_hash, nonce, raw, data["deadline"] >= timestamp))
+            included.append((transaction_hash, nonce, raw, call_of(raw)[1] >= timestamp))
             nonce += 1
         self.blocks.append(self._block(self.tip, tuple(included)))
         return self.update(())
@@ -211,7 +218,7 @@ class SmallChain:
         counts: dict[str, int] = {}
         for block in self.blocks:
             for _, _, raw, ok in block.transactions:
-                name = json.loads(bytes.fromhex(json.loads(raw)["data"]))["swap"]
+                name, _ = call_of(raw)
                 counts[name] = counts.get(name, 0) + ok
         return counts
 
@@ -255,7 +262,7 @@ class SmallChain:
 
     async def fees(self) -> FeeSuggestion:
         self._check()
-        return FeeSuggestion(10**9, 10**9, 3 * 10**9, 10**8)
+        return FeeSuggestion(self.asks, self.asks, 3 * self.asks, 10**8)
 
     async def broadcast(self, raw: bytes) -> Sequence[BroadcastAnswer]:
         how = self.script.pop(0) if self.script else "taken"
@@ -268,8 +275,10 @@ class SmallChain:
         kind = AnswerKind.ACCEPTED
         if nonce < self.count(self.tip.number):
             kind = AnswerKind.NONCE_TOO_LOW
-        elif nonce in self.pool:
-            kind = AnswerKind.KNOWN if self.pool[nonce][0] == transaction_hash else AnswerKind.UNDERPRICED
+        elif nonce in self.pool and self.pool[nonce][0] == transaction_hash:
+            kind = AnswerKind.KNOWN
+        elif nonce in self.pool and not _replaces(raw, self.pool[nonce][1]):
+            kind = AnswerKind.UNDERPRICED
         else:
             self.pool[nonce] = (transaction_hash, raw)
         if how == "unheard":
@@ -284,36 +293,46 @@ class SmallChain:
         for block in self.blocks:
             for transaction_hash, _, raw, ok in block.transactions:
                 if transaction_hash == wanted and wanted not in self.hidden:
-                    is_swap = json.loads(bytes.fromhex(json.loads(raw)["data"]))["swap"]
-                    logs = logs_of(wanted) if ok and is_swap else ()
+                    logs = logs_of(wanted) if ok and call_of(raw)[0] else ()
                     return Receipt(wanted, block.block.ref, ok, 90_000, 10**9, logs)
         return None
 
 
+def _replaces(new: bytes, old: bytes) -> bool:
+    """As a node's pool has it: an eighth more on both fees."""
+    now, before = json.loads(new), json.loads(old)
+    fees = ("max_fee_per_gas", "max_priority_fee_per_gas")
+    return all(now[fee] * 8 >= before[fee] * 9 for fee in fees)
+
+
 class RememberingSigner:
-    """One payload per nonce, remembered for ever."""
+    """One payload per nonce, and declared replacements of it, remembered for ever."""
 
     def __init__(self) -> None:
-        self.entries: dict[int, SignedEntry] = {}
+        self.entries: dict[int, list[SignedEntry]] = {}
         self.refuse_step = ""
+        self.refuse_kind: PayloadKind | None = None
         self.epoch = 0
 
     async def sign(self, request: SignRequest) -> SignedTransaction:
-        known = self.entries.get(request.transaction.nonce)
-        if known is not None:
-            if known.request != request:
-                raise SignerRefused(f"nonce {request.transaction.nonce} carries another payload")
-            return known.signed
+        known = self.entries.setdefault(request.transaction.nonce, [])
+        for one in known:
+            if one.request == request:
+                return one.signed
+        if known and request.replaces != known[-1].signed.hash:
+            raise SignerRefused(f"nonce {request.transaction.nonce} carries another payload")
         if self.refuse_step and request.step_id.endswith(self.refuse_step):
             raise SignerRefused("the policy says no")
+        if request.kind is self.refuse_kind:
+            raise SignerRefused("no more may be paid")
         fields = {**asdict(request.transaction), "data": request.transaction.data.hex()}
         raw = json.dumps(fields).encode()
         signed = SignedTransaction(raw, "0x" + hashlib.sha256(raw).hexdigest())
-        self.entries[request.transaction.nonce] = SignedEntry(request, signed)
+        known.append(SignedEntry(request, signed))
         return signed
 
     async def list_signed(self) -> Sequence[SignedEntry]:
-        return list(self.entries.values())
+        return [one for known in self.entries.values() for one in known]
 
     async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
         self.epoch = max(self.epoch, epoch)
@@ -341,6 +360,8 @@ class Durable:
     withdrawn: list[StalePlan] = field(default_factory=list)
     paper: list[RecordPaperFill] = field(default_factory=list)
     vault: Vault = field(default_factory=lambda: Vault(random_bytes(32)))
+    ends: set[IntentId] = field(default_factory=set)
+    most_fee: int | None = None
 
     def told(self) -> list[Fact]:
         return [decode_fact(name, version, body) for name, version, body in self.facts]
@@ -384,6 +405,13 @@ class ListDesk:
     def step(self, intent_id: IntentId, step_id: str) -> Step | None:
         plan = self.durable.plans.get(intent_id)
         return next((one for one in plan.steps if one.id == step_id), None) if plan else None
+
+    def end_wanted(self, intent_id: IntentId, step_id: str) -> bool:
+        step = self.step(intent_id, step_id)
+        return intent_id in self.durable.ends and step is not None and step.exchanges
+
+    def most_fee(self, intent_id: IntentId, step_id: str) -> int | None:
+        return self.durable.most_fee
 
     async def record(self, command: ExecutionCommand) -> None:
         decided = list(self.decider(self.state, command))

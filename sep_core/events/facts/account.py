@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 
+from sep_hooks.signer import PayloadKind
 from sep_hooks.types import (
     Address,
     Amount,
@@ -84,7 +85,10 @@ class NonceReserved(Fact):
 
 @fact("TransactionSigned")
 class TransactionSigned(Fact):
-    """The signed bytes, sealed with the data folder's key, before any of them left."""
+    """The signed bytes, sealed with the data folder's key, before any of them left.
+
+    A second payload at a nonce is the same step at higher fees, or the end of it; nothing else.
+    """
 
     nonce: int
     intent_id: IntentId
@@ -96,6 +100,7 @@ class TransactionSigned(Fact):
     max_priority_fee_per_gas: Amount
     plan_digest: str
     recovered: bool = False
+    kind: PayloadKind = PayloadKind.EFFECT
 
 
 @fact("TransactionBroadcast")

@@ -13,6 +13,7 @@ from sep_core.execution.commands import (
     RecordPaperFill,
     RecordReceipt,
     RecordReorg,
+    RecordReplaced,
     RecordSigned,
 )
 from sep_core.execution.orders import (
@@ -77,7 +78,14 @@ def _decided(world: World, command: KernelCommand, composition: Composition) -> 
             return effects.filled_on_paper(world, command, composition)
         case RecordSigned():
             return effects.signed(world, command, composition)
-        case RecordReceipt() | RecordReorg() | RecordBroadcast() | RecordDoubt() | AdoptSigned():
+        case (
+            RecordReceipt()
+            | RecordReorg()
+            | RecordBroadcast()
+            | RecordDoubt()
+            | AdoptSigned()
+            | RecordReplaced()
+        ):
             return effects.observed(world, command, composition)
         case RecordFinal() | RecordNonceConsumed():
             return effects.finished(world, command, composition)

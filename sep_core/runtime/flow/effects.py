@@ -18,6 +18,7 @@ from sep_core.execution.commands import (
     RecordPaperFill,
     RecordReceipt,
     RecordReorg,
+    RecordReplaced,
     RecordSigned,
 )
 from sep_core.execution.fills import fill_of_entry
@@ -26,11 +27,12 @@ from sep_core.runtime.flow.composition import Composition
 from sep_core.runtime.world import World
 
 type Facts = tuple[Decided, ...]
-type Observation = RecordBroadcast | RecordDoubt | RecordReceipt | RecordReorg | AdoptSigned
+type Observation = RecordBroadcast | RecordDoubt | RecordReceipt | RecordReorg | AdoptSigned | RecordReplaced
 
 MOST_REBALANCING_FILLS = 32
 """After how many transactions a rebalance is near enough to its weights."""
 
+_VOID = frozenset({EntryStatus.REVERTED, EntryStatus.CANCELLED})
 _SENT = frozenset({IntentStatus.EXECUTING, IntentStatus.PARTIALLY_FILLED, IntentStatus.IN_DOUBT})
 
 
@@ -206,7 +208,7 @@ def _rest(state: IntentState, composition: Composition) -> Facts:
 
 
 def _without_effect(state: IntentState, own: list[NonceEntry], composition: Composition) -> Facts:
-    """The swap is known to have had no effect: reverted for good, or its nonce used by somebody else."""
+    """The swap is known to have had no effect: reverted or cancelled for good, or its nonce used by somebody else."""
     gas = Amount(sum(one.gas_used * one.effective_gas_price for one in own))
     consumed = [one for one in own if one.status is EntryStatus.CONSUMED]
     if consumed:
@@ -217,17 +219,19 @@ def _without_effect(state: IntentState, own: list[NonceEntry], composition: Comp
         code = "nonce_consumed_externally"
         ended = intents.failed(state, code, reason, gas)
         return (*ended, risk.release_hold(state.id, consumed[0].evidence))
-    reverted = next(one for one in own if one.status is EntryStatus.REVERTED)
-    where = f"block {reverted.block.number}" if reverted.block is not None else "a final block"
-    reason = f"step {reverted.step_id} reverted in {where}, for good; only gas was spent"
-    released = risk.release_hold(state.id, f"{reverted.hash} reverted in final {where}")
+    void = next(one for one in own if one.status in _VOID)
+    where = f"block {void.block.number}" if void.block is not None else "a final block"
+    how = "was cancelled" if void.status is EntryStatus.CANCELLED else "reverted"
+    reason = f"step {void.step_id} {how} in {where}, for good; only gas was spent"
+    released = risk.release_hold(state.id, f"{void.hash} {how} in final {where}")
     late = state.deadline is not None and composition.clock.now() >= state.deadline
     if late or state.cancel_requested:
         return (*intents.expire(state, reason, gas), released)
     if state.tries < composition.rules.most_attempts and composition.gone(state.intent) is None:
         return (*intents.retry(state, reason, gas), released)
     after = f"{reason}; it was attempt {state.attempt} of {composition.rules.most_attempts}"
-    return (*intents.failed(state, "reverted", after, gas), released)
+    code = "cancelled" if void.status is EntryStatus.CANCELLED else "reverted"
+    return (*intents.failed(state, code, after, gas), released)
 
 
 def _lane_after(lane: LaneState, decided: Facts) -> LaneState:
