@@ -13,7 +13,8 @@ from sep_core.cli.output import Waiting, emit_json
 @config_option
 @json_option
 def cancel(intent: str, config: Path | None, as_json: bool) -> int:
-    """Ask for the end of INTENT. What was sent already runs to its evidence; the state says who won.
+    """Ask for the end of INTENT. What was sent already runs to its evidence, and where it is stuck a cancel takes its
+    place; the state says who won.
 
     INTENT is its id, the beginning of it, or the id that its author gave it. Needs a running engine.
     """

@@ -14,6 +14,7 @@ from sep_core.execution.commands import (
     RecordPaperFill,
     RecordReceipt,
     RecordReorg,
+    RecordReplaced,
     RecordSigned,
     SignedStep,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "RecordPaperFill",
     "RecordReceipt",
     "RecordReorg",
+    "RecordReplaced",
     "RecordSigned",
     "SignedStep",
     "SigningDesk",

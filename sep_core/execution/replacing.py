@@ -71,7 +71,7 @@ def fee_limit(entry: NonceEntry, most_wei: int | None) -> int:
 
 
 class Replacing:
-    """One lane's replacements. What the signer refused or the limit forbids is said once and stays as it is."""
+    """One lane's replacements. What the signer refused is not asked for again; what costs too much now may do later."""
 
     def __init__(
         self,
@@ -86,7 +86,8 @@ class Replacing:
         self._signing = signing
         self._sending = sending
         self._tell = tell
-        self._given_up: set[str] = set()
+        self._refused: set[tuple[str, PayloadKind]] = set()
+        self._told: set[tuple[str, PayloadKind]] = set()
 
     async def stuck(
         self, lane: LaneState, head: Block, latest_nonce: int
@@ -110,7 +111,7 @@ class Replacing:
                 lags=first and _lags(entry.last, fees),
                 patient=first and self._sending.overdue(entry, head, UNHURRIED),
             )
-            if found is not None and self._affordable(entry, entry.last, found, fees):
+            if found is not None and self._allowed(entry, entry.last, found, fees):
                 return entry, found
         return None
 
@@ -142,7 +143,8 @@ class Replacing:
                 " what the signer may have made is adopted before anything else is signed"
             ) from None
         except SignerRefused as error:
-            self._give_up(entry, last, f"the signer refuses a {found.kind}: {error.message}")
+            self._refused.add((last.hash, found.kind))
+            self._wait(entry, last, found, f"the signer refuses a {found.kind}: {error.message}")
             return None
         except SepError as error:
             raise SignerSilent(
@@ -162,25 +164,27 @@ class Replacing:
             and entry.intent_id is not None
             and entry.nonce >= latest_nonce
             and entry.last is not None
-            and entry.last.hash not in self._given_up
             and self._sending.overdue(entry, head)
         )
 
-    def _affordable(self, entry: NonceEntry, last: Payload, found: Wanted, fees: FeeSuggestion) -> bool:
+    def _allowed(self, entry: NonceEntry, last: Payload, found: Wanted, fees: FeeSuggestion) -> bool:
         assert entry.intent_id is not None
+        if (last.hash, found.kind) in self._refused:
+            return False
         fee, _ = raised(last, fees)
         most = fee_limit(entry, self._desk.most_fee(entry.intent_id, entry.step_id))
         if fee <= most and len(entry.payloads) < PAYLOADS_MAX:
             return True
-        why = f"{found.why}, but a {found.kind} would pay {fee} wei per gas"
+        why = f"{found.why}, but a {found.kind} would pay {fee} wei per gas, at most {most} may be paid"
         if len(entry.payloads) >= PAYLOADS_MAX:
             why = f"{found.why}, but {len(entry.payloads)} payloads are signed at its nonce already"
-        self._give_up(entry, last, f"{why}, at most {most} may be paid; the same bytes are sent on")
+        self._wait(entry, last, found, f"{why}; the same bytes are sent on")
         return False
 
-    def _give_up(self, entry: NonceEntry, last: Payload, why: str) -> None:
-        self._given_up.add(last.hash)
-        self._tell("transaction.waits", entry, why)
+    def _wait(self, entry: NonceEntry, last: Payload, found: Wanted, why: str) -> None:
+        if (last.hash, found.kind) not in self._told:
+            self._told.add((last.hash, found.kind))
+            self._tell("transaction.waits", entry, why)
 
 
 def _lags(last: Payload, fees: FeeSuggestion) -> bool:

@@ -78,6 +78,12 @@ def move_the_market_once(point: str, chain: SimChain) -> None:
             ask(chain, "sim_nudge", {"pool": pool["address"], "bps": 30, "up": True})
 
 
+def raise_the_price(point: str, chain: SimChain) -> None:
+    """From the first signature on blocks ask six times what they asked before."""
+    if point == "desk.RecordSigned.after":
+        ask(chain, "sim_setLeastBaseFee", hex(6 * int(GENESIS["base_fee"])))
+
+
 PLAIN = Scenario("plain", (acquire("with approval"), dispose("without approval")))
 
 REORGANISED = Scenario(
@@ -132,6 +138,14 @@ CANCELLED = Scenario(
     ends=frozenset({"SETTLED", "CANCELLED", "EXPIRED"}),
 )
 
+STUCK = Scenario(
+    "stuck",
+    (acquire("with approval", window_ms=3_600_000), dispose("without approval", window_ms=3_600_000)),
+    miner_seconds=0.02,
+    disturb=raise_the_price,
+    clock=FastClock,
+)
+
 SEVERAL = Scenario("several", (dispose("in several transactions", 40 * 10**18),))
 
 SLICED = Scenario("sliced", (early_slices("in slices", 2),), clock=FastClock)
@@ -167,6 +181,7 @@ SCENARIOS = {
         REVERTED,
         EXPIRED,
         CANCELLED,
+        STUCK,
         SEVERAL,
         SLICED,
         SLICED_CANCELLED,

@@ -149,8 +149,9 @@ def events_told(folder: Path) -> tuple[tuple[str, str], ...]:
 
 
 def nonces_signed(folder: Path) -> tuple[object, ...]:
-    """The nonces that the signer remembers."""
-    return tuple(_rows(folder / f"{KEY_FILE}.signed", "SELECT chain_id, nonce FROM signed ORDER BY nonce"))
+    """The nonces that the signer remembers, one for each payload."""
+    payloads = "SELECT chain_id, nonce FROM signed UNION ALL SELECT chain_id, nonce FROM replacements"
+    return tuple(_rows(folder / f"{KEY_FILE}.signed", f"{payloads} ORDER BY nonce"))
 
 
 def _rows(path: Path, query: str) -> Sequence[tuple[Any, ...]]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sep_hooks.types import IntentStatus, IntentType
+from sep_hooks.signer import PayloadKind
+from sep_hooks.types import IntentId, IntentStatus, IntentType
 
 from sep_core.adapters.store_sqlite.audit import verify_store
 from sep_core.events.facts import TransactionFinal, TransactionSigned
@@ -87,7 +88,8 @@ async def check_effects(
     missing = set(final) - set(on_chain)
     if surplus or missing:
         raise Broken(f"only on chain: {surplus}, only in the log: {missing}")
-    steps = Counter((one.intent_id, one.step_id) for name, one in signed.items() if on_chain.get(name))
+    effects = {name: one for name, one in signed.items() if one.kind is not PayloadKind.CANCEL}
+    steps = Counter((one.intent_id, one.step_id) for name, one in effects.items() if on_chain.get(name))
     twice = [one for one, count in (*nonces.items(), *steps.items()) if count > 1]
     if twice:
         raise Broken(f"doubled: {twice}")
@@ -95,7 +97,7 @@ async def check_effects(
         if on_chain.get(name) != final.get(name):
             raise Broken(f"nonce {one.nonce} ended {final.get(name)}, on chain it is {on_chain.get(name)}")
         state = kernel.world.intents.get(one.intent_id)
-        if state is None or not on_chain.get(name) or not _swaps(one.step_id):
+        if state is None or name not in effects or not on_chain.get(name) or not _swaps(one.step_id):
             continue
         if name not in {fill.transaction_hash for fill in state.fills}:
             raise Broken(f"intent {state.id} is {state.status}, its swap {name} took effect")
@@ -118,14 +120,19 @@ def stuck(kernel: Kernel) -> str:
 async def _lanes_told(
     kernel: Kernel,
 ) -> tuple[dict[str, TransactionSigned], dict[str, bool], Counter[tuple[str, int]]]:
-    """All that was ever signed, what became final, and how often each nonce was used, as the log has it."""
+    """All that was ever signed, what became final, and how many steps used each nonce, as the log has it: declared
+    bumps and cancels are of the step that they replace.
+    """
     signed: dict[str, TransactionSigned] = {}
     final: dict[str, bool] = {}
     nonces: Counter[tuple[str, int]] = Counter()
+    owners: dict[tuple[str, int], tuple[IntentId, str]] = {}
     async for recorded, fact in read_facts(kernel.store):
         if isinstance(fact, TransactionSigned):
             signed[fact.hash] = fact
-            nonces[recorded.stream, fact.nonce] += 1
+            place, step = (recorded.stream, fact.nonce), (fact.intent_id, fact.step_id)
+            nonces[place] += fact.kind is PayloadKind.EFFECT or owners.get(place) != step
+            owners[place] = step
         elif isinstance(fact, TransactionFinal):
             final[fact.hash] = fact.ok
     return signed, final, nonces

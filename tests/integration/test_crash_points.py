@@ -22,7 +22,7 @@ LIMIT_SECONDS = 240
 DEATHS = {"plain": 2}
 SHARDS = (
     ("plain", "paper", "sliced", "sliced-cancelled", "adapted", "rebalanced"),
-    ("reorganised", "doubted", "expired", "moved", "reverted", "cancelled", "several"),
+    ("reorganised", "doubted", "expired", "moved", "reverted", "cancelled", "stuck", "several"),
 )
 
 NOT_PASSED = {

@@ -19,8 +19,10 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from sep_hooks.signer import PayloadKind
 from sep_hooks.types import (
     Address,
+    Amount,
     AnswerKind,
     BlockRef,
     BroadcastAnswer,
@@ -57,6 +59,7 @@ from sep_core.execution import (
     RecordNonceConsumed,
     RecordReceipt,
     RecordReorg,
+    RecordReplaced,
     RecordSigned,
     SignedStep,
     decide,
@@ -94,16 +97,18 @@ def signed_step(step: Step, nonce: int) -> SignedStep:
 class Block:
     ref: BlockRef
     parent: str | None
-    mined: dict[int, bool] = field(default_factory=dict)
+    mined: dict[int, tuple[str, bool]] = field(default_factory=dict)
 
 
 @dataclass
 class Model:
     """What a person would write down: who has which nonce, and what the chain says of it."""
 
-    owners: dict[int, tuple[IntentId, str, str]] = field(default_factory=dict)
-    seen: dict[int, tuple[BlockRef, bool]] = field(default_factory=dict)
-    final: dict[int, tuple[BlockRef, bool]] = field(default_factory=dict)
+    owners: dict[int, tuple[IntentId, str]] = field(default_factory=dict)
+    payloads: dict[int, list[str]] = field(default_factory=dict)
+    cancels: set[str] = field(default_factory=set)
+    seen: dict[int, tuple[BlockRef, str, bool]] = field(default_factory=dict)
+    final: dict[int, tuple[BlockRef, str, bool]] = field(default_factory=dict)
     doubted: set[int] = field(default_factory=set)
 
 
@@ -189,12 +194,12 @@ class LaneMachine(RuleBasedStateMachine):
                 return chain[::-1]
             at = self.blocks[at.parent]
 
-    def mined(self) -> dict[int, tuple[Block, bool]]:
-        return {nonce: (block, ok) for block in self.canonical() for nonce, ok in block.mined.items()}
+    def mined(self) -> dict[int, tuple[Block, str, bool]]:
+        return {nonce: (block, *one) for block in self.canonical() for nonce, one in block.mined.items()}
 
     def receipt(self, nonce: int) -> Receipt:
-        block, ok = self.mined()[nonce]
-        return Receipt(self.model.owners[nonce][2], block.ref, ok, 21_000, 5, ())
+        block, name, ok = self.mined()[nonce]
+        return Receipt(name, block.ref, ok, 21_000, 5, ())
 
     @initialize()
     def open(self) -> None:
@@ -213,7 +218,8 @@ class LaneMachine(RuleBasedStateMachine):
         command = RecordSigned(KEY, intent, "plan", steps)
         assert len(self.tell(command)) == 3 * count
         for one in steps:
-            self.model.owners[one.transaction.nonce] = (intent, one.step.id, one.signed.hash)
+            self.model.owners[one.transaction.nonce] = (intent, one.step.id)
+            self.model.payloads[one.transaction.nonce] = [one.signed.hash]
         assert self.tell(command) == []
 
     @precondition(lambda self: self.model.owners)
@@ -242,7 +248,7 @@ class LaneMachine(RuleBasedStateMachine):
         nonce = data.draw(
             st.sampled_from([one for one in sorted(self.model.owners) if one not in self.model.final])
         )
-        intent, _, _ = self.model.owners[nonce]
+        intent, _ = self.model.owners[nonce]
         again = signed_step(step_of(f"again-{nonce}"), self.lane.next_nonce)
         with pytest.raises(NonceBound):
             self.tell(RecordSigned(KEY, intent, "plan 2", (again,)))
@@ -255,7 +261,7 @@ class LaneMachine(RuleBasedStateMachine):
     def broadcast(self, data: st.DataObject, kinds: list[AnswerKind]) -> None:
         nonce = data.draw(st.sampled_from(sorted(self.model.owners)))
         answers = tuple(BroadcastAnswer(f"e{at}", kind, "text") for at, kind in enumerate(kinds))
-        command = RecordBroadcast(KEY, nonce, self.model.owners[nonce][2], answers)
+        command = RecordBroadcast(KEY, nonce, self.model.payloads[nonce][-1], answers)
         told = self.tell(command)
         assert self.tell(command) == []
         if any(isinstance(one.fact, TransactionDoubted) for one in told):
@@ -265,19 +271,46 @@ class LaneMachine(RuleBasedStateMachine):
     @rule(data=st.data(), reason=st.sampled_from(["stuck", "no_answer"]))
     def doubt(self, data: st.DataObject, reason: str) -> None:
         nonce = data.draw(st.sampled_from(sorted(self.model.owners)))
-        command = RecordDoubt(KEY, nonce, self.model.owners[nonce][2], reason)
+        command = RecordDoubt(KEY, nonce, self.model.payloads[nonce][-1], reason)
         if self.tell(command):
             self.model.doubted.add(nonce)
         assert self.tell(command) == []
 
     @precondition(lambda self: self.model.owners)
-    @rule(count=st.integers(0, 3), ok=st.booleans())
-    def mine(self, count: int, ok: bool) -> None:
+    @rule(count=st.integers(0, 3), ok=st.booleans(), data=st.data())
+    def mine(self, count: int, ok: bool, data: st.DataObject) -> None:
+        """Whoever builds a block takes any of the payloads that were ever signed."""
         mined = self.mined()
         waiting = [nonce for nonce in sorted(self.model.owners) if nonce not in mined][:count]
-        self.mine_block([(nonce, ok) for nonce in waiting])
+        self.mine_block(
+            [(nonce, (data.draw(st.sampled_from(self.model.payloads[nonce])), ok)) for nonce in waiting]
+        )
 
-    def mine_block(self, mined: Sequence[tuple[int, bool]]) -> None:
+    @precondition(lambda self: any(nonce not in self.model.final for nonce in self.model.owners))
+    @rule(
+        data=st.data(), kind=st.sampled_from([PayloadKind.BUMP, PayloadKind.CANCEL]), recovered=st.booleans()
+    )
+    def replace_payload(self, data: st.DataObject, kind: PayloadKind, recovered: bool) -> None:
+        """Also where a block holds one already: that was not known when it was signed."""
+        opened = [one for one in sorted(self.model.owners) if one not in self.model.final]
+        nonce = data.draw(st.sampled_from(opened))
+        known = self.model.payloads[nonce]
+        transaction = Transaction(
+            1, nonce, KEY.address, Amount(0), b"", 100_000, 10 + len(known), 1 + len(known)
+        )
+        signed = SignedTransaction(b"", f"0xhash-{nonce}-{kind}-{len(known)}")
+        command = RecordReplaced(KEY, nonce, kind, known[-1], transaction, signed, "sealed", recovered)
+        assert [type(one.fact) for one in self.tell(command)] == [TransactionSigned]
+        assert self.tell(command) == []
+        if len(known) > 1:
+            stale = replace(command, replaces=known[0], signed=replace(signed, hash="0xother"))
+            with pytest.raises(SecondPayload):
+                self.tell(stale)
+        known.append(signed.hash)
+        if kind is PayloadKind.CANCEL:
+            self.model.cancels.add(signed.hash)
+
+    def mine_block(self, mined: Sequence[tuple[int, tuple[str, bool]]]) -> None:
         block = Block(
             BlockRef(self.tip.ref.number + 1, f"0xb{len(self.blocks)}"), self.tip.ref.hash, dict(mined)
         )
@@ -303,9 +336,10 @@ class LaneMachine(RuleBasedStateMachine):
         receipt = self.receipt(nonce)
         command = RecordReceipt(KEY, nonce, receipt, (), ())
         told = self.tell(command)
-        if self.model.seen.get(nonce) != (receipt.block, receipt.ok) and nonce not in self.model.final:
+        seen = (receipt.block, receipt.transaction_hash, receipt.ok)
+        if self.model.seen.get(nonce) != seen and nonce not in self.model.final:
             assert any(isinstance(one.fact, TransactionIncluded) for one in told)
-            self.model.seen[nonce] = (receipt.block, receipt.ok)
+            self.model.seen[nonce] = seen
             self.model.doubted.discard(nonce)
         else:
             assert told == []
@@ -315,10 +349,10 @@ class LaneMachine(RuleBasedStateMachine):
     @rule()
     def see_reorganisation(self) -> None:
         canonical = {block.ref for block in self.canonical()}
-        for nonce, (block, _) in sorted(self.model.seen.items()):
+        for nonce, (block, name, _) in sorted(self.model.seen.items()):
             if block in canonical or nonce in self.model.final:
                 continue
-            command = RecordReorg(KEY, nonce, self.model.owners[nonce][2], block)
+            command = RecordReorg(KEY, nonce, name, block)
             told = self.tell(command)
             assert [type(one.fact) for one in told] == [TransactionReorged]
             assert self.tell(command) == []
@@ -333,8 +367,8 @@ class LaneMachine(RuleBasedStateMachine):
             for nonce in sorted(block.mined):
                 command = RecordReceipt(KEY, nonce, self.receipt(nonce), (), ())
                 told = self.tell(command)
-                assert bool(told) == (self.model.seen.get(nonce) != (block.ref, block.mined[nonce]))
-                self.model.seen[nonce] = (block.ref, block.mined[nonce])
+                assert bool(told) == (self.model.seen.get(nonce) != (block.ref, *block.mined[nonce]))
+                self.model.seen[nonce] = (block.ref, *block.mined[nonce])
                 self.model.doubted.discard(nonce)
             if round_trip:
                 return
@@ -355,28 +389,28 @@ class LaneMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.mined())
     @rule()
     def see_finality(self) -> None:
-        for nonce, (block, ok) in sorted(self.mined().items()):
-            command = RecordFinal(KEY, nonce, self.model.owners[nonce][2], block.ref, "finalized")
+        for nonce, (block, name, ok) in sorted(self.mined().items()):
+            command = RecordFinal(KEY, nonce, name, block.ref, "finalized")
             if block.ref.number > self.final.ref.number:
                 continue
-            if nonce not in self.model.final and self.model.seen.get(nonce) != (block.ref, ok):
+            if nonce not in self.model.final and self.model.seen.get(nonce) != (block.ref, name, ok):
                 with pytest.raises(FinalWithoutReceipt):
                     self.tell(command)
                 continue
             told = self.tell(command)
             assert len(told) == (0 if nonce in self.model.final else 1)
-            self.model.final[nonce] = (block.ref, ok)
+            self.model.final[nonce] = (block.ref, name, ok)
             assert self.tell(command) == []
 
     @precondition(lambda self: self.model.final)
     @rule(data=st.data())
     def contradict_finality(self, data: st.DataObject) -> None:
         nonce = data.draw(st.sampled_from(sorted(self.model.final)))
-        block, _ = self.model.final[nonce]
+        block, name, _ = self.model.final[nonce]
         if nonce not in self.lane.entries:
             return
         with pytest.raises(ContradictsFinality):
-            self.tell(RecordReorg(KEY, nonce, self.model.owners[nonce][2], block))
+            self.tell(RecordReorg(KEY, nonce, name, block))
         with pytest.raises(ContradictsFinality):
             self.tell(RecordNonceConsumed(KEY, nonce, "nobody"))
 
@@ -396,14 +430,17 @@ class LaneMachine(RuleBasedStateMachine):
             return
         assert self.lane.next_nonce == FIRST_NONCE + len(self.model.owners)
         for nonce, entry in self.lane.entries.items():
-            assert (entry.intent_id, entry.step_id, entry.hash) == self.model.owners[nonce]
+            assert (entry.intent_id, entry.step_id) == self.model.owners[nonce]
+            assert [one.hash for one in entry.payloads] == self.model.payloads[nonce]
             if nonce in self.model.final:
-                block, ok = self.model.final[nonce]
-                assert entry.status is (EntryStatus.FINAL if ok else EntryStatus.REVERTED)
-                assert entry.block == block
+                block, name, ok = self.model.final[nonce]
+                status = EntryStatus.FINAL if ok else EntryStatus.REVERTED
+                assert entry.status is (EntryStatus.CANCELLED if name in self.model.cancels else status)
+                assert (entry.block, entry.hash) == (block, name)
             elif nonce in self.model.seen:
-                block, ok = self.model.seen[nonce]
+                block, name, ok = self.model.seen[nonce]
                 assert (entry.status, entry.block, entry.ok) == (EntryStatus.INCLUDED, block, ok)
+                assert entry.hash == name
             elif nonce in self.model.doubted:
                 assert entry.status is EntryStatus.IN_DOUBT
             else:
@@ -418,21 +455,21 @@ class LaneMachine(RuleBasedStateMachine):
     @invariant()
     def one_final_effect_per_step_and_one_step_per_nonce(self) -> None:
         finals: dict[str, int] = {}
-        payloads: dict[int, set[str]] = {}
+        owners: dict[int, set[tuple[IntentId, str]]] = {}
         standing: dict[tuple[int, str], int] = {}
         for name, version, body in self.log.facts:
             fact = decode_fact(name, version, body)
             if isinstance(fact, TransactionFinal):
                 finals[fact.hash] = finals.get(fact.hash, 0) + 1
             elif isinstance(fact, TransactionSigned):
-                payloads.setdefault(fact.nonce, set()).add(fact.hash)
+                owners.setdefault(fact.nonce, set()).add((fact.intent_id, fact.step_id))
             elif isinstance(fact, TransactionIncluded):
                 place = (fact.nonce, fact.block.hash)
                 standing[place] = standing.get(place, 0) + 1
             elif isinstance(fact, TransactionReorged):
                 standing[(fact.nonce, fact.block.hash)] -= 1
         assert all(count == 1 for count in finals.values()), "I1, I8"
-        assert all(len(hashes) == 1 for hashes in payloads.values()), "I3"
+        assert all(len(steps) == 1 for steps in owners.values()), "I3"
         assert all(count in (0, 1) for count in standing.values()), "I8"
         per_nonce: dict[int, int] = {}
         for (nonce, _), count in standing.items():
@@ -503,6 +540,30 @@ def reorganisation_forgotten(lane: LaneState | None, command: ExecutionCommand) 
     return [one for one in told if not isinstance(one.fact, TransactionReorged)]
 
 
+def cancel_is_final_at_once(lane: LaneState | None, command: ExecutionCommand) -> Sequence[Decided]:
+    """Planted: a cancel's first receipt frees its step for another plan, though a reorganisation may undo it."""
+    told = list(decide(lane, command))
+    entry = (
+        None if lane is None or not isinstance(command, RecordReceipt) else lane.entries.get(command.nonce)
+    )
+    if not told or entry is None or not isinstance(command, RecordReceipt):
+        return told
+    name, block = command.receipt.transaction_hash, command.receipt.block
+    paid = entry.payload(name)
+    if paid is not None and paid.kind is PayloadKind.CANCEL:
+        told.append(replace(told[-1], fact=TransactionFinal(entry.nonce, name, block, True, "seen"), id=None))
+    return told
+
+
+def any_payload_replaces(lane: LaneState | None, command: ExecutionCommand) -> Sequence[Decided]:
+    """Planted: what was signed at a nonce is taken in whatever it says that it replaces."""
+    if lane is not None and isinstance(command, RecordReplaced):
+        entry = lane.entries[command.nonce]
+        if entry.last is not None:
+            return decide(lane, replace(command, replaces=entry.last.hash))
+    return decide(lane, command)
+
+
 def _place(one: Decided) -> str:
     return f"{getattr(one.fact, 'hash', '')}{getattr(one.fact, 'block', '')}"
 
@@ -516,6 +577,8 @@ def _place(one: Decided) -> str:
         id_without_occurrence,
         id_without_block,
         reorganisation_forgotten,
+        cancel_is_final_at_once,
+        any_payload_replaces,
     ],
 )
 def test_planted_fault_is_found(faulty: Decider) -> None:

@@ -43,6 +43,8 @@ pub struct Chain {
     pub(crate) branch: u64,
     arrivals: u64,
     pub(crate) automine: bool,
+    /// Blocks ask no less, however empty they are.
+    pub(crate) least_base_fee: U256,
     pub(crate) finality_depth: u64,
     pub(crate) safe_depth: u64,
 }
@@ -101,6 +103,7 @@ impl Chain {
             branch: 0,
             arrivals: 0,
             automine: genesis.automine,
+            least_base_fee: U256::ZERO,
             finality_depth: genesis.finality_depth,
             safe_depth: genesis.safe_depth,
             genesis: Arc::new(genesis),
@@ -156,7 +159,7 @@ impl Chain {
 
     pub(crate) fn next_base_fee(&self) -> U256 {
         let head = self.head();
-        next_base_fee(head.base_fee, head.gas_used, head.gas_limit)
+        next_base_fee(head.base_fee, head.gas_used, head.gas_limit).max(self.least_base_fee)
     }
 
     /// Makes an act of the simulation wait for the next block.

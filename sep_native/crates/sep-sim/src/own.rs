@@ -47,6 +47,10 @@ impl Chain {
                     .ok_or_else(|| RpcError::params("true or false"))?;
                 Ok(Value::Bool(self.automine))
             }
+            "sim_setLeastBaseFee" => {
+                self.least_base_fee = render::number(params.need(0)?)?;
+                Ok(Value::Bool(true))
+            }
             "sim_setFinality" => {
                 self.finality_depth = render::small(params.need(0)?)?;
                 self.safe_depth = params

@@ -167,6 +167,7 @@ const METHODS: [&str; 27] = [
     "eth_sendRawTransaction",
     "sim_setAutomine",
     "sim_setFinality",
+    "sim_setLeastBaseFee",
     "sim_setFaults",
     "sim_reorg",
     "sim_dropTransaction",
