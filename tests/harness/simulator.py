@@ -138,6 +138,7 @@ class Simulation:
         """From now on nothing goes wrong."""
         self.weather.calm = True
         ask(self.chain, "sim_setFaults", {"seed": 0, "rules": []})
+        ask(self.chain, "sim_setLeastBaseFee", "0x0")
 
     def settings(self, home: Path) -> Settings:
         """How the engine is configured."""

@@ -48,7 +48,16 @@ KINDS = {
         "doubled",
     ),
     "plugin": ("raises", "raises after", "hangs", "wrong answer"),
-    "block": ("reorganised", "evicted", "skipped", "burst", "market moves", "network gone", "clock set"),
+    "block": (
+        "reorganised",
+        "evicted",
+        "skipped",
+        "burst",
+        "price jumps",
+        "market moves",
+        "network gone",
+        "clock set",
+    ),
     "commit": ("cannot write", "disk full"),
     "send": ("delayed", "reverted"),
 }
@@ -216,6 +225,9 @@ async def make_blocks(weather: Weather, chain: SimChain, past: list[SimChain], c
                 continue
             case "burst":
                 ask(chain, "sim_mine", chance.randrange(2, 6))
+            case "price jumps":
+                times = chance.choice((0, 0, 2, 4, 8))
+                ask(chain, "sim_setLeastBaseFee", hex(times * int(GENESIS["base_fee"])))
             case "market moves":
                 pool = chance.choice(GENESIS["pools"])["address"]
                 ask(

@@ -149,7 +149,7 @@ proptest! {
     }
 }
 
-const METHODS: [&str; 27] = [
+const METHODS: [&str; 28] = [
     "eth_getBlockByNumber",
     "eth_getBlockByHash",
     "eth_getLogs",
