@@ -77,7 +77,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_named_by_its_place(folder: Path, name: str) -> None:
-    """By `check`; nothing is made."""
+    """A14: at once, by an exit code. By `check`; nothing is made."""
     change, words = MISTAKES[name]
     edited(folder / "sep.toml", change)
     refused(sep("check", "--offline", cwd=folder), 3, *words)
@@ -108,7 +108,7 @@ def test_without_a_configuration_the_next_step_is_init(tmp_path: Path) -> None:
 
 
 def test_init_asks_nothing_without_a_terminal_and_overwrites_nothing(tmp_path: Path) -> None:
-    """The second time it refuses, and the file stays as its owner left it."""
+    """A16, A18: the second time it refuses, and the file stays as its owner left it."""
     assert sep("init", "one", cwd=tmp_path).code == 0
     file = tmp_path / "one" / "sep.toml"
     file.write_text("# mine\n")

@@ -37,7 +37,7 @@ def test_the_demonstration_is_short_and_names_the_next_step(tmp_path: Path) -> N
 
 
 def test_it_is_the_same_with_the_network_cut(tmp_path: Path) -> None:
-    """In a namespace without any interface, loopback down."""
+    """A17: in a namespace without any interface, loopback down."""
     inside = ["unshare", "-rn"]
     if subprocess.run([*inside, "true"], capture_output=True).returncode:
         pytest.skip("no network namespace is allowed here")

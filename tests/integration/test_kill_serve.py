@@ -109,6 +109,7 @@ async def loop_and_judge(
 
 @pytest.mark.says
 async def test_kills_on_the_simulated_chain(tmp_path: Path) -> None:
+    """A1: an effect whose engine dies between sending and recording is found, and settled once."""
     new_key_file(tmp_path)
     socket, config = tmp_path / "chain.sock", tmp_path / "sep.toml"
     config.write_text(toml_text(tables({"socket": socket})))

@@ -65,6 +65,7 @@ def test_every_scenario_is_in_a_shard() -> None:
 @pytest.mark.says
 @pytest.mark.parametrize("name", sorted(ORDER_SCENARIOS))
 def test_no_death_loses_or_doubles_an_order(explored: Mapping[str, dict[str, Any]], name: str) -> None:
+    """A10: orders outlive restarts and outages."""
     found = explored[name]
     assert not found["broken"], f"{len(found['broken'])} broken\n" + "\n".join(found["broken"][:5])
     print(

@@ -131,6 +131,8 @@ async def test_the_intent_is_executed_once(tmp_path: Path, method: str, wrong: W
 async def test_what_is_rejected_after_it_was_taken_in_is_not_sent_again(
     tmp_path: Path, by_report: bool
 ) -> None:
+    """A9: a venue's "no such order" is looked into, and is not taken for a cancel."""
+
     async def rejects(honest: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
         answer = await honest(*arguments)
         if by_report:

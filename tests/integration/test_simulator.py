@@ -65,6 +65,7 @@ def test_nothing_is_lost_and_nothing_doubled_in_any_weather() -> None:
 
 
 def test_the_same_seed_has_the_same_log_in_another_process() -> None:
+    """A20: to the last hash."""
     first = drawn()
     logs = [
         run("tests.harness.simulator", first, TWICE, PYTHONHASHSEED=str(number)).stdout for number in (1, 2)
@@ -84,7 +85,7 @@ def test_a_planted_bug_is_seen(bug: str) -> None:
 
 @pytest.mark.parametrize("planted", [False, True])
 def test_results_that_are_matched_by_position_are_seen(planted: bool, tmp_path: Path) -> None:
-    """A node leaves one of several receipts out, twice; with the bug its neighbour's is taken for it."""
+    """A4: a node leaves one of several receipts out, twice; with the bug its neighbour's is taken for it."""
     with results_zipped_by_position() if planted else nullcontext():
         found = Explorer(UNSEEN, tmp_path, 0).run()
     assert bool(found.broken) == planted, found.broken

@@ -375,6 +375,7 @@ def paid(stage: Stage) -> int:
 
 
 async def test_what_reverted_is_planned_again_within_the_same_constraints(stage: Stage) -> None:
+    """A11: the market moved away, and what was to be sold is still accounted for."""
     before = stage.held("WETH")
     ask(stage.chain, "sim_setFaults", {"seed": 1, "rules": [reverting([1])]})
     async with stage.engine() as kernel:

@@ -661,6 +661,7 @@ async def test_a_revert_by_deadline_frees_the_nonce() -> None:
 
 
 async def test_a_stale_plan_is_withdrawn_and_nothing_is_signed() -> None:
+    """A19: without a simulation that agrees with the plan nothing is sent."""
     for trouble in ("price", "deadline"):
         durable = Durable()
         intent_id, plan = make_plan("a", 1_700_000_000 + (5 if trouble == "deadline" else NEVER))
@@ -737,6 +738,7 @@ async def test_one_endpoint_never_concludes_that_nothing_is_there() -> None:
 
 
 async def test_a_nonce_used_elsewhere_freezes_the_account() -> None:
+    """A7: whoever else holds the key is noticed."""
     durable = await open_world("a")
     worker, desk = start(durable, witnesses=ThreeWitnesses())
     durable.chain.script = ["lost"] * 3
@@ -791,6 +793,7 @@ async def test_a_plan_of_more_transactions_than_may_wait_is_given_up_and_holds_u
 
 
 async def test_forty_intents_of_one_wallet_take_forty_times_three_nonces_without_a_gap() -> None:
+    """A6: nonces come from the lane, never from a node."""
     names = [f"i{number}" for number in range(40)]
     durable = await open_world(*names)
     worker, desk = start(durable)
@@ -841,6 +844,7 @@ async def test_a_reorganisation_is_recorded_with_its_block_and_counted_again() -
 
 
 async def test_paper_fills_at_the_simulation_and_has_no_signer() -> None:
+    """A12: there is none that it could reach."""
     durable = await open_world("a")
     desk = ListDesk(durable)
     worker = LaneWorker(durable.chain, reader(), desk, None, ChainClock(durable.chain), QuietLog())
