@@ -158,6 +158,7 @@ async def test_state_and_probes_answer(served: Engine) -> None:
     figures = await served.client.get("/metrics")
     assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert "sep_log_position" in figures.text
+    assert "sep_unknown_effects 0.0" in figures.text
     assert 'path="/v1/chains"' in figures.text
     page = await served.client.get("/")
     assert page.headers["content-type"].startswith("text/html")
