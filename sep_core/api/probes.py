@@ -87,7 +87,11 @@ async def get_metrics(request: AnyRequest) -> Response[str]:
     for name, text, value in (
         ("sep_log_position", "Last position of the log.", (await kernel_of(request).store.head()).pos),
         ("sep_open_intents", "Intents that have not ended.", health.open_intents),
-        ("sep_unknown_effects", "Transactions and orders whose fate only evidence can tell.", health.in_doubt),
+        (
+            "sep_unknown_effects",
+            "Transactions and orders whose fate only evidence can tell.",
+            health.in_doubt,
+        ),
     ):
         Gauge(name, text, registry=registry).set(value)
     services = Gauge("sep_service_up", "1 while a service is well.", ["service"], registry=registry)

@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -13,13 +10,13 @@ from typing import Any
 import anyio
 import pytest
 
-from sep_core.adapters.sim_host import host_command
 from sep_core.runtime.clock import SystemClock
 from sep_core.runtime.settings import load_settings
 from sep_core.runtime.start import running_kernel
 
 from ..contract.test_store_postgres import make_database
 from ..harness.bench import DATA, ENVIRON, Wish, acquire, dispose, new_key_file, tables, toml_text
+from ..harness.fleet import chain_of_its_own, configured
 from ..harness.json_rpc import SocketChain
 from ..harness.killing import Serving
 from ..harness.servers import PostgresServer
@@ -37,29 +34,6 @@ def wish(number: int) -> Wish:
     """Now bought, now sold, each time another amount."""
     amount = 10**16 + number * 10**12
     return dispose(f"standby {number}", amount) if number % 3 == 2 else acquire(f"standby {number}", amount)
-
-
-@contextmanager
-def chain_of_its_own(socket: Path) -> Iterator[SocketChain]:
-    """A simulated chain as a process, which outlives engines."""
-    command = host_command(socket, block_interval_ms=60)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as host:
-        try:
-            assert host.stdout is not None
-            assert host.stdout.readline() == "ready\n"
-            yield SocketChain(socket)
-        finally:
-            host.kill()
-
-
-def configured(folder: Path, name: str, socket: Path, dsn: str, signer: Path) -> Path:
-    """The configuration of one engine: a data folder of its own; log, its keys and the signer in common."""
-    said: dict[str, Any] = tables({"socket": str(socket)})
-    said["accounts"]["main"]["signer"] = {"use": "process", "socket": str(signer)}
-    said["store"] = {"use": "postgres", "path": f"data-{name}", "dsn": dsn, "keys": "keys"}
-    config = folder / f"{name}.toml"
-    config.write_text(toml_text(said))
-    return config
 
 
 async def ready(engine: Serving) -> None:

@@ -121,11 +121,9 @@ ARMS: dict[str, tuple[Arm, float]] = {
     "machines": (machines, 0.15),
     "network": (network, 0.05),
     "crash points": (crash_points, 0.2),
+    "engines": (engines, 0.2),
 }
 """Each with its share of a round."""
-
-if (ROOT / "tests/soak/engines.py").is_file():
-    ARMS["engines"] = (engines, 0.2)
 
 
 def run(name: str, task: Task, limit_seconds: float) -> str:
