@@ -22,6 +22,7 @@ from sep_hooks.store import (
     NewEvent,
     Pending,
     StoreBusy,
+    StoreClosed,
     StreamWrite,
     WrongExpectedVersion,
 )
@@ -72,7 +73,7 @@ class Desk:
         self._open: deque[tuple[Commit, Touched]] = deque()
         self._queued = anyio.Event()
         self._listeners: list[CommitListener] = []
-        self._astray = False
+        self._astray = self._over = False
 
     def on_commit(self, listener: CommitListener) -> None:
         """Calls `listener` after every commit, in order, with what it touched."""
@@ -82,8 +83,10 @@ class Desk:
         """Decides a command against memory and queues its facts.
 
         Raises what rooms refuse, or `StoreBusy`; then nothing was decided, and memory is what it was or will be
-        folded again before the next decision.
+        folded again before the next decision. Raises `StoreClosed` where nobody will fold it again.
         """
+        if self._astray and self._over:
+            raise StoreClosed("the engine ends and reads the log no more; nothing was written")
         if self._astray or len(self._open) >= MOST_OPEN:
             why = (
                 "the log is being read again"
@@ -136,22 +139,28 @@ class Desk:
 
     async def run(self) -> None:
         """Follows the commits in order and wakes those who wait for them; ends with the store's own failure."""
-        while True:
-            while self._open or self._astray:
-                if self._astray:
-                    await self._refold()
-                    continue
-                commit, touched = self._open[0]
-                try:
-                    await _outcome(commit.pending)
-                except (WrongExpectedVersion, IdConflict):
-                    self._astray = True
-                    continue
-                self._open.popleft()
-                self._tell(touched)
-            self._queued = anyio.Event()
-            if not (self._open or self._astray):
-                await self._queued.wait()
+        try:
+            while True:
+                await self._follow()
+                self._queued = anyio.Event()
+                if not (self._open or self._astray):
+                    await self._queued.wait()
+        finally:
+            self._over = True
+
+    async def _follow(self) -> None:
+        while self._open or self._astray:
+            if self._astray:
+                await self._refold()
+                continue
+            commit, touched = self._open[0]
+            try:
+                await _outcome(commit.pending)
+            except (WrongExpectedVersion, IdConflict):
+                self._astray = True
+                continue
+            self._open.popleft()
+            self._tell(touched)
 
     def _tell(self, touched: Touched) -> None:
         for listener in self._listeners:

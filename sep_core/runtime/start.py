@@ -3,14 +3,14 @@
 import importlib.metadata
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
 from sep_hooks.context import Clock
 from sep_hooks.errors import ConfigurationError, PluginError
-from sep_hooks.store import CaughtUp, EventStore
+from sep_hooks.store import CaughtUp, EventStore, StoreClosed
 from sep_hooks.types import (
     Amount,
     AssetId,
@@ -230,7 +230,8 @@ async def _wired(
                     await crossing("stop.strategies", host.end())
                     head = await store.head()  # sep-ok: reads
                     await crossing("stop.announce", broadcaster.moment("sep_kernel_stopping", head.pos))
-                    await desk.record(RecordFacts(((KERNEL, KernelStopped("stopped on request")),)))
+                    with suppress(StoreClosed):  # a store that failed takes in no more, and says itself why
+                        await desk.record(RecordFacts(((KERNEL, KernelStopped("stopped on request")),)))
                 group.cancel_scope.cancel()
 
 

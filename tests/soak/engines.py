@@ -36,7 +36,7 @@ from ..harness.verdict import check_books, check_effects, own_transactions
 NAMES = "abc"
 MOST_OPEN = 24
 AUTHORS = 3
-QUIET_SECONDS = (0.5, 6.0)
+QUIET_SECONDS = (1.0, 10.0)
 PAUSE_SECONDS = (0.0, 4.0)
 END_SECONDS = 180.0
 HOUR_MS = 3_600_000
