@@ -7,7 +7,7 @@ from typing import Final
 import anyio
 from sep_hooks.errors import SepError, SignerRefused
 from sep_hooks.signer import PayloadKind, SignRequest
-from sep_hooks.types import Address, Amount, Block, FeeSuggestion, Transaction
+from sep_hooks.types import Address, Amount, Block, FeeSuggestion, IntentId, Transaction
 
 from sep_core.execution.asking import CALL_TIMEOUT_SECONDS, ask
 from sep_core.execution.commands import RecordReplaced
@@ -37,6 +37,18 @@ class Wanted:
 
     kind: PayloadKind
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What is to be signed at an entry's nonce in place of its `last` payload; fee and tip in wei per gas."""
+
+    entry: NonceEntry
+    last: Payload
+    intent_id: IntentId
+    wanted: Wanted
+    fee: int
+    tip: int
 
 
 def wanted(
@@ -89,49 +101,46 @@ class Replacing:
         self._refused: set[tuple[str, PayloadKind]] = set()
         self._told: set[tuple[str, PayloadKind]] = set()
 
-    async def stuck(
-        self, lane: LaneState, head: Block, latest_nonce: int
-    ) -> tuple[NonceEntry, Wanted] | None:
-        """The first open nonce that should be replaced now. Raises `ChainSilent`."""
+    async def stuck(self, lane: LaneState, head: Block, latest_nonce: int) -> Replacement | None:
+        """The first replacement that is due now. Raises `ChainSilent`."""
         overdue = [one for one in lane.unfinished if self._may(one, head, latest_nonce)]
         if not overdue:
             return None
         fees = await ask("execution.replace.fees", self._chain.fees())
         for entry in overdue:
-            assert entry.last is not None
-            assert entry.intent_id is not None
-            ends = self._desk.end_wanted(entry.intent_id, entry.step_id)
+            last, intent_id = entry.last, entry.intent_id
+            if last is None or intent_id is None:
+                continue
             # Behind another nonce that waits nothing can be stuck by its own fees.
             first = entry.nonce == latest_nonce
             found = wanted(
                 entry,
-                entry.last,
+                last,
                 head,
-                end_asked=ends,
-                lags=first and _lags(entry.last, fees),
+                end_asked=self._desk.end_wanted(intent_id, entry.step_id),
+                lags=first and _lags(last, fees),
                 patient=first and self._sending.overdue(entry, head, UNHURRIED),
             )
-            if found is not None and self._allowed(entry, entry.last, found, fees):
-                return entry, found
+            if found is None:
+                continue
+            replacement = Replacement(entry, last, intent_id, found, *raised(last, fees))
+            if self._allowed(replacement):
+                return replacement
         return None
 
-    async def sign(self, lane: LaneState, entry: NonceEntry, found: Wanted) -> RecordReplaced | None:
+    async def sign(self, lane: LaneState, found: Replacement) -> RecordReplaced | None:
         """The replacement, signed; None where the signer refuses it. Raises `SignerSilent`, `SignatureMismatch`."""
-        desk, last = self._signing, entry.last
-        assert last is not None
-        assert entry.intent_id is not None
-        fees = await ask("execution.replace.sign_fees", self._chain.fees())
-        fee, tip = raised(last, fees)
+        desk, entry, last, kind = self._signing, found.entry, found.last, found.wanted.kind
         before = desk.read(desk.vault.open(last.sealed)).transaction
-        transaction = _replacement(before, lane.key.address, found.kind, fee, tip)
+        transaction = _replacement(before, lane.key.address, found)
         request = SignRequest(
-            entry.intent_id,
+            found.intent_id,
             entry.step_id,
             desk.epoch,
             entry.plan_digest,
             transaction,
             desk.store_id,
-            found.kind,
+            kind,
             last.hash,
         )
         try:
@@ -139,52 +148,49 @@ class Replacing:
                 signed = await crossing("execution.replace.sign", desk.signer.sign(request))
         except TimeoutError:
             raise SignerSilent(
-                f"no signature for a {found.kind} of step {entry.step_id} within {CALL_TIMEOUT_SECONDS:.0f} s;"
+                f"no signature for a {kind} of step {entry.step_id} within {CALL_TIMEOUT_SECONDS:.0f} s;"
                 " what the signer may have made is adopted before anything else is signed"
             ) from None
         except SignerRefused as error:
-            self._refused.add((last.hash, found.kind))
-            self._wait(entry, last, found, f"the signer refuses a {found.kind}: {error.message}")
+            self._refused.add((last.hash, kind))
+            self._wait(found, f"the signer refuses a {kind}: {error.message}")
             return None
         except SepError as error:
             raise SignerSilent(
-                f"the signer failed at a {found.kind} of step {entry.step_id}: {error.message};"
+                f"the signer failed at a {kind} of step {entry.step_id}: {error.message};"
                 " what it may have signed is adopted before anything else is"
             ) from error
         check_signature(desk.read, lane.key.address, entry.step_id, transaction, signed)
         self._tell(
-            f"transaction.{found.kind}", entry, f"{found.why}; {signed.hash} pays {fee} wei per gas at most"
+            f"transaction.{kind}",
+            entry,
+            f"{found.wanted.why}; {signed.hash} pays {found.fee} wei per gas at most",
         )
         sealed = desk.vault.seal(signed.raw)
-        return RecordReplaced(lane.key, entry.nonce, found.kind, last.hash, transaction, signed, sealed)
+        return RecordReplaced(lane.key, entry.nonce, kind, last.hash, transaction, signed, sealed)
 
     def _may(self, entry: NonceEntry, head: Block, latest_nonce: int) -> bool:
-        return (
-            entry.block is None
-            and entry.intent_id is not None
-            and entry.nonce >= latest_nonce
-            and entry.last is not None
-            and self._sending.overdue(entry, head)
-        )
+        return entry.block is None and entry.nonce >= latest_nonce and self._sending.overdue(entry, head)
 
-    def _allowed(self, entry: NonceEntry, last: Payload, found: Wanted, fees: FeeSuggestion) -> bool:
-        assert entry.intent_id is not None
-        if (last.hash, found.kind) in self._refused:
+    def _allowed(self, found: Replacement) -> bool:
+        entry, kind = found.entry, found.wanted.kind
+        if (found.last.hash, kind) in self._refused:
             return False
-        fee, _ = raised(last, fees)
-        most = fee_limit(entry, self._desk.most_fee(entry.intent_id, entry.step_id))
-        if fee <= most and len(entry.payloads) < PAYLOADS_MAX:
-            return True
-        why = f"{found.why}, but a {found.kind} would pay {fee} wei per gas, at most {most} may be paid"
+        most = fee_limit(entry, self._desk.most_fee(found.intent_id, entry.step_id))
+        why = ""
         if len(entry.payloads) >= PAYLOADS_MAX:
-            why = f"{found.why}, but {len(entry.payloads)} payloads are signed at its nonce already"
-        self._wait(entry, last, found, f"{why}; the same bytes are sent on")
-        return False
+            why = f"{len(entry.payloads)} payloads are signed at its nonce already"
+        elif found.fee > most:
+            why = f"a {kind} would pay {found.fee} wei per gas, at most {most} may be paid"
+        if why:
+            self._wait(found, f"{found.wanted.why}, but {why}; the same bytes are sent on")
+        return not why
 
-    def _wait(self, entry: NonceEntry, last: Payload, found: Wanted, why: str) -> None:
-        if (last.hash, found.kind) not in self._told:
-            self._told.add((last.hash, found.kind))
-            self._tell("transaction.waits", entry, why)
+    def _wait(self, found: Replacement, why: str) -> None:
+        place = (found.last.hash, found.wanted.kind)
+        if place not in self._told:
+            self._told.add(place)
+            self._tell("transaction.waits", found.entry, why)
 
 
 def _lags(last: Payload, fees: FeeSuggestion) -> bool:
@@ -193,9 +199,9 @@ def _lags(last: Payload, fees: FeeSuggestion) -> bool:
     )
 
 
-def _replacement(before: Transaction, own: Address, kind: PayloadKind, fee: int, tip: int) -> Transaction:
-    dearer = replace(before, max_fee_per_gas=fee, max_priority_fee_per_gas=tip)
-    if kind is PayloadKind.BUMP:
+def _replacement(before: Transaction, own: Address, found: Replacement) -> Transaction:
+    dearer = replace(before, max_fee_per_gas=found.fee, max_priority_fee_per_gas=found.tip)
+    if found.wanted.kind is PayloadKind.BUMP:
         return dearer
     # What is not used of the gas limit costs nothing, and on some chains a call of oneself needs more than 21,000.
     return replace(dearer, to=own, value=Amount(0), data=b"")

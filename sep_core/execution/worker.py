@@ -221,7 +221,7 @@ class LaneWorker:
             return
         # As with a plan: until the record the signer may know more than the log.
         self._adopted, self._asked_for = False, None
-        made = await self._replacing.sign(lane, *found)  # sep-ok: it crosses itself
+        made = await self._replacing.sign(lane, found)  # sep-ok: it crosses itself
         if made is not None:
             await crossing("execution.replace.record", self._desk.record(made))
             await self._send(sight)
