@@ -85,8 +85,9 @@ class Fleet:
         self.paused.add(name)
 
     def wake(self, name: str) -> None:
-        """Lets it go on. It stays out of `leader`: another may lead by now."""
+        """Lets it go on. Where another leads by now, it finds that out, and ends."""
         self.engines[name].process.send_signal(signal.SIGCONT)
+        self.paused.discard(name)
 
     def end(self) -> None:
         """Ends all of them, paused ones too."""

@@ -113,17 +113,27 @@ class Authors:
         return False
 
 
-def disturb(fleet: Fleet, chance: random.Random, done: Counter[str]) -> None:
-    """One disturbance of the leader, or of one that waits."""
-    leader = fleet.leader()
-    kind = chance.choice(
-        ("leader killed", "leader killed", "leader paused", "leader stopped", "standby killed")
-    )
+KINDS = (
+    "leader killed",
+    "leader killed",
+    "leader paused",
+    "leader stopped",
+    "standby killed",
+    "signer killed",
+)
+
+
+def disturb(fleet: Fleet, signer: SignerProcess, chance: random.Random, done: Counter[str]) -> None:
+    """One disturbance: of the leader, of one that waits, of the signer that all of them ask."""
+    leader, kind = fleet.leader(), chance.choice(KINDS)
     if leader is None:
         return
     match kind:
         case "leader killed":
             fleet.engines[leader].kill()
+        case "signer killed":
+            signer.kill()
+            signer.start()
         case "leader stopped":
             fleet.engines[leader].process.terminate()
         case "leader paused" if not fleet.paused:
@@ -135,7 +145,9 @@ def disturb(fleet: Fleet, chance: random.Random, done: Counter[str]) -> None:
     done[kind] += 1
 
 
-def live(fleet: Fleet, authors: Authors, chance: random.Random, seconds: float) -> Counter[str]:
+def live(
+    fleet: Fleet, signer: SignerProcess, authors: Authors, chance: random.Random, seconds: float
+) -> Counter[str]:
     """Until all is acknowledged or the time is over; what was done to the engines and how they ended."""
     done: Counter[str] = Counter()
     began, wakes_at, disturbs_at = time.monotonic(), 0.0, time.monotonic() + 5.0
@@ -152,7 +164,7 @@ def live(fleet: Fleet, authors: Authors, chance: random.Random, seconds: float) 
                     fleet.wake(name)
                 wakes_at = 0.0
         if now >= disturbs_at:
-            disturb(fleet, chance, done)
+            disturb(fleet, signer, chance, done)
             disturbs_at = now + chance.uniform(*QUIET_SECONDS)
         if now >= told + 10:
             print(
@@ -210,7 +222,7 @@ def main() -> None:
             fleet = Fleet(configs, {**os.environ, **ENVIRON})
             try:
                 authors = Authors(fleet, said.seed, said.intents)
-                done = live(fleet, authors, chance, said.seconds)
+                done = live(fleet, signer, authors, chance, said.seconds)
                 authors.join()
             finally:
                 fleet.end()

@@ -1,0 +1,112 @@
+//! Plans without loops: an order of the assets that flows must follow, and which of several brings most.
+
+use std::time::Instant;
+
+use super::candidate::Candidate;
+use super::core::number;
+use super::{CHUNKS, Effort, FEW_EDGES, NEARLY, Relaxed, Solver};
+use super::{flow, order, start};
+use crate::problem::Utility;
+use crate::solution::Method;
+
+impl Solver<'_> {
+    /// The problem again with an order of assets that flows must follow.
+    pub(super) fn in_order(
+        &self,
+        free: &Relaxed,
+        path: Option<&Candidate>,
+        effort: &mut Effort,
+    ) -> Relaxed {
+        let mut load = vec![0.0; free.core.node_count()];
+        for (node, load) in load.iter_mut().enumerate() {
+            let mut wanted = free.core.supply[node];
+            if let Some(share) = free.core.shares.get(node) {
+                wanted -= share * free.value;
+            }
+            *load = wanted * free.log_prices[node].exp();
+        }
+        let ranks = order::ranks(&free.core, &free.log_prices, &load);
+        let mut core = free.core.clone();
+        core.direct(&ranks);
+        let begin = start::prices(&core, &self.terms, self.problem.utility());
+        let mut relaxed = self.relax(core, begin, true, effort);
+        relaxed.ranks = Some(ranks);
+        let mut best = self.brings(&relaxed);
+        // Other orders: that of chunks, that of a single path which goes against the first, and the one that the loops themselves follow most. The best one is kept.
+        let ranks = relaxed.ranks.clone().unwrap_or_default();
+        let mut others = Vec::new();
+        let fine = (free.core.edges.len() <= FEW_EDGES).then_some(64);
+        for chunks in std::iter::once(CHUNKS).chain(fine) {
+            if let Some(split) = self.free_split(free, chunks)
+                && f64::from(split.amount_out) > best * (1.0 - NEARLY)
+            {
+                let arcs: Vec<(u32, u32)> =
+                    (split.flows.iter().map(|flow| (flow.from, flow.to))).collect();
+                others.extend(order::ranks_with(&ranks, &arcs));
+            }
+        }
+        if let Some(path) = path.filter(|path| self.is_worth_more(path.objective, best)) {
+            let node = |asset: &str| {
+                let place = self.place(asset)?;
+                (free.core.assets.iter().position(|known| *known == place)).map(number)
+            };
+            let legs = path.answer.legs.iter();
+            let arcs: Option<Vec<(u32, u32)>> = legs
+                .map(|leg| Some((node(&leg.asset_in)?, node(&leg.asset_out)?)))
+                .collect();
+            others.extend(arcs.and_then(|arcs| order::ranks_with(&ranks, &arcs)));
+        }
+        let mut along = vec![0; ranks.len()];
+        for (rank, node) in (0u32..).zip(flow::loose_order(free.core.node_count(), &free.flows)) {
+            along[node as usize] = rank;
+        }
+        others.push(along);
+        for ranks in others {
+            if self
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+            {
+                break;
+            }
+            let mut core = free.core.clone();
+            core.direct(&ranks);
+            let begin = start::prices(&core, &self.terms, self.problem.utility());
+            // In an order in which nothing gets from one end to the other there is nothing to find.
+            let ends = begin.slack.iter().take(core.terminal_count);
+            if ends.filter(|slack| slack.is_finite()).count() < 2 {
+                continue;
+            }
+            let mut other = self.relax(core, begin, true, effort);
+            // Bounds say little where a search did not end: what a plan really brings decides.
+            let brought = self.brings(&other);
+            if brought > best {
+                best = brought;
+                other.ranks = Some(ranks);
+                relaxed = other;
+            }
+        }
+        relaxed
+    }
+
+    /// Whether an objective is better than what a relaxation was found to bring.
+    pub(super) fn is_worth_more(&self, objective: f64, brought: f64) -> bool {
+        if self.terms.exact_in {
+            objective > brought
+        } else {
+            -objective.abs() > brought
+        }
+    }
+
+    /// The objective of a relaxation's flows in exact amounts, more being better.
+    pub(super) fn brings(&self, relaxed: &Relaxed) -> f64 {
+        let objective = self
+            .replay(&relaxed.core, &relaxed.flows)
+            .and_then(|replay| self.candidate(replay, &relaxed.core, Method::Dual))
+            .map_or(f64::NEG_INFINITY, |candidate| candidate.objective);
+        if matches!(self.problem.utility(), Utility::ExactOut { .. }) {
+            -objective.abs()
+        } else {
+            objective
+        }
+    }
+}
