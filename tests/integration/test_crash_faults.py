@@ -1,5 +1,5 @@
 """A chain that drops, delays, reorganises and reverts, by seed: intents end by evidence, books balance, doubt does not
-become failure by time, and the same seed twice has the same outcome."""
+become failure by time."""
 
 import asyncio
 import os
@@ -152,31 +152,3 @@ async def test_doubt_does_not_become_failure_by_time(tmp_path: Path) -> None:
 def in_doubt(kernel: Kernel) -> bool:
     """Whether some intent is in doubt."""
     return any(state.status is IntentStatus.IN_DOUBT for state in kernel.world.intents.values())
-
-
-@pytest.mark.anyio
-async def test_the_same_seed_has_the_same_outcome(tmp_path: Path) -> None:
-    """One intent after the other, faults on what is sent: the same effects, amounts and facts of intents and lanes."""
-    rules = (
-        {"method": SEND, "kind": "drop", "taken": True, "probability_ppm": 300_000},
-        {"method": SEND, "kind": "revert", "bps": 3_000, "probability_ppm": 300_000},
-    )
-    outcomes = []
-    for attempt in range(2):
-        folder = tmp_path / str(attempt)
-        folder.mkdir()
-        made = Scenario("same", WISHES, rules=rules)
-        chain = new_chain(folder)
-        made.prepare(chain)
-        ask(chain, "sim_setFaults", {"seed": 11, "rules": list(rules)})
-        async with engine(made, folder, chain) as kernel:
-            ended = []
-            for wish in WISHES:
-                (view,) = await submit_all(kernel, (wish,))
-                ended.append((view.status, view.spent, view.received, view.reason))
-        told = [
-            (state.id, state.status, state.code, [fill.amount_out for fill in state.fills])
-            for state in kernel.world.intents.values()
-        ]
-        outcomes.append((ended, told, own_transactions(partial(ask, chain))))
-    assert outcomes[0] == outcomes[1]
