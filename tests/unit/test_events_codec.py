@@ -203,7 +203,8 @@ def test_native_encoding_admits_and_writes_what_python_does(value: Any, outer_de
         assert native is None
     else:
         assert native in (expected, None)
-        assert native is not None or "mappingproxy" in repr(value)
+        # At the limit itself native code leaves the judgement to Python.
+        assert native is not None or "mappingproxy" in repr(value) or outer_depth == DEEPEST_NESTING
 
 
 @given(
