@@ -11,6 +11,7 @@ mod laplacian;
 mod newton;
 mod order;
 mod ordering;
+mod parallel;
 mod plans;
 mod quick;
 mod replay;
@@ -19,8 +20,8 @@ mod start;
 mod terms;
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use ruint::aliases::U256;
@@ -72,7 +73,7 @@ pub(crate) struct Solver<'a> {
     begun: Instant,
     deadline: Option<Instant>,
     /// The coarse split of the free core, once it was asked for.
-    coarse: OnceCell<Option<Split>>,
+    coarse: OnceLock<Option<Split>>,
 }
 
 /// A solved relaxation: a core, its prices, its flows.
@@ -86,12 +87,43 @@ struct Relaxed {
     ranks: Option<Vec<u32>>,
 }
 
+/// What a search for prices ends with.
+#[derive(Debug)]
+struct Found {
+    log_prices: Vec<f64>,
+    flows: Vec<Flow>,
+    value: f64,
+    effort: Effort,
+}
+
+impl Found {
+    /// With the core that was searched.
+    fn on(self, core: Core, effort: &mut Effort) -> Relaxed {
+        effort.add(self.effort);
+        Relaxed {
+            core,
+            log_prices: self.log_prices,
+            flows: self.flows,
+            value: self.value,
+            ranks: None,
+        }
+    }
+}
+
 /// What the search has cost so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Effort {
     iterations: u32,
     evaluations: u32,
     is_timed_out: bool,
+}
+
+impl Effort {
+    fn add(&mut self, other: Self) {
+        self.iterations += other.iterations;
+        self.evaluations += other.evaluations;
+        self.is_timed_out |= other.is_timed_out;
+    }
 }
 
 pub(crate) fn solve(
@@ -138,7 +170,7 @@ impl<'a> Solver<'a> {
                 || matches!(problem.utility(), Utility::Arbitrage { .. }),
             begun,
             deadline: problem.limits().time.map(|time| begun + time),
-            coarse: OnceCell::new(),
+            coarse: OnceLock::new(),
         })
     }
 
@@ -224,8 +256,12 @@ impl<'a> Solver<'a> {
                     (Start { log_prices, slack }, false)
                 },
             );
-        let free = self.relax(core, begin.0, begin.1, &mut effort);
-        let best_path = self.best_path(&free.core);
+        let (found, best_path) = parallel::both(
+            core.edges.len(),
+            || self.search(&core, begin.0, begin.1),
+            || self.best_path(&core),
+        );
+        let free = found.on(core, &mut effort);
         let path = best_path
             .as_ref()
             .and_then(|path| self.path_candidate(path));
@@ -294,22 +330,19 @@ impl<'a> Solver<'a> {
             .collect()
     }
 
-    fn relax(&self, core: Core, begin: Start, is_cold: bool, effort: &mut Effort) -> Relaxed {
-        let mut search = Search::new(&core, self.prepared, begin.log_prices, self.deadline);
+    fn search(&self, core: &Core, begin: Start, is_cold: bool) -> Found {
+        let mut search = Search::new(core, self.prepared, begin.log_prices, self.deadline);
         search.slack = begin.slack;
         search.run_all(is_cold);
-        effort.iterations += search.iterations;
-        effort.evaluations += search.evaluations;
-        effort.is_timed_out |= search.is_timed_out;
-        let found = flows(&core, &search.now);
-        let value = search.now.bound;
-        let log_prices = search.log_prices;
-        Relaxed {
-            core,
-            log_prices,
-            flows: found,
-            value,
-            ranks: None,
+        Found {
+            flows: flows(core, &search.now),
+            value: search.now.bound,
+            effort: Effort {
+                iterations: search.iterations,
+                evaluations: search.evaluations,
+                is_timed_out: search.is_timed_out,
+            },
+            log_prices: search.log_prices,
         }
     }
 

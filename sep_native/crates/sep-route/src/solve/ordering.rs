@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::candidate::Candidate;
 use super::core::number;
 use super::{CHUNKS, Effort, FEW_EDGES, NEARLY, Relaxed, Solver};
-use super::{flow, order, start};
+use super::{flow, order, parallel, start};
 use crate::problem::Utility;
 use crate::solution::Method;
 
@@ -26,10 +26,20 @@ impl Solver<'_> {
             *load = wanted * free.log_prices[node].exp();
         }
         let ranks = order::ranks(&free.core, &free.log_prices, &load);
-        let mut core = free.core.clone();
-        core.direct(&ranks);
-        let begin = start::prices(&core, &self.terms, self.problem.utility());
-        let mut relaxed = self.relax(core, begin, true, effort);
+        let edges = free.core.edges.len();
+        let along = |ranks: &[u32]| {
+            let mut core = free.core.clone();
+            core.direct(ranks);
+            let begin = start::prices(&core, &self.terms, self.problem.utility());
+            (core, begin)
+        };
+        let (core, begin) = along(&ranks);
+        let (found, _) = parallel::both(
+            edges,
+            || self.search(&core, begin, true),
+            || self.free_split(free, CHUNKS),
+        );
+        let mut relaxed = found.on(core, effort);
         relaxed.ranks = Some(ranks);
         let mut best = self.brings(&relaxed);
         // Other orders: that of chunks, that of a single path which goes against the first, and the one that the loops themselves follow most. The best one is kept.
@@ -56,32 +66,34 @@ impl Solver<'_> {
                 .collect();
             others.extend(arcs.and_then(|arcs| order::ranks_with(&ranks, &arcs)));
         }
-        let mut along = vec![0; ranks.len()];
+        let mut by_loops = vec![0; ranks.len()];
         for (rank, node) in (0u32..).zip(flow::loose_order(free.core.node_count(), &free.flows)) {
-            along[node as usize] = rank;
+            by_loops[node as usize] = rank;
         }
-        others.push(along);
-        for ranks in others {
+        others.push(by_loops);
+        let tried = parallel::each(edges, others, |ranks| {
             if self
                 .deadline
                 .is_some_and(|deadline| Instant::now() >= deadline)
             {
-                break;
+                return None;
             }
-            let mut core = free.core.clone();
-            core.direct(&ranks);
-            let begin = start::prices(&core, &self.terms, self.problem.utility());
+            let (core, begin) = along(&ranks);
             // In an order in which nothing gets from one end to the other there is nothing to find.
             let ends = begin.slack.iter().take(core.terminal_count);
             if ends.filter(|slack| slack.is_finite()).count() < 2 {
-                continue;
+                return None;
             }
-            let mut other = self.relax(core, begin, true, effort);
-            // Bounds say little where a search did not end: what a plan really brings decides.
-            let brought = self.brings(&other);
+            let mut spent = Effort::default();
+            let mut other = self.search(&core, begin, true).on(core, &mut spent);
+            other.ranks = Some(ranks);
+            Some((self.brings(&other), other, spent))
+        });
+        // Bounds say little where a search did not end: what a plan really brings decides.
+        for (brought, other, spent) in tried.into_iter().flatten() {
+            effort.add(spent);
             if brought > best {
                 best = brought;
-                other.ranks = Some(ranks);
                 relaxed = other;
             }
         }
