@@ -6,10 +6,12 @@ from uuid import UUID
 
 from sep_hooks.store import EventStore
 
+from sep_core.runtime.draining import Drain
 from sep_core.runtime.quote_body import QuoteBody
 from sep_core.runtime.submission import Submission
 from sep_core.runtime.views import (
     ChainView,
+    DrainView,
     DryRunView,
     EventPage,
     EventView,
@@ -81,6 +83,11 @@ class KernelPort(Protocol):
         """The engine's release."""
         ...
 
+    @property
+    def drain(self) -> Drain:
+        """Whether the engine is to end when nothing is open."""
+        ...
+
     async def submit(
         self, submission: Submission, *, source: Literal["api", "command_line"], request: bytes
     ) -> ReceiptView:
@@ -135,6 +142,10 @@ class KernelPort(Protocol):
 
     def health(self) -> HealthView:
         """How the engine is."""
+        ...
+
+    def end_when_idle(self) -> DrainView:
+        """Takes in no new intents from here on, and ends when none is open."""
         ...
 
     def limits(self) -> LimitsView:

@@ -2,14 +2,17 @@
 
 from typing import Final
 
-from litestar import Response, get
+from litestar import Response, get, post
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sep_hooks.errors import SepError
 
 from sep_core.api.answer import Answer, AnyRequest, kernel_of
+from sep_core.api.body import Empty, no_body
+from sep_core.api.edge import require_token
 from sep_core.api.operation import operation
-from sep_core.runtime.views import HealthView, View
+from sep_core.api.parameters import no_parameters
+from sep_core.runtime.views import DrainView, HealthView, View
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -60,7 +63,8 @@ async def get_liveness() -> Answer[ProbeView]:
     tags=["probes"],
 )
 async def get_readiness(request: AnyRequest) -> Answer[ProbeView]:
-    """Whether intents can be taken: the log can be read and written; 503 while it cannot."""
+    """Whether intents can be taken: the log can be read and written; 503 while it cannot, and while draining."""
+    kernel_of(request).drain.check()
     store = kernel_of(request).store
     failure = getattr(store, "failure", None)
     if failure is None:
@@ -71,6 +75,21 @@ async def get_readiness(request: AnyRequest) -> Answer[ProbeView]:
     if failure is not None:
         raise failure
     return Answer(ProbeView(status="ok"))
+
+
+@post(
+    "/v1/drain",
+    guards=[require_token],
+    status_code=202,
+    operation_id="drainEngine",
+    operation_class=operation(problems=(400, 413, 422), body=Empty, body_required=False, guarded=True),
+    tags=["probes"],
+)
+async def drain_engine(request: AnyRequest) -> Answer[DrainView]:
+    """Takes in no new intents from here on; the engine ends when none is open. There is no way back."""
+    no_parameters(request)
+    await no_body(request)
+    return Answer(kernel_of(request).end_when_idle(), status_code=202)
 
 
 @get(
@@ -107,4 +126,4 @@ async def get_page(request: AnyRequest) -> Response[str]:
     return Response(_PAGE.format(version=kernel_of(request).version))
 
 
-ROUTES: Final = (get_health, get_liveness, get_readiness, get_metrics, get_page)
+ROUTES: Final = (get_health, get_liveness, get_readiness, drain_engine, get_metrics, get_page)

@@ -19,6 +19,7 @@ VERBS = {
     "snapshot": "write the markets of a configuration to a file",
     "verify-plan": "check a route and its certificate from its file alone",
     "cancel": "ask for the end of an intent",
+    "drain": "let the engine finish what is open, and end",
     "status": "show where intents and money are",
     "explain": "show why an intent went as it did",
     "events": "show the log",

@@ -51,7 +51,7 @@ class Foreground:
         self._as_json = as_json
 
     async def run(self, *, with_api: bool, standby: bool) -> None:
-        """Works until a signal comes."""
+        """Works until a signal comes, or until it is drained."""
         waits = self._say_standby if standby else None
         async with running_kernel(self._settings, os.environ, SystemClock(), standby=waits) as kernel:
             # Listened for before anybody is told that the engine is ready.
@@ -59,6 +59,7 @@ class Foreground:
                 try:
                     async with anyio.create_task_group() as group:
                         group.start_soon(self._until_signalled, signals, group.cancel_scope)
+                        group.start_soon(self._until_drained, kernel, group.cancel_scope)
                         if with_api:
                             await self._serve(kernel)
                             group.cancel_scope.cancel()
@@ -121,6 +122,12 @@ class Foreground:
                 click.echo("stopping: what was sent runs on, what is recorded goes on at the next start")
             scope.cancel()
             return
+
+    async def _until_drained(self, kernel: Kernel, scope: anyio.CancelScope) -> None:
+        await kernel.drain.done.wait()
+        if not self._as_json:
+            click.echo("drained: nothing is open, the engine ends")
+        scope.cancel()
 
 
 def _counted(number: int, what: str, one: str = "", many: str = "s") -> str:

@@ -20,6 +20,7 @@ from sep_hooks.types import (
 )
 
 from sep_core.intents import IntentConflict, IntentRules, Roster, intent_id, is_duplicate, validate
+from sep_core.runtime.draining import Drain
 from sep_core.runtime.installation import Installation
 from sep_core.runtime.native import is_checksum_valid
 from sep_core.runtime.settings import StrategySettings
@@ -39,15 +40,16 @@ from sep_core.runtime.world import World
 class Intake:
     """Turns what was asked into what the kernel knows, or says what is wrong with it, all of it together."""
 
-    def __init__(self, installation: Installation, rules: IntentRules, roster: Roster) -> None:
+    def __init__(self, installation: Installation, rules: IntentRules, roster: Roster, drain: Drain) -> None:
         self._installation = installation
+        self._drain = drain
         self._rules = rules
         self._roster = roster
 
     def intent(self, submission: Submission, world: World, now: datetime) -> Intent:
         """The intent, checked. One that the log holds already is not measured again.
 
-        Raises `RequestRefused`.
+        Raises `RequestRefused`, `Draining`.
         """
         problems: list[RequestProblem] = []
         strategy = self._strategy(submission, problems)
@@ -69,13 +71,16 @@ class Intake:
         return intent
 
     def check(self, intent: Intent, world: World, now: datetime) -> None:
-        """Raises `RequestRefused` where an intent is out of bounds, or its client id names another one."""
+        """Raises `RequestRefused` where an intent is out of bounds, or its client id names another one; `Draining`
+        where it is new to an engine that ends.
+        """
         try:
             if is_duplicate(world.intents.get(intent.id), intent):
                 return
         except IntentConflict as error:
             problem = RequestProblem("/id", error.code, error.message)
             raise RequestRefused((problem,), kind="conflict") from None
+        self._drain.check()
         self._check_allocation(intent)
         unknown = tuple(self._unknown(intent))
         if unknown:

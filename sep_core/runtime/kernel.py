@@ -23,6 +23,7 @@ from sep_core.runtime.books import compare_lane
 from sep_core.runtime.chain_watch import ChainWatch
 from sep_core.runtime.commands import CancelIntent, SubmitIntent
 from sep_core.runtime.desk import Desk, fold
+from sep_core.runtime.draining import Drain
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.flow.life import assess_as
 from sep_core.runtime.installation import Installation
@@ -39,6 +40,7 @@ from sep_core.runtime.trial import accepted, first_of, first_slice
 from sep_core.runtime.venue_manager import VenueManager
 from sep_core.runtime.views import (
     ChainView,
+    DrainView,
     DryRunView,
     HealthView,
     IntegerRangeView,
@@ -71,6 +73,7 @@ class Kernel:
     board: MarketBoard
     plans: PlanQueue
     venue_manager: VenueManager
+    drain: Drain
     watches: dict[str, ChainWatch] = field(default_factory=dict)
     workers: dict[LaneKey, LaneWorker] = field(default_factory=dict)
     quote_desk: QuoteDesk = field(default_factory=QuoteDesk)
@@ -87,11 +90,12 @@ class Kernel:
         """Something was committed: those who wait for it look again."""
         for intent_id in touched.intents & self._awaited.keys():
             self._awaited.pop(intent_id).set()
+        self.drain.look(self.world.open_count)
 
     async def submit(
         self, submission: Submission, *, source: Literal["api", "command_line"], request: bytes
     ) -> ReceiptView:
-        """Accepts an intent durably, or the same one once more. Raises `RequestRefused`."""
+        """Accepts an intent durably, or the same one once more. Raises `RequestRefused`, `Draining`."""
         intent = self.intake.intent(submission, self.world, self.clock.now())
         text = base64.b64encode(request).decode()
         commit = self.desk.decide(SubmitIntent(intent, source, text))
@@ -248,6 +252,12 @@ class Kernel:
             nesting=MAX_NESTING,
         )
 
+    def end_when_idle(self) -> DrainView:
+        """Takes in no new intents from here on, and ends when none is open. What is open goes on as ever."""
+        self.drain.asked = True
+        self.drain.look(self.world.open_count)
+        return DrainView(status="draining", open_intents=self.world.open_count)
+
     async def mismatches(self) -> list[MismatchView]:
         """Where the books and the chains differ, at the final block (I7). Paper's books are meant to differ."""
         if self.settings.mode is Mode.PAPER:
@@ -287,7 +297,7 @@ class Kernel:
             services.update(self.orders.services(self.world))
         healthy = all(one.status == "ok" for one in services.values())
         return HealthView(
-            status="ok" if healthy else "degraded",
+            status="draining" if self.drain.asked else "ok" if healthy else "degraded",
             timestamp=self.clock.now(),
             version=self.version,
             mode=self.settings.mode,

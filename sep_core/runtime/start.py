@@ -45,6 +45,7 @@ from sep_core.runtime.chain_watch import ChainWatch
 from sep_core.runtime.commands import RecordFacts
 from sep_core.runtime.deadlines import Deadlines
 from sep_core.runtime.desk import Desk, fold
+from sep_core.runtime.draining import Drain
 from sep_core.runtime.executors import check_executor
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.guards import BoardGuard, RuleGuard, VenueGuardOfGuard
@@ -174,12 +175,13 @@ async def _wired(
     plans = PlanQueue(desk, make_plan, composition, clock, log)
     deadlines = Deadlines(desk, clock)
     slice_clock = SliceClock(desk, clock, plans.rest_due)
-    intake = Intake(installation, composition.rules, composition.roster)
+    drain = Drain()
+    intake = Intake(installation, composition.rules, composition.roster, drain)
     version = importlib.metadata.version("sep-core")
     watches: dict[str, ChainWatch] = {}
     venues = VenueManager(installation, board, desk, calls, partial(_silence, watches))
     kernel = Kernel(
-        settings, version, store, desk, clock, composition, installation, intake, planner, board, plans, venues
+        settings, version, store, desk, clock, composition, installation, intake, planner, board, plans, venues, drain
     )  # fmt: skip
     kernel.watches, kernel.workers = watches, workers
     kernel.orders, kernel.make_plan = orders, make_plan
@@ -231,7 +233,8 @@ async def _wired(
                     head = await store.head()  # sep-ok: reads
                     await crossing("stop.announce", broadcaster.moment("sep_kernel_stopping", head.pos))
                     with suppress(StoreClosed):  # a store that failed takes in no more, and says itself why
-                        await desk.record(RecordFacts(((KERNEL, KernelStopped("stopped on request")),)))
+                        why = "drained: nothing was open" if drain.done.is_set() else "stopped on request"
+                        await desk.record(RecordFacts(((KERNEL, KernelStopped(why)),)))
                 group.cancel_scope.cancel()
 
 

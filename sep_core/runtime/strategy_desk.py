@@ -15,6 +15,7 @@ from sep_core.plugins.names import nearest
 from sep_core.runtime.commands import RecordFacts, StopStrategy
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.draft import draft_mistake
+from sep_core.runtime.draining import Draining
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.intake import Intake
 from sep_core.runtime.submission import RequestRefused
@@ -60,6 +61,8 @@ class KernelStrategyDesk:
         )
         try:
             self._intake.check(intent, self._desk.world, self._clock.now())
+        except Draining as draining:
+            return Refused(draining.code, draining.message)
         except RequestRefused as refused:
             first = refused.problems[0]
             return Refused(

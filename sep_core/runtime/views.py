@@ -1,7 +1,7 @@
 """What people and programs are shown: one model for each answer, the same in the API and on the command line."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -498,6 +498,13 @@ class HealthView(View):
     open_intents: int
     in_doubt: int
     services: dict[str, ServiceView]
+
+
+class DrainView(View):
+    """What an engine still does before it ends."""
+
+    status: Literal["draining"]
+    open_intents: int
 
 
 class RatioRangeView(View):

@@ -66,7 +66,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def config(token: str) -> SchemathesisConfig:
-    """All phases, the token on every request, the endless stream left out."""
+    """All phases, the token on every request; the endless stream and the end of the engine left out."""
     return SchemathesisConfig.from_dict(
         {
             "seed": 7,
@@ -74,6 +74,7 @@ def config(token: str) -> SchemathesisConfig:
             "generation": {"max-examples": 15, "database": "none"},
             "operations": [
                 {"include-path": "/v1/stream", "enabled": False},
+                {"include-path": "/v1/drain", "enabled": False},
                 *(
                     {"include-operation-id": one, "checks": {"positive_data_acceptance": {"enabled": False}}}
                     for one in JUDGED

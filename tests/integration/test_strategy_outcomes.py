@@ -318,3 +318,8 @@ async def test_a_client_id_names_one_intent_for_ever(tmp_path: Path, site: Path)
             assert isinstance(answer, Refused)
             assert answer.code == "client_id_reused"
             assert str(known.id) in answer.reason
+        kernel.end_when_idle()
+        answer = desk.consider("odd", same, uuid4())
+        assert isinstance(answer, Refused)
+        assert answer.code == "draining"
+        assert desk.consider("odd", same, known.client_id) == Accepted(known.id), "what is known goes on"
