@@ -1,6 +1,7 @@
 """`sep events`: the log itself."""
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,15 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sep_core.cli.options import config_option, json_option, settings_of
-from sep_core.cli.reading import log_of
+from sep_core.cli.options import as_of_option, config_option, json_option, settings_of
+from sep_core.cli.output import Progress, emit_json
+from sep_core.cli.reading import log_of, place
 
 if TYPE_CHECKING:
     from sep_core.runtime.settings import Settings
     from sep_core.runtime.views import EventView
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @config_option
 @json_option
 @click.option(
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--at", "position", metavar="N", type=click.IntRange(min=1), help="Position N, with its body.")
 @click.option("--follow", is_flag=True, help="Go on as events arrive, until Ctrl-C.")
 def events(
+    context: click.Context,
     config: Path | None,
     as_json: bool,
     after: int | None,
@@ -55,11 +59,64 @@ def events(
 
     With --json, one event a line, with its body: `sep events --json --follow | jq .type`.
     """
+    if context.invoked_subcommand is not None:
+        return 0
     settings = settings_of(config)
     if position is not None:
         return asyncio.run(_show(settings, position))
     asyncio.run(_list(settings, after, limit, stream, types, follow=follow, as_json=as_json))
     return 0
+
+
+@events.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@config_option
+@json_option
+@as_of_option
+@click.option("--stream", metavar="NAME", help="Only this stream, by its whole name, e.g. intent:ID.")
+def export(file: Path, config: Path | None, as_json: bool, as_of: str | None, stream: str | None) -> int:
+    """Write the log, or one stream of it, to FILE (.jsonl), which verifies alone: `sep verify FILE`.
+
+    The file holds the records byte for byte, the way to a signed checkpoint, and the public key. It takes its name when
+    it is complete. Reads the log read-only; needs no engine.
+    """
+    from sep_core.events.export import Header
+
+    if file.suffix != ".jsonl":
+        raise click.BadParameter(f"{file} must end in .jsonl", param_hint="FILE")
+    header = asyncio.run(_export(settings_of(config), file, stream, as_of))
+    said = Header.of_line(header)
+    if as_json:
+        emit_json(
+            {"file": str(file), "stream": said.stream, "events": said.events, "public_key": said.public_key}
+        )
+    else:
+        what = "of the log" if said.stream is None else f"of stream {said.stream}"
+        click.echo(f"{file}  {said.events} events {what}")
+        click.echo(f"key  {said.public_key}")
+        click.echo(f"next  sep verify {file} --key KEY, with the key as you know it from elsewhere")
+    return 0
+
+
+async def _export(settings: "Settings", file: Path, stream: str | None, as_of: str | None) -> str:
+    from sep_core.events.export import export_lines
+    from sep_core.runtime.queries import public_key
+
+    partial, header = file.with_suffix(".jsonl.part"), ""
+    when = None if as_of is None else place(as_of)
+    try:
+        async with _Log(settings) as log:
+            with Progress("events") as progress, partial.open("w", encoding="ascii") as target:
+                key = public_key(log.store) or ""
+                async for line in export_lines(log.store, key, stream, when, progress):
+                    header = header or line
+                    target.write(line + "\n")
+                target.flush()
+                os.fsync(target.fileno())
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return header
 
 
 async def _show(settings: "Settings", position: int) -> int:

@@ -35,14 +35,17 @@ from sep_core.cli.output import Progress, emit_json
 def verify(
     path: Path | None, config: Path | None, as_json: bool, key: str | None, anchors: tuple[Path, ...]
 ) -> int:
-    """Check a log (data folder or its file), or one receipt (JSON), offline: hashes, chains, tree, signatures.
+    """Check a log (data folder or its file), one receipt (.json) or an export (.jsonl), offline: hashes, chains, tree,
+    signatures.
 
-    Without PATH, the log of the configuration. Names the first bad position and why. Exit code 1 where the log or the
-    receipt does not hold, 6 where there is no log to read.
+    Without PATH, the log of the configuration. Names the first bad position and why. Exit code 1 where the log, the
+    receipt or the export does not hold, 6 where there is no log to read.
     """
     _check_key(key)
     if path is not None and path.is_file() and path.suffix == ".json":
         return _receipt(path, key, as_json=as_json)
+    if path is not None and path.is_file() and path.suffix == ".jsonl":
+        return _export(path, key, as_json=as_json)
     return check_log(path, config, key, [anchor.read_text() for anchor in anchors], as_json=as_json)
 
 
@@ -131,6 +134,46 @@ def _receipt(target: Path, key: str | None, *, as_json: bool) -> int:
             click.echo(
                 "by the key that the receipt itself names; give --key to hold it against one that you know"
             )
+    return EXIT_OK
+
+
+def _export(target: Path, key: str | None, *, as_json: bool) -> int:
+    from sep_hooks.store import LogBroken
+
+    from sep_core.events.export import verify_export
+    from sep_core.events.signing import PublicKey
+
+    known = None if key is None else PublicKey.parse(key)
+    try:
+        with Progress("events") as progress, target.open(encoding="utf-8", errors="replace") as lines:
+            report = verify_export(lines, known, progress)
+    except Permanent as error:
+        at = f" at position {error.pos}" if isinstance(error, LogBroken) else ""
+        if as_json:
+            emit_json({"ok": False, "position": getattr(error, "pos", None), "reason": error.message})
+        else:
+            click.echo(f"BROKEN{at}: {error.message}")
+            click.echo(f"next  {error.next_step or 'export it again, from a log that verifies'}")
+        return EXIT_NEGATIVE
+    proven = report.checkpoint
+    if as_json:
+        emit_json(
+            {
+                "ok": True,
+                "stream": report.stream,
+                "events": report.events,
+                "first": report.first,
+                "last": report.last,
+                "store_id": str(proven.store_id),
+                "checkpoint": proven.pos,
+            }
+        )
+        return EXIT_OK
+    what = "the beginning of the log" if report.stream is None else f"stream {report.stream}"
+    click.echo(f"verified  {report.events} events, positions {report.first} to {report.last}: {what}")
+    click.echo(f"proven by the signed checkpoint of size {proven.pos} of log {proven.store_id}")
+    if key is None:
+        click.echo("by the key that the file itself names; give --key to hold it against one that you know")
     return EXIT_OK
 
 

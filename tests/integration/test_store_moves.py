@@ -1,6 +1,7 @@
 """`sep store`: a log goes from SQLite to PostgreSQL and back as the same bytes; schemas go forward only."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -77,6 +78,27 @@ async def test_a_log_goes_to_postgres_and_back(postgres_server: PostgresServer, 
         assert "verified" in told.out
         again = sep("store", "copy", "--from", str(source), "--to", str(target), SEP_TEST_DSN=dsn)
         assert (again.code, "holds a log already" in again.err) == (6, True), again
+
+    for words in ([], ["--stream", "s:3"], ["--as-of", "300"]):
+        exports = []
+        for name, config in (("here", here), ("there", there)):
+            file = tmp_path / f"{name}.jsonl"
+            told = sep("events", "export", str(file), "--config", str(config), *words, SEP_TEST_DSN=dsn)
+            assert told.code == 0, told
+            exports.append(file.read_bytes())
+        assert exports[0] == exports[1], "the same file from either store"
+        told = sep("verify", str(tmp_path / "there.jsonl"), "--key", receipts[0].verifier, "--json")
+        assert (told.code, told.json["ok"]) == (0, True), told
+    lost = tmp_path / "lost.jsonl"
+    told = sep("events", "export", str(lost), "--stream", "s:none", "--config", str(here))
+    assert (told.code, "s:none" in told.err) == (1, True), told
+    assert not [one for one in os.listdir(tmp_path) if one.startswith("lost")], (
+        "nothing that looks like an export is left behind"
+    )
+    half = tmp_path / "half.jsonl"
+    half.write_bytes(exports[0][: len(exports[0]) // 2])
+    told = sep("verify", str(half))
+    assert (told.code, told.out.startswith("BROKEN at position ")) == (1, True), told
 
     async with await open_postgres(
         config_of(dsn), there.parent / "data", writable=True, clock=SteppedClock(), ids=uuid4
