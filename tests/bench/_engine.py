@@ -58,10 +58,11 @@ def body(kind: str = "DISPOSE", amount: int = 10**14, **constraints: object) -> 
     return json.dumps(said).encode()
 
 
-@asynccontextmanager
-async def engine(path: Path, mode: str, *, block_seconds: float = 0.01) -> AsyncIterator[Kernel]:
-    """An engine whose account has given the router an unlimited allowance; each transaction makes its own block."""
-    configure_logging(path / "log.jsonl", quiet=True)
+@contextmanager
+def shared_chain(path: Path) -> Iterator[str]:
+    """A chain under a name, with an account that has given the router an unlimited allowance; each transaction makes
+    its own block. The account's key file goes into `path`.
+    """
     chain = SimChain(default_genesis(7))
     keystore = Keystore.import_key(path / "main.json", KEY, b"bench", scrypt_log_n=2)
     approve = bytes.fromhex("095ea7b3") + bytes.fromhex(DEMO_ROUTER[2:]).rjust(32, b"\0") + b"\xff" * 32
@@ -77,12 +78,29 @@ async def engine(path: Path, mode: str, *, block_seconds: float = 0.01) -> Async
     name = f"bench {path}"
     share(name, chain)
     try:
-        settings = settings_of(_tables(mode, name, block_seconds), source="bench", folder=path)
-        async with running_kernel(settings, {"SEP_BENCH_PASSWORD": "bench"}, SystemClock()) as kernel:
-            await until(lambda: kernel.health().status == "ok", 20)
-            yield kernel
+        yield name
     finally:
         share(name, None)
+
+
+@asynccontextmanager
+async def engine_on(
+    chain: str, path: Path, mode: str, *, block_seconds: float = 0.01
+) -> AsyncIterator[Kernel]:
+    """An engine on a shared chain, once it is well."""
+    configure_logging(path / "log.jsonl", quiet=True)
+    settings = settings_of(_tables(mode, chain, block_seconds), source="bench", folder=path)
+    async with running_kernel(settings, {"SEP_BENCH_PASSWORD": "bench"}, SystemClock()) as kernel:
+        await until(lambda: kernel.health().status == "ok", 20)
+        yield kernel
+
+
+@asynccontextmanager
+async def engine(path: Path, mode: str, *, block_seconds: float = 0.01) -> AsyncIterator[Kernel]:
+    """An engine with a chain of its own."""
+    with shared_chain(path) as chain:
+        async with engine_on(chain, path, mode, block_seconds=block_seconds) as kernel:
+            yield kernel
 
 
 async def until(true: Callable[[], bool], seconds: float) -> bool:
