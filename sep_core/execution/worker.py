@@ -33,7 +33,6 @@ from sep_core.telemetry.crashpoints import crossing
 
 LONGEST_WAIT_SECONDS = 30.0
 MOST_WORK_IN_A_ROW = 16
-DEFAULT_QUORUM = 2
 LOOK_EVERYWHERE_EACH = 16
 """Every so many looks, blocks that should still stand are looked at too: a tracker can miss a reorganisation."""
 
@@ -43,6 +42,7 @@ class LaneWorker:
 
     No new work is prepared while anything of the lane is in doubt. Paper mode has no `signing`. `only_watches` says
     why nothing is signed or sent here at all, so that what was sent earlier is followed to its end and no further.
+    `quorum` witnesses must agree before absence is evidence.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class LaneWorker:
         clock: Clock,
         log: Log,
         *,
+        quorum: int,
         pause: Pause = anyio.sleep,
         witnesses: Witnesses | None = None,
-        quorum: int = DEFAULT_QUORUM,
         only_watches: str = "",
     ) -> None:
         self._chain = chain

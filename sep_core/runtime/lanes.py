@@ -122,6 +122,7 @@ class Lanes:
             kernel.clock,
             self._log,
             witnesses=EndpointWitnesses(part.access),
+            quorum=kernel.settings.chains[part.name].rpc_quorum,
             only_watches=only_watches,
         )
         work.wake = worker.work_available

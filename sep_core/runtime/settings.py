@@ -72,6 +72,10 @@ DEFAULT_STORE_PATH: Final = "sep-data"
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8765
 DEFAULT_SLIPPAGE: Final = (Decimal("0.001"), Decimal("0.1"))
+DEFAULT_QUORUM: Final = 2
+LEAST_QUORUM: Final = 2
+"""What one endpoint does not have is never evidence: it may lag, or keep no index."""
+MOST_QUORUM: Final = 16
 DEFAULT_ATTEMPTS: Final = 5
 MOST_ATTEMPTS: Final = 100
 DEFAULT_WINDOW_MS: Final = (60_000, 3_600_000)
@@ -180,7 +184,9 @@ def _enabled(root: Table) -> tuple[str, ...]:
 
 
 def _chain(name: str, table: Table) -> ChainSettings:
-    return ChainSettings(name, table.text("use", pattern=_USE), frozen(table.rest()))
+    use = table.text("use", pattern=_USE)
+    quorum = table.integer("rpc_quorum", DEFAULT_QUORUM, least=LEAST_QUORUM, most=MOST_QUORUM)
+    return ChainSettings(name, use, frozen(table.rest()), quorum)
 
 
 def _venue(instance: str, table: Table) -> VenueSettings:

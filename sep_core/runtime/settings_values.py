@@ -40,11 +40,12 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class ChainSettings:
-    """`[chains.<name>]`."""
+    """`[chains.<name>]`. `rpc_quorum` endpoints must agree before anything is concluded from what they do not have."""
 
     name: str
     use: str
     rest: Section
+    rpc_quorum: int
 
 
 @dataclass(frozen=True, slots=True)

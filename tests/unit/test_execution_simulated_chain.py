@@ -217,6 +217,7 @@ async def world(key_file: Path, tmp_path: Path, *, paper: bool) -> tuple[World, 
         None if paper else SigningDesk(signer, Vault(random_bytes(32)), 1, UUID(int=1)),
         standing,
         standing,
+        quorum=2,
     )
     planner = Planner(
         {CHAIN: chain},

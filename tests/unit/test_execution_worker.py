@@ -501,6 +501,7 @@ def start(
     kind: type[LaneWorker] = LaneWorker,
     decider: Decider = decide,
     witnesses: ThreeWitnesses | None = None,
+    quorum: int = 2,
 ) -> tuple[LaneWorker, ListDesk]:
     desk = ListDesk(durable, decider)
     worker = kind(
@@ -511,6 +512,7 @@ def start(
         ChainClock(durable.chain),
         QuietLog(),
         witnesses=witnesses,
+        quorum=quorum,
     )
     return worker, desk
 
@@ -752,6 +754,20 @@ async def test_a_nonce_used_elsewhere_freezes_the_account() -> None:
     assert sum(isinstance(fact, AccountFrozen) for fact in durable.told()) == 1
 
 
+async def test_fewer_voices_than_the_quorum_conclude_nothing() -> None:
+    """Three endpoints know of no receipt; where four must agree, it stays in doubt and the account free."""
+    durable = await open_world("a")
+    worker, desk = start(durable, witnesses=ThreeWitnesses(), quorum=4)
+    durable.chain.script = ["lost"] * 3
+    await worker.turn()
+    durable.chain.foreign = 1
+    await go_on(durable, worker, rounds=4)
+    lane = desk.lane()
+    assert lane is not None
+    assert lane.entries[FIRST_NONCE].status is EntryStatus.IN_DOUBT
+    assert lane.frozen is None
+
+
 async def test_a_wallet_used_outside_is_noticed_before_signing() -> None:
     durable = await open_world("a")
     durable.chain.foreign = 2
@@ -847,7 +863,7 @@ async def test_paper_fills_at_the_simulation_and_has_no_signer() -> None:
     """A12: there is none that it could reach."""
     durable = await open_world("a")
     desk = ListDesk(durable)
-    worker = LaneWorker(durable.chain, reader(), desk, None, ChainClock(durable.chain), QuietLog())
+    worker = LaneWorker(durable.chain, reader(), desk, None, ChainClock(durable.chain), QuietLog(), quorum=2)
     durable.chain.price = SPENT - 1
     await worker.turn()
     (command,) = durable.paper
@@ -861,7 +877,7 @@ async def test_paper_fills_at_the_simulation_and_has_no_signer() -> None:
 async def test_paper_without_a_balance_on_chain_says_that_it_predicted() -> None:
     durable = await open_world("a")
     worker = LaneWorker(
-        durable.chain, reader(), ListDesk(durable), None, ChainClock(durable.chain), QuietLog()
+        durable.chain, reader(), ListDesk(durable), None, ChainClock(durable.chain), QuietLog(), quorum=2
     )
     durable.chain.price = 0
     await worker.turn()
@@ -888,6 +904,7 @@ async def test_the_loop_works_when_woken_and_rests_otherwise() -> None:
         SigningDesk(durable.signer, durable.vault, 1, STORE, read_plain),
         ChainClock(durable.chain),
         QuietLog(),
+        quorum=2,
         pause=pause,
     )
     async with anyio.create_task_group() as group:

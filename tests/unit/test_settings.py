@@ -137,6 +137,18 @@ def test_bounds_of_a_type_build_on_the_default(file: Path) -> None:
     assert bounds[IntentType.LIQUIDATE].source == "intents.bounds.LIQUIDATE"
 
 
+def test_what_one_endpoint_lacks_is_never_evidence(file: Path) -> None:
+    """`rpc_quorum` belongs to the kernel: the chain's own plugin never sees it."""
+    table = '[chains.sim]\nuse = "simulated"\n'
+    chain = load(file, f"{table}rpc_quorum = 3\n").chains["sim"]
+    assert (chain.rpc_quorum, "rpc_quorum" in chain.rest) == (3, False)
+    assert load(file, table).chains["sim"].rpc_quorum == 2
+    for wrong in ("1", "0", "17", '"all"', "true"):
+        with pytest.raises(InvalidSettings) as refused:
+            load(file, f"{table}rpc_quorum = {wrong}\n")
+        assert [one.pointer for one in refused.value.mistakes] == ["chains.sim.rpc_quorum"]
+
+
 def test_attempts_have_a_default_and_bounds(file: Path) -> None:
     assert load(file, "[intents]\nmax_attempts = 1\n").intents.max_attempts == 1
     assert load(file, "").intents.max_attempts == 5
