@@ -14,6 +14,8 @@ from sep_core.cli.output import Progress, emit_json
 from sep_core.cli.reading import log_of, place
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sep_core.runtime.settings import Settings
     from sep_core.runtime.views import EventView
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 @click.pass_context
 @config_option
 @json_option
+@as_of_option
 @click.option(
     "--after",
     metavar="N",
@@ -48,6 +51,7 @@ def events(
     context: click.Context,
     config: Path | None,
     as_json: bool,
+    as_of: str | None,
     after: int | None,
     limit: int,
     stream: str | None,
@@ -61,10 +65,13 @@ def events(
     """
     if context.invoked_subcommand is not None:
         return 0
+    if follow and as_of is not None:
+        raise click.BadParameter("the past does not go on: leave --follow out", param_hint="--as-of")
     settings = settings_of(config)
+    when = None if as_of is None else place(as_of)
     if position is not None:
-        return asyncio.run(_show(settings, position))
-    asyncio.run(_list(settings, after, limit, stream, types, follow=follow, as_json=as_json))
+        return asyncio.run(_show(settings, position, when))
+    asyncio.run(_list(settings, when, after, limit, stream, types, follow=follow, as_json=as_json))
     return 0
 
 
@@ -119,16 +126,17 @@ async def _export(settings: "Settings", file: Path, stream: str | None, as_of: s
     return header
 
 
-async def _show(settings: "Settings", position: int) -> int:
+async def _show(settings: "Settings", position: int, when: "int | datetime | None") -> int:
     from sep_core.cli.output import emit_model
 
-    async with _Log(settings) as log:
+    async with _Log(settings, when) as log:
         emit_model(await log.queries.event(position))
     return 0
 
 
 async def _list(
     settings: "Settings",
+    when: "int | datetime | None",
     after: int | None,
     limit: int,
     stream: str | None,
@@ -141,10 +149,11 @@ async def _list(
 
     from sep_core.runtime.queries import event_view
 
-    async with _Log(settings) as log:
-        head = (await log.store.head()).pos
-        filtered = stream is not None or bool(types)
-        start = (0 if filtered else max(0, head - limit)) if after is None else after
+    async with _Log(settings, when) as log:
+        head = (await log.store.head()).pos if when is None else when
+        # Where the last ones are is known of all events by position; else the log is looked through.
+        last = max(0, head - limit) if isinstance(head, int) and stream is None and not types else 0
+        start = last if after is None else after
         if not follow:
             for one in await _page(log, start, limit, stream, types, last=after is None):
                 print_event(one, as_json=as_json)
@@ -171,15 +180,15 @@ async def _page(
 class _Log:
     """The log, open for reading, as long as the context lasts."""
 
-    def __init__(self, settings: "Settings") -> None:
-        self._settings = settings
+    def __init__(self, settings: "Settings", when: "int | datetime | None" = None) -> None:
+        self._settings, self._when = settings, when
 
     async def __aenter__(self) -> "_Log":
         from sep_core.runtime.queries import Queries
         from sep_core.runtime.world import World
 
         self.store = await log_of(self._settings)
-        self.queries = Queries(World(), self.store, self._settings)
+        self.queries = Queries(World(), self.store, self._settings, as_of=self._when)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -89,6 +89,12 @@ async def test_a_log_goes_to_postgres_and_back(postgres_server: PostgresServer, 
         assert exports[0] == exports[1], "the same file from either store"
         told = sep("verify", str(tmp_path / "there.jsonl"), "--key", receipts[0].verifier, "--json")
         assert (told.code, told.json["ok"]) == (0, True), told
+        past = sep(
+            "events", "--as-of", "300", "--limit", "2", "--json", "--config", str(there), SEP_TEST_DSN=dsn
+        )
+        assert [json.loads(line)["position"] for line in past.out.splitlines()] == [299, 300], past
+    told = sep("events", "--as-of", "300", "--follow", "--config", str(here))
+    assert (told.code, "the past does not go on" in told.err) == (2, True), told
     lost = tmp_path / "lost.jsonl"
     told = sep("events", "export", str(lost), "--stream", "s:none", "--config", str(here))
     assert (told.code, "s:none" in told.err) == (1, True), told
