@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def store() -> None:
-    """Migrate the schema of the log, copy the log to another store, check it."""
+    """Migrate the schema of the log, copy it to another store, restore an archive, check it."""
 
 
 @store.command()
@@ -93,6 +93,48 @@ def copy(source: Path, target: Path, as_json: bool) -> int:
     code = check_log(None, target, None, [], as_json=as_json)
     if code == EXIT_OK and not as_json:
         click.echo("next  start the engine on the copy, and never again on the old log: put that away")
+    return code
+
+
+@store.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--to",
+    "target",
+    metavar="FILE",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The configuration whose store takes it; it must hold no log.",
+)
+@click.option(
+    "--keys",
+    metavar="FOLDER",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder `keys` of the archived log: no archive holds them.",
+)
+@json_option
+def restore(file: Path, target: Path, keys: Path, as_json: bool) -> int:
+    """Make a store again from an archive: FILE is an export of the whole log (`sep events export`).
+
+    The archive is verified first, the log afterwards; every proof and receipt up to its end stays valid. What was
+    recorded behind its end is not in it: the next start learns from the signer and the chains what was sent since.
+    """
+    from sep_core.events.archive import Archive
+    from sep_core.runtime.log_moves import restore_archive
+    from sep_core.runtime.stores import check_store
+
+    new = _opened(target)
+    with Progress("positions verified") as progress:
+        archive = Archive(file, progress)
+    with Progress("positions restored") as progress:
+        head = restore_archive(archive, keys, new, progress)
+    if not as_json:
+        click.echo(f"restored  {head.pos} events of log {head.store_id}")
+        click.echo(f"to    {check_store(*new)}")
+    code = check_log(None, target, None, [], as_json=as_json)
+    if code == EXIT_OK and not as_json:
+        click.echo("next  start no engine on an older place of this log: one log has one history")
     return code
 
 

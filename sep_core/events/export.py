@@ -111,14 +111,17 @@ async def export_lines(
             return store.read_all(after=0, as_of=as_of)
         return store.read_stream(stream, as_of=as_of)
 
+    head = await store.head()
+    if stream is None and as_of is None:
+        as_of = head.pos  # so that the file ends where a checkpoint is
     count, last = 0, 0
     async for event in events():
         count, last = count + 1, event.pos
     if not count:
         what = "the log holds no event" if stream is None else f"the log has no event of stream {stream!r}"
         raise NothingToExport(f"{what} there", next_step="see what there is: sep events")
-    head = await store.head()
     if stream is None:
+        head = head if last <= head.pos else await store.head()
         path: tuple[bytes, ...] = (await store.prove_consistency(last, head.pos)).path
     else:
         proof = await store.prove(last)
@@ -132,6 +135,14 @@ async def export_lines(
         yield json.dumps({"position": event.pos, "record": base64.b64encode(event.record).decode()})
         if progress is not None:
             progress(done, count)
+
+
+def records_of(lines: Iterable[str]) -> Iterator[Recorded]:
+    """The records of an export that was verified."""
+    rest = iter(lines)
+    header = Header.of_line(next(rest, ""))
+    key = PublicKey.parse(header.public_key)
+    return _records(rest, header, open_note(header.checkpoint, key))
 
 
 def verify_export(
@@ -170,7 +181,10 @@ def _records(lines: Iterator[str], header: Header, checkpoint: Checkpoint) -> It
             raise LogBroken(f"line {number + 1} holds no event", pos=before + 1, next_step=_AGAIN) from None
         if number > header.events:
             raise LogBroken(f"there are more than {header.events} events", pos=pos, next_step=_AGAIN)
-        event = recorded(record)
+        try:
+            event = recorded(record)
+        except LogBroken as error:
+            raise LogBroken(error.message, pos=pos, next_step=_AGAIN) from error
         if tuple(event.envelope) != KEYS:
             raise LogBroken("the record does not have the keys of a record", pos=pos, next_step=_AGAIN)
         if event.envelope.get("pos") != pos or event.envelope.get("store") != str(checkpoint.store_id):

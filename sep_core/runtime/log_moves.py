@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sep_hooks.store import StoreUnavailable
+
 from sep_core.adapters.data_folder import DataFolder, FolderLock
+from sep_core.events.archive import Archive
 from sep_core.events.copying import CopySink, CopySource, copy_log
+from sep_core.events.signing import LogKey
 from sep_core.runtime.settings import Settings
 from sep_core.runtime.settings_secrets import Secrets
 from sep_core.runtime.stores import POSTGRES, check_store, postgres_config
@@ -41,6 +46,25 @@ def copy_between(
     with _source(*source) as log, _sink(*target) as sink:
         _folder(*target).take_keys_of(_folder(*source))
         return copy_log(log, sink, progress)
+
+
+def restore_archive(
+    archive: Archive, keys: Path, target: tuple[Settings, Secrets], progress: "Progress | None" = None
+) -> "LogHead":
+    """Fills a store that holds no log from an archive, with the secret keys of that log from a folder of keys; gives
+    the log's head. Raises `StoreUnavailable` or `StoreLocked`; then the target holds no log.
+    """
+    own = DataFolder(keys, keys)
+    mine = LogKey(archive.checkpoint.store_id, own.read_log_key()).public
+    if mine != archive.key:
+        raise StoreUnavailable(
+            f"{keys} holds the keys of another log than that of the archive, {archive.checkpoint.store_id};"
+            " nothing was restored",
+            next_step="name the folder `keys` of the log that was archived",
+        )
+    with _sink(*target) as sink:
+        _folder(*target).take_keys_of(own)
+        return copy_log(archive, sink, progress)
 
 
 def _folder(settings: Settings, secrets: Secrets) -> DataFolder:
