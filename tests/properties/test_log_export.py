@@ -22,6 +22,8 @@ from sep_core.events.signing import PublicKey
 
 SIZE = 300
 STREAMS = 7
+BEGUN = 10
+"""By this position each stream has an event."""
 SOME = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -71,7 +73,7 @@ def lines_of(folder: Path, stream: str | None, as_of: int | None = None) -> list
 
 
 @SOME
-@given(stream=st.sampled_from([None, "s:0", "s:1", "s:4"]), as_of=st.none() | st.integers(2, SIZE))
+@given(stream=st.sampled_from([None, "s:0", "s:1", "s:4"]), as_of=st.none() | st.integers(BEGUN, SIZE))
 def test_what_is_exported_verifies_from_its_lines_alone(
     folder: Path, stream: str | None, as_of: int | None
 ) -> None:
