@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from sep_core.runtime.settings_secrets import Secrets
 
 
+_into = click.option(
+    "--to",
+    "target",
+    metavar="FILE",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The configuration whose store takes it; it must hold no log.",
+)
+
+
 @click.group()
 def store() -> None:
     """Migrate the schema of the log, copy it to another store, restore an archive, check it."""
@@ -66,14 +76,7 @@ def migrate(config: Path | None, as_json: bool, dry_run: bool) -> int:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The configuration whose log is copied.",
 )
-@click.option(
-    "--to",
-    "target",
-    metavar="FILE",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The configuration whose store takes it; it must hold no log.",
-)
+@_into
 @json_option
 def copy(source: Path, target: Path, as_json: bool) -> int:
     """Copy a whole log with its keys to another store, byte for byte, then check the copy.
@@ -98,14 +101,7 @@ def copy(source: Path, target: Path, as_json: bool) -> int:
 
 @store.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--to",
-    "target",
-    metavar="FILE",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The configuration whose store takes it; it must hold no log.",
-)
+@_into
 @click.option(
     "--keys",
     metavar="FOLDER",

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol
 from sep_hooks.store import StoreUnavailable
 
 from sep_core.events.appender import LogHead, StreamHead
-from sep_core.events.verify import Progress, StoredCheckpoint, StoredRow
+from sep_core.events.verify import LogContent, Progress, StoredCheckpoint, StoredRow
 
 _ROWS: Final = 2000
 
@@ -20,28 +20,8 @@ class StoredKey(NamedTuple):
     first_size: int
 
 
-class CopySource(Protocol):
-    """A log to be copied, read at one moment, with its keys."""
-
-    def head(self) -> LogHead:
-        """Where the log stands."""
-        ...
-
-    def rows(self) -> Iterator[StoredRow]:
-        """All rows by position."""
-        ...
-
-    def checkpoints(self) -> Iterator[StoredCheckpoint]:
-        """Checkpoints by size, the last one that of the head."""
-        ...
-
-    def subtrees(self) -> Iterator[tuple[int, bytes]]:
-        """The roots of full 256-wide subtrees by index."""
-        ...
-
-    def streams(self) -> Iterator[tuple[str, StreamHead]]:
-        """All streams with their heads."""
-        ...
+class CopySource(LogContent, Protocol):
+    """A log to be copied, with its keys."""
 
     def keys(self) -> Sequence[StoredKey]:
         """The public keys of the log."""

@@ -47,8 +47,8 @@ class StoredCheckpoint(NamedTuple):
     key_id: str
 
 
-class LogSource(Protocol):
-    """A log on a disk, read as it is, all at one moment. Reads raise `LogBroken` where the disk gives nothing."""
+class LogContent(Protocol):
+    """All that a log consists of, read as it is, all at one moment. Reads raise `LogBroken` where nothing is given."""
 
     def head(self) -> LogHead:
         """What the log says of itself."""
@@ -69,6 +69,10 @@ class LogSource(Protocol):
     def streams(self) -> Iterator[tuple[str, StreamHead]]:
         """All streams with their heads."""
         ...
+
+
+class LogSource(LogContent, Protocol):
+    """A log on a disk, in which single things can be looked up as well."""
 
     def stream_head(self, stream: str) -> StreamHead | None:
         """The head of one stream."""
