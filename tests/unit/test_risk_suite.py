@@ -55,7 +55,9 @@ class Inverted(Cap):
 
 
 class ForgetsHolds(Cap):
-    """The more is held, the more passes."""
+    """The more is held, the more passes; with a cap so low that nearly every plan drawn is refused at first."""
+
+    cap = 1
 
     def within(self, plan: Plan, view: RiskView, held: int) -> bool:
         return held > 0 or super().within(plan, view, held)
