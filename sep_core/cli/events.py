@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from sep_core.cli.options import as_of_option, config_option, json_option, settings_of
 from sep_core.cli.output import Progress, emit_json
@@ -64,6 +65,13 @@ def events(
     With --json, one event a line, with its body: `sep events --json --follow | jq .type`.
     """
     if context.invoked_subcommand is not None:
+        given = [
+            one for one in context.params if context.get_parameter_source(one) is ParameterSource.COMMANDLINE
+        ]
+        if given:
+            raise click.UsageError(
+                f"options stand behind {context.invoked_subcommand}, not before it", context
+            )
         return 0
     if follow and as_of is not None:
         raise click.BadParameter("the past does not go on: leave --follow out", param_hint="--as-of")

@@ -114,7 +114,7 @@ def restore(file: Path, target: Path, keys: Path, as_json: bool) -> int:
     """Make a store again from an archive: FILE is an export of the whole log (`sep events export`).
 
     The archive is verified first, the log afterwards; every proof and receipt up to its end stays valid. What was
-    recorded behind its end is not in it: the next start learns from the signer and the chains what was sent since.
+    recorded behind its end is lost: compare with the signer and the chains before an engine goes on from it.
     """
     from sep_core.events.archive import Archive
     from sep_core.runtime.log_moves import restore_archive

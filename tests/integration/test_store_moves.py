@@ -95,6 +95,8 @@ async def test_a_log_goes_to_postgres_and_back(postgres_server: PostgresServer, 
         assert [json.loads(line)["position"] for line in past.out.splitlines()] == [299, 300], past
     told = sep("events", "--as-of", "300", "--follow", "--config", str(here))
     assert (told.code, "the past does not go on" in told.err) == (2, True), told
+    told = sep("events", "--config", str(here), "export", str(tmp_path / "misplaced.jsonl"))
+    assert (told.code, "behind export" in told.err) == (2, True), "an option that would be ignored is refused"
     lost = tmp_path / "lost.jsonl"
     told = sep("events", "export", str(lost), "--stream", "s:none", "--config", str(here))
     assert (told.code, "s:none" in told.err) == (1, True), told
