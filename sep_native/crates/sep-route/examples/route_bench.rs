@@ -245,6 +245,9 @@ fn report(options: &Options, recipe: &Recipe, rows: &[Row]) {
             .iter()
             .filter_map(|row| row.better_bp.get(name).copied())
             .collect();
+        if better.is_empty() {
+            continue;
+        }
         let worst = better.iter().copied().fold(f64::INFINITY, f64::min);
         let _ = write!(
             text,

@@ -40,7 +40,7 @@ pub(crate) fn split(
     chunks: u32,
     rules: &Rules,
 ) -> Option<Split> {
-    let paths = Paths::new(core, prepared, &[(to, 0.0)], true);
+    let mut paths = Paths::new(core, prepared, &[(to, 0.0)], true);
     let mut states: BTreeMap<u32, MarketState> = BTreeMap::new();
     let mut used: BTreeMap<u32, Used> = BTreeMap::new();
     let mut amount_out = U256::ZERO;
@@ -131,6 +131,7 @@ pub(crate) fn split(
             entry.amount_out += hop.amount_out;
         }
         amount_out += path.last().map_or(U256::ZERO, |hop| hop.amount_out);
+        paths.walked(&path);
     }
     if amount_out.is_zero() {
         return None;

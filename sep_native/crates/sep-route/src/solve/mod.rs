@@ -19,7 +19,6 @@ mod select;
 mod start;
 mod terms;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -45,11 +44,11 @@ use crate::prepared::Prepared;
 use crate::problem::{Arbitrage, Problem, Utility, real};
 use crate::solution::{BestPath, Method, Solution};
 
-/// Chunks of the split that a plan is never worse than.
-const CHUNKS: u32 = 20;
-/// Networks in which orders of assets are looked for with more care.
+/// Chunks of the splits that a plan is never worse than.
+const COARSE_CHUNKS: u32 = 20;
+const FINE_CHUNKS: u32 = 256;
+/// Networks in which plans are held to a split in fine chunks, and those where legs cost nothing.
 const FEW_EDGES: usize = 500;
-/// Networks in which plans without loops are held to a split in fine chunks.
 const SOME_EDGES: usize = 2_000;
 /// Attempts at a plan that asks no market for more than it has.
 const SHORT_MAX: usize = 12;
@@ -72,8 +71,9 @@ pub(crate) struct Solver<'a> {
     may_loop: bool,
     begun: Instant,
     deadline: Option<Instant>,
-    /// The coarse split of the free core, once it was asked for.
+    /// The splits of the free core, once they were asked for.
     coarse: OnceLock<Option<Split>>,
+    fine: OnceLock<Option<Split>>,
 }
 
 /// A solved relaxation: a core, its prices, its flows.
@@ -171,6 +171,7 @@ impl<'a> Solver<'a> {
             begun,
             deadline: problem.limits().time.map(|time| begun + time),
             coarse: OnceLock::new(),
+            fine: OnceLock::new(),
         })
     }
 
@@ -230,13 +231,27 @@ impl<'a> Solver<'a> {
         )
     }
 
-    /// A split on the free core; the coarse one is made once.
-    fn free_split(&self, free: &Relaxed, chunks: u32) -> Option<Cow<'_, Split>> {
-        if chunks == CHUNKS {
-            let coarse = self.coarse.get_or_init(|| self.split(&free.core, chunks));
-            return coarse.as_ref().map(Cow::Borrowed);
-        }
-        self.split(&free.core, chunks).map(Cow::Owned)
+    /// The split of the free core in coarse chunks.
+    fn coarse_split(&self, free: &Relaxed) -> Option<&Split> {
+        self.coarse
+            .get_or_init(|| self.split(&free.core, COARSE_CHUNKS))
+            .as_ref()
+    }
+
+    /// The splits of the free core that plans are held to: also the fine one where it costs little, or where legs cost
+    /// nothing and it may be ahead of an order without loops.
+    fn splits(&self, free: &Relaxed) -> impl Iterator<Item = &Split> {
+        let is_free =
+            self.problem.gas_price() == 0.0 && free.flows.len() <= self.problem.limits().max_legs;
+        let most = if is_free { SOME_EDGES } else { FEW_EDGES };
+        let fine = if free.core.edges.len() <= most {
+            self.fine
+                .get_or_init(|| self.split(&free.core, FINE_CHUNKS))
+                .as_ref()
+        } else {
+            None
+        };
+        self.coarse_split(free).into_iter().chain(fine)
     }
 
     fn solve(&self, before: Option<&Solution>) -> Result<Solution, RouteError> {

@@ -19,6 +19,8 @@ const SLOPE_LEFT: f64 = 0.3;
 const REFINEMENTS: u32 = 6;
 /// What stays of a market met in a trial after a step that went well.
 const SPRING_DECAY: f64 = 0.1;
+/// Steps of log price below this are rounding.
+const STEP_LEAST: f64 = 1e-14;
 /// Share of all that moves which may be out of balance.
 const IMBALANCE: f64 = 1e-8;
 /// Share of a node's conductance at no size that holds it at first, and how fast that goes.
@@ -165,6 +167,9 @@ impl<'a> Search<'a> {
             }
             self.iterations += 1;
             self.direction(hold, band);
+            if self.step.iter().all(|step| step.abs() < STEP_LEAST) {
+                break;
+            }
             let reached = self.search_line(ramp, hold);
             if reached == 0.0 {
                 hold = (hold * 10.0).max(1e-6);

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::candidate::Candidate;
 use super::core::number;
-use super::{CHUNKS, Effort, FEW_EDGES, NEARLY, Relaxed, Solver};
+use super::start::Start;
+use super::{Effort, NEARLY, Relaxed, Solver};
 use super::{flow, order, parallel, start};
 use crate::problem::Utility;
 use crate::solution::Method;
@@ -30,26 +31,28 @@ impl Solver<'_> {
         let along = |ranks: &[u32]| {
             let mut core = free.core.clone();
             core.direct(ranks);
-            let begin = start::prices(&core, &self.terms, self.problem.utility());
+            // The prices without an order bound what any order brings, and are nearly its own.
+            let begin = Start {
+                log_prices: free.log_prices.clone(),
+                ..start::prices(&core, &self.terms, self.problem.utility())
+            };
             (core, begin)
         };
         let (core, begin) = along(&ranks);
         let (found, _) = parallel::both(
             edges,
-            || self.search(&core, begin, true),
-            || self.free_split(free, CHUNKS),
+            || self.search(&core, begin, false),
+            || self.coarse_split(free),
         );
         let mut relaxed = found.on(core, effort);
         relaxed.ranks = Some(ranks);
         let mut best = self.brings(&relaxed);
-        // Other orders: that of chunks, that of a single path which goes against the first, and the one that the loops themselves follow most. The best one is kept.
+        // Other orders: those of chunks, that of a single path which goes against the first, and the one that the loops
+        // themselves follow most. The best one is kept.
         let ranks = relaxed.ranks.clone().unwrap_or_default();
         let mut others = Vec::new();
-        let fine = (free.core.edges.len() <= FEW_EDGES).then_some(64);
-        for chunks in std::iter::once(CHUNKS).chain(fine) {
-            if let Some(split) = self.free_split(free, chunks)
-                && f64::from(split.amount_out) > best * (1.0 - NEARLY)
-            {
+        for split in self.splits(free) {
+            if f64::from(split.amount_out) > best * (1.0 - NEARLY) {
                 let arcs: Vec<(u32, u32)> =
                     (split.flows.iter().map(|flow| (flow.from, flow.to))).collect();
                 others.extend(order::ranks_with(&ranks, &arcs));
@@ -85,7 +88,7 @@ impl Solver<'_> {
                 return None;
             }
             let mut spent = Effort::default();
-            let mut other = self.search(&core, begin, true).on(core, &mut spent);
+            let mut other = self.search(&core, begin, false).on(core, &mut spent);
             other.ranks = Some(ranks);
             Some((self.brings(&other), other, spent))
         });

@@ -8,7 +8,7 @@ use super::flow::{Flow, topological};
 use super::greedy::Split;
 use super::replay::{Plan, Replay};
 use super::select::{Choice, Selector};
-use super::{CHUNKS, Effort, FEW_EDGES, Relaxed, SOME_EDGES, Solver, TIGHT};
+use super::{Effort, Relaxed, Solver, TIGHT};
 use crate::leg::Leg;
 use crate::problem::Utility;
 use crate::solution::Method;
@@ -56,15 +56,8 @@ impl Solver<'_> {
         }
         if !is_free || !is_tight || relaxed.ranks.is_some() {
             // What chunks would take is a plan of its own, and another place to begin from.
-            // Where legs cost nothing finer chunks may be ahead of an order without loops; elsewhere they are where they
-            // cost little.
-            let most = if is_free { SOME_EDGES } else { FEW_EDGES };
-            let is_fine = free.core.edges.len() <= most;
-            for chunks in std::iter::once(CHUNKS).chain(is_fine.then_some(256)) {
-                let Some(split) = self.free_split(free, chunks) else {
-                    continue;
-                };
-                candidates.extend(self.chunks(&free.core, &split));
+            for split in self.splits(free) {
+                candidates.extend(self.chunks(&free.core, split));
                 if !is_free {
                     let edges: Vec<u32> = split.flows.iter().map(|flow| flow.edge).collect();
                     let begin = selector.choose(&edges, &relaxed.log_prices);

@@ -38,6 +38,8 @@ pub(crate) struct Paths<'a> {
     prepared: &'a Prepared,
     first: Vec<u32>,
     arcs: Vec<(u32, bool)>,
+    /// Logarithms of what each edge brings at best by now, from `a` to `b` and back.
+    rates: Vec<[f64; 2]>,
     potentials: Vec<f64>,
     goals: Vec<(u32, f64)>,
     exact_in: bool,
@@ -101,28 +103,55 @@ impl<'a> Paths<'a> {
             arcs[next[from as usize] as usize] = (edge, forward);
             next[from as usize] += 1;
         });
-        let sign = if exact_in { 1.0 } else { -1.0 };
-        let mut potentials = vec![-sign * f64::INFINITY; count];
-        for (goal, log_worth) in goals {
-            potentials[*goal as usize] = *log_worth;
-        }
-        if exact_in {
-            start::relax_worth(core, &mut potentials);
-        } else {
-            start::relax_cost(core, &mut potentials);
-            for potential in &mut potentials {
-                *potential = -*potential;
-            }
-        }
-        Self {
+        let rates = core
+            .edges
+            .iter()
+            .map(|edge| [edge.rate_ab, edge.rate_ba])
+            .collect();
+        let mut paths = Self {
             core,
             prepared,
             first,
             arcs,
-            potentials,
+            rates,
+            potentials: Vec::new(),
             goals: goals.to_vec(),
             exact_in,
+        };
+        paths.relax();
+        paths
+    }
+
+    /// How well each node can end at best.
+    fn relax(&mut self) {
+        let sign = if self.exact_in { 1.0 } else { -1.0 };
+        self.potentials.clear();
+        self.potentials
+            .resize(self.core.node_count(), -sign * f64::INFINITY);
+        for (goal, log_worth) in &self.goals {
+            self.potentials[*goal as usize] = *log_worth;
         }
+        if self.exact_in {
+            let rates = &self.rates;
+            start::relax_worth_at(self.core, |at, _| rates[at], &mut self.potentials);
+        } else {
+            start::relax_cost(self.core, &mut self.potentials);
+            for potential in &mut self.potentials {
+                *potential = -*potential;
+            }
+        }
+    }
+
+    /// Takes note of a path that was walked with an exact input: its markets bring no more from now on than they did.
+    pub(crate) fn walked(&mut self, path: &[Hop]) {
+        for hop in path {
+            // Another amount may lose a unit less to rounding.
+            let most = f64::from(hop.amount_out) + 1.0;
+            let rate = (most / f64::from(hop.amount_in)).ln();
+            let known = &mut self.rates[hop.edge as usize][usize::from(!hop.forward)];
+            *known = known.min(rate);
+        }
+        self.relax();
     }
 
     /// The best path from a node for an amount, over the arcs that are allowed, markets being in the given states; in
@@ -216,8 +245,7 @@ impl<'a> Paths<'a> {
                         ..self.first[label.node as usize + 1] as usize;
                     let log = sign * f64::from(label.amount).ln();
                     for (at, forward) in &self.arcs[arcs] {
-                        let edge = &self.core.edges[*at as usize];
-                        let rate = if *forward { edge.rate_ab } else { edge.rate_ba };
+                        let rate = self.rates[*at as usize][usize::from(!*forward)];
                         let to = self.reaches(*at, *forward);
                         let bound = log + rate + self.potentials[to as usize];
                         let is_open = ended.is_none_or(|(best, _)| bound > best);
@@ -300,9 +328,10 @@ impl<'a> Paths<'a> {
         ended.map(|(_, label)| self.path(&labels, label))
     }
 
-    /// What an arc brings for an amount at the best, by the market's curve as it is before any trade: those that were
-    /// used already, in the same direction, bring no more.
+    /// What an arc brings for an amount at the best, by the market's curve as it is before any trade, and by the rate that
+    /// is left of it: those that were used already, in the same direction, bring no more.
     fn reach(&self, edge: u32, forward: bool, amount: f64) -> f64 {
+        let rate = self.rates[edge as usize][usize::from(!forward)];
         let edge = &self.core.edges[edge as usize];
         let real = self.prepared.markets[edge.market as usize].real(self.exact_in);
         let (side_a, side_b) = (usize::from(edge.side_a), usize::from(edge.side_b));
@@ -312,7 +341,8 @@ impl<'a> Paths<'a> {
             (side_b, side_a)
         };
         if self.exact_in {
-            real.output_at_most(side_in, side_out, amount) * (1.0 + REACH_SLACK)
+            let untouched = real.output_at_most(side_in, side_out, amount);
+            untouched.min(amount * rate.exp()) * (1.0 + REACH_SLACK)
         } else {
             real.input_at_least(side_in, side_out, amount) * (1.0 - REACH_SLACK)
         }

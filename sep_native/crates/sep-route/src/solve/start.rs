@@ -1,4 +1,4 @@
-use super::core::Core;
+use super::core::{Core, Edge};
 use super::terms::Terms;
 use crate::problem::Utility;
 
@@ -109,13 +109,23 @@ pub(crate) fn prices(core: &Core, terms: &Terms, utility: &Utility) -> Start {
     Start { log_prices, slack }
 }
 
-pub(crate) fn relax_worth(core: &Core, worth: &mut [f64]) {
+fn relax_worth(core: &Core, worth: &mut [f64]) {
+    relax_worth_at(core, |_, edge| [edge.rate_ab, edge.rate_ba], worth);
+}
+
+/// What each node can be turned into at best, where edges have these rates from `a` to `b` and back.
+pub(crate) fn relax_worth_at(
+    core: &Core,
+    rates: impl Fn(usize, &Edge) -> [f64; 2],
+    worth: &mut [f64],
+) {
     relax(worth, |worth| {
         let mut is_changed = false;
-        for edge in &core.edges {
+        for (at, edge) in core.edges.iter().enumerate() {
             let (a, b) = (edge.a as usize, edge.b as usize);
-            is_changed |= raise(worth, a, worth[b] + edge.rate_ab);
-            is_changed |= raise(worth, b, worth[a] + edge.rate_ba);
+            let [rate_ab, rate_ba] = rates(at, edge);
+            is_changed |= raise(worth, a, worth[b] + rate_ab);
+            is_changed |= raise(worth, b, worth[a] + rate_ba);
         }
         is_changed
     });
