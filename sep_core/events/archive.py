@@ -19,6 +19,9 @@ _WHAT_IT_IS: Final = (
     "an archive is an export of the whole log: sep events export FILE, without --stream and --as-of"
 )
 
+_EPOCHS_BEYOND: Final = 1_000_000
+"""More take-overs than the lost log can have seen since its archive was made."""
+
 
 class NoArchive(Permanent):
     """A sound export that is not the whole log up to its signed root."""
@@ -64,9 +67,11 @@ class Archive:
             return PublicKey.parse(Header.of_line(next(lines)).public_key)
 
     def head(self) -> LogHead:
-        """Where the log stood."""
-        one = self.checkpoint
-        return LogHead(one.store_id, one.epoch, one.pos, self._tree.peaks, self._last_recorded)
+        """Where the log stood, under an epoch beyond any that an engine led it under since: signers remember the last
+        one, and sign for none before it.
+        """
+        one, epoch = self.checkpoint, self.checkpoint.epoch + _EPOCHS_BEYOND
+        return LogHead(one.store_id, epoch, one.pos, self._tree.peaks, self._last_recorded)
 
     def keys(self) -> Sequence[StoredKey]:
         """The public key of the log."""
