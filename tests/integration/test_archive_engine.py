@@ -3,11 +3,13 @@
 import shutil
 from pathlib import Path
 
+import anyio
 import pytest
 
 from sep_core.events.archive import Archive
 from sep_core.events.export import export_lines
 from sep_core.runtime.log_moves import restore_archive
+from sep_core.runtime.queries import public_key
 from sep_core.runtime.settings import settings_of
 from sep_core.runtime.settings_secrets import Secrets
 
@@ -19,9 +21,8 @@ pytestmark = pytest.mark.anyio
 async def archived(one: Stage, file: Path) -> None:
     """The log so far, in a file."""
     async with one.engine() as kernel:
-        key = kernel.store.verifier.text()
-        lines = [line async for line in export_lines(kernel.store, key, None)]
-        file.write_text("".join(f"{line}\n" for line in lines))
+        lines = [line async for line in export_lines(kernel.store, public_key(kernel.store) or "", None)]
+    await anyio.Path(file).write_text("\n".join([*lines, ""]))
 
 
 def lose_and_restore(one: Stage, file: Path) -> None:
