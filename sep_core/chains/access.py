@@ -208,6 +208,12 @@ class ChainAccess:
         raw = await self.rpc.call(RpcRequest("eth_getTransactionByHash", (transaction_hash,)))
         return parse.parsed(raw) is not None
 
+    async def is_waiting(self, transaction_hash: str) -> bool:
+        """Whether a node's pool holds this transaction, and no block does."""
+        raw = await self.rpc.call(RpcRequest("eth_getTransactionByHash", (transaction_hash,)))
+        found = parse.parsed(raw)
+        return found is not None and parse.record(found).get("blockHash") is None
+
     async def final_block(self) -> Block:
         """The highest block that is final by the preset's rule. Raises `UnknownBlock` where there is none yet."""
         finality = self.preset.finality

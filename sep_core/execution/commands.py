@@ -59,12 +59,15 @@ class AdoptAssets:
 
 @dataclass(frozen=True, slots=True)
 class SignedStep:
-    """A step with the transaction that will carry it; `sealed` are the raw bytes, encrypted."""
+    """A step with the transaction that will carry it; `sealed` are the raw bytes, encrypted. Where `relay` is named,
+    nobody else may see them before a block holds them.
+    """
 
     step: Step
     transaction: Transaction
     signed: SignedTransaction
     sealed: str
+    relay: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class AdoptSigned:
     transaction: Transaction
     signed: SignedTransaction
     sealed: str
+    relay: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,15 @@ class RecordDoubt:
     nonce: int
     hash: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLeak:
+    """A public pool holds a transaction that was given to its relay alone."""
+
+    lane: LaneKey
+    nonce: int
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +211,7 @@ type ExecutionCommand = (
     | RecordReplaced
     | RecordBroadcast
     | RecordDoubt
+    | RecordLeak
     | RecordReceipt
     | RecordReorg
     | RecordFinal

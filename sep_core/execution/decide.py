@@ -21,6 +21,7 @@ from sep_core.events.facts import (
     TransactionDoubted,
     TransactionFinal,
     TransactionIncluded,
+    TransactionLeaked,
     TransactionPlanned,
     TransactionReorged,
     TransactionSigned,
@@ -37,6 +38,7 @@ from sep_core.execution.commands import (
     RecordChainReorg,
     RecordDoubt,
     RecordFinal,
+    RecordLeak,
     RecordNonceConsumed,
     RecordPaperFill,
     RecordReceipt,
@@ -95,6 +97,8 @@ def decide(lane: LaneState | None, command: ExecutionCommand) -> tuple[Decided, 
             return _broadcast(lane, command)
         case RecordDoubt():
             return _doubted(lane, command.nonce, command.hash, command.reason)
+        case RecordLeak():
+            return _leaked(lane, command)
         case RecordReceipt():
             return _receipt(lane, command)
         case RecordReorg():
@@ -238,6 +242,7 @@ def _facts_of(command: RecordSigned, one: SignedStep) -> tuple[Fact, ...]:
             _wei(transaction.max_fee_per_gas),
             _wei(transaction.max_priority_fee_per_gas),
             command.plan_digest,
+            relay=one.relay,
         ),
     )
 
@@ -269,6 +274,7 @@ def _adopted(lane: LaneState, command: AdoptSigned) -> tuple[Decided, ...]:
             _wei(transaction.max_priority_fee_per_gas),
             command.plan_digest,
             recovered=True,
+            relay=command.relay,
         ),
     )
 
@@ -306,6 +312,7 @@ def _replaced(lane: LaneState, command: RecordReplaced) -> tuple[Decided, ...]:
             entry.plan_digest,
             command.recovered,
             command.kind,
+            "" if command.kind is PayloadKind.CANCEL else entry.relay,
         ),
     )
 
@@ -329,6 +336,13 @@ def _doubted(lane: LaneState, nonce: int, transaction_hash: str, reason: str) ->
     if entry is None or settled or reason in entry.reasons:
         return ()
     return _in(lane.key, TransactionDoubted(nonce, transaction_hash, str(reason)))
+
+
+def _leaked(lane: LaneState, command: RecordLeak) -> tuple[Decided, ...]:
+    entry = _ours(lane, command.nonce, command.hash)
+    if entry is None or entry.leaked or entry.status.finished or entry.status is EntryStatus.INCLUDED:
+        return ()
+    return _in(lane.key, TransactionLeaked(command.nonce, command.hash))
 
 
 def _receipt(lane: LaneState, command: RecordReceipt) -> tuple[Decided, ...]:

@@ -14,6 +14,7 @@ class DoubtReason(StrEnum):
     NONCE_TOO_LOW = "nonce_too_low"
     NONCE_HELD = "nonce_held_by_another"
     STUCK = "stuck"
+    RELAY_GONE = "relay_gone"
     CONSUMED_UNSEEN = "nonce_consumed_receipt_unseen"
 
 

@@ -17,6 +17,7 @@ from sep_core.events.facts import (
     TransactionDoubted,
     TransactionFinal,
     TransactionIncluded,
+    TransactionLeaked,
     TransactionPlanned,
     TransactionReorged,
     TransactionSigned,
@@ -53,8 +54,9 @@ class NonceEntry:
     """One nonce and the one step that it belongs to.
 
     `payloads` are all transactions that were ever signed for it, the last of which is sent, and `landed` is the hash
-    of the one that `block` holds. `reorgs` counts, for each block hash, how often it lost that block; `reasons` are
-    the doubts voiced since it was last in no doubt.
+    of the one that `block` holds. `relay` alone may see them before, where it is named; `leaked` where a public pool
+    held one all the same. `reorgs` counts, for each block hash, how often it lost that block; `reasons` are the doubts
+    voiced since it was last in no doubt.
     """
 
     nonce: int
@@ -63,6 +65,8 @@ class NonceEntry:
     status: EntryStatus
     payloads: tuple[Payload, ...] = ()
     landed: str = ""
+    relay: str = ""
+    leaked: bool = False
     plan_digest: str = ""
     recovered: bool = False
     deadline: int | None = None
@@ -167,6 +171,8 @@ def evolve_lane(state: LaneState | None, fact: Fact) -> LaneState:
             return _with(
                 state, replace(entry, status=EntryStatus.IN_DOUBT, reasons=(*entry.reasons, fact.reason))
             )
+        case TransactionLeaked():
+            return _with(state, replace(_entry(state, fact.nonce), leaked=True))
         case TransactionIncluded():
             return _with(state, _included(_entry(state, fact.nonce), fact))
         case TransactionReorged():
@@ -233,6 +239,7 @@ def _signed(entry: NonceEntry, fact: TransactionSigned) -> NonceEntry:
         entry,
         status=EntryStatus.SIGNED,
         payloads=payloads,
+        relay=fact.relay,
         plan_digest=fact.plan_digest,
         recovered=fact.recovered,
     )

@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from sep_hooks.chain import ChainPreset
+from sep_hooks.relay import PrivateTransaction
 from sep_hooks.signer import SignedEntry, SignRequest
 from sep_hooks.types import (
     Address,
@@ -96,6 +97,10 @@ class ExecutionChain(Protocol):
         """Sends signed bytes to every endpoint, once."""
         ...
 
+    async def is_waiting(self, transaction_hash: str) -> bool:
+        """Whether a node's pool holds the transaction, and no block does."""
+        ...
+
     async def receipts(self, transaction_hashes: Sequence[str]) -> Sequence[Receipt | None]:
         """The receipts of several transactions, in one batch."""
         ...
@@ -134,6 +139,28 @@ class SignerPort(Protocol):
 
     async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
         """From now on, durably, requests of older epochs of the log are refused. Raises `SignerRefused`."""
+        ...
+
+
+class RelayPort(Protocol):
+    """The way past the public pool, where a chain has one."""
+
+    @property
+    def name(self) -> str:
+        """What the configuration calls it."""
+        ...
+
+    @property
+    def most_blocks(self) -> int:
+        """How many blocks ahead it takes a transaction for."""
+        ...
+
+    async def send(self, transaction: PrivateTransaction) -> BroadcastAnswer:
+        """What it answers; never raises for that."""
+        ...
+
+    async def withdraw(self, transaction_hash: str) -> None:
+        """Asks it to forget a transaction; never raises for its answer."""
         ...
 
 

@@ -14,6 +14,7 @@ from sep_hooks.types import (
     CallResult,
     FeeSuggestion,
     Fill,
+    Plan,
     Quantity,
     Step,
     SwapFill,
@@ -33,11 +34,13 @@ from sep_core.execution.ports import (
     LogReader,
     PrepareRequest,
     ReadSigned,
+    RelayPort,
     SignerPort,
     StalePlan,
     VaultPort,
 )
 from sep_core.execution.presign import call_trouble, fee_trouble, price_trouble
+from sep_core.execution.privacy import is_secret
 from sep_core.execution.reading import own_transfers
 from sep_core.execution.signature import check_signature
 from sep_core.telemetry.crashpoints import crossing
@@ -78,8 +81,14 @@ class Preparation:
     """One preparation at a time per lane. Nonces come from the lane, never from the node."""
 
     def __init__(
-        self, chain: ExecutionChain, reader: LogReader, desk: LaneDesk, signing: SigningDesk | None
+        self,
+        chain: ExecutionChain,
+        reader: LogReader,
+        desk: LaneDesk,
+        signing: SigningDesk | None,
+        relay: RelayPort | None,
     ) -> None:
+        self._relay = relay
         self._chain = chain
         self._reader = reader
         self._desk = desk
@@ -268,8 +277,18 @@ class Preparation:
                     " signed is adopted before anything else is"
                 ) from error
             check_signature(desk.read, lane.key.address, step.id, transaction, made)
-            done.append(SignedStep(step, transaction, made, desk.vault.seal(made.raw)))
+            done.append(
+                SignedStep(
+                    step, transaction, made, desk.vault.seal(made.raw), self._way(request.plan, step, fees)
+                )
+            )
         return RecordSigned(lane.key, request.intent_id, request.plan.digest, tuple(done))
+
+    def _way(self, plan: Plan, step: Step, fees: FeeSuggestion) -> str:
+        """The relay that alone may see the step before a block holds it; empty where all may."""
+        if self._relay is None or not is_secret(plan, step, self._chain.preset.wrapped_native, fees):
+            return ""
+        return self._relay.name
 
 
 def deadline_trouble(steps: Sequence[Step], head: Block, block_time_seconds: float) -> str | None:

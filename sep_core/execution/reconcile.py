@@ -56,8 +56,11 @@ def _held(entry: NonceEntry) -> Sequence[str]:
         kind = "" if payload.kind is PayloadKind.EFFECT else f" as a {payload.kind}"
         effect = payload.kind is PayloadKind.EFFECT
         origin = "adopted from the signer after a crash" if entry.recovered and effect else "signed"
-        held.append(f"{payload.hash} was {origin}{kind}")
+        way = f", for relay {entry.relay} alone" if effect and entry.relay else ""
+        held.append(f"{payload.hash} was {origin}{kind}{way}")
     held += [f"{endpoint} answered: {kind}" for endpoint, kind in entry.answers]
+    if entry.leaked:
+        held.append(f"a public pool held what was given to relay {entry.relay} alone")
     held += [f"doubt: {_DOUBTS.get(reason, reason)}" for reason in entry.reasons]
     held += [f"block {block} was reorganised away {count} time(s)" for block, count in entry.reorgs]
     if entry.block is not None:
@@ -105,6 +108,11 @@ def _next_step(lane: LaneState, entry: NonceEntry) -> str:
         return f"the account is frozen ({lane.frozen}): find out who else holds its key"
     if entry.status.finished:
         return "nothing"
+    if DoubtReason.RELAY_GONE in entry.reasons:
+        return (
+            f"put relay {entry.relay} back into the configuration and start again, or"
+            f" `sep cancel {entry.intent_id}`: a cancel needs no relay"
+        )
     if entry.status.in_doubt:
         return (
             "leave the engine running: it sends the bytes again, pays more for what is stuck and looks for receipts;"
@@ -118,6 +126,7 @@ _DOUBTS: Mapping[str, str] = {
     DoubtReason.UNCLEAR_ANSWER: "the answers are unclear; some node may hold the bytes",
     DoubtReason.NONCE_TOO_LOW: "an endpoint says that the nonce is used; the receipt is being looked for",
     DoubtReason.NONCE_HELD: "an endpoint's pool holds another transaction at this nonce",
+    DoubtReason.RELAY_GONE: "its relay left the configuration; no other way may see it, so that nothing is sent",
     DoubtReason.STUCK: "no receipt within the time that one should take",
     DoubtReason.CONSUMED_UNSEEN: "the account's nonce moved past it, and no receipt was found",
 }

@@ -121,7 +121,7 @@ class Replacing:
                 lags=first and _lags(last, fees),
                 patient=first and self._sending.overdue(entry, head, UNHURRIED),
             )
-            if found is None:
+            if found is None or (found.kind is PayloadKind.BUMP and self._sending.lacks_relay(entry)):
                 continue
             replacement = Replacement(entry, last, intent_id, found, *raised(last, fees))
             if self._allowed(replacement):

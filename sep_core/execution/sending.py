@@ -1,16 +1,20 @@
 """Hands stored bytes to the chain, as often as it takes: the same bytes at the same nonce have one effect."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sep_hooks.context import Clock
+from sep_hooks.relay import PrivateTransaction
+from sep_hooks.signer import PayloadKind
 from sep_hooks.types import Block, BroadcastAnswer
 
 from sep_core.execution.asking import ChainSilent, ask
-from sep_core.execution.commands import RecordBroadcast
-from sep_core.execution.lane import NonceEntry
-from sep_core.execution.ports import ExecutionChain, LaneDesk, VaultPort
+from sep_core.execution.commands import RecordBroadcast, RecordDoubt
+from sep_core.execution.doubt import DoubtReason
+from sep_core.execution.lane import NonceEntry, Payload
+from sep_core.execution.ports import ExecutionChain, LaneDesk, RelayPort, VaultPort
 from sep_core.execution.status import EntryStatus
 from sep_core.telemetry.crashpoints import crossing
 
@@ -37,9 +41,20 @@ class Attempt:
 
 
 class Sending:
-    """Sends the bytes of one lane. What it remembers only paces it; losing it loses nothing."""
+    """Sends the bytes of one lane. What it remembers only paces it; losing it loses nothing.
 
-    def __init__(self, chain: ExecutionChain, desk: LaneDesk, vault: VaultPort, clock: Clock) -> None:
+    What is signed for a relay goes to that one, with later blocks each time, and nowhere else.
+    """
+
+    def __init__(
+        self,
+        chain: ExecutionChain,
+        desk: LaneDesk,
+        vault: VaultPort,
+        clock: Clock,
+        relay: RelayPort | None = None,
+    ) -> None:
+        self._relay = relay
         self._chain = chain
         self._desk = desk
         self._vault = vault
@@ -56,16 +71,37 @@ class Sending:
         if before is None:
             before = Attempt(0, now, head.timestamp if head else 0, now)
         self._attempts[last.hash] = replace(before, times=before.times + 1, at=now)
+        if self.lacks_relay(entry):
+            gone = RecordDoubt(lane.key, entry.nonce, last.hash, DoubtReason.RELAY_GONE)
+            await crossing("execution.send.relay_gone", self._desk.record(gone))
+            return
         answers: tuple[BroadcastAnswer, ...] = ()
-        try:
-            raw = self._vault.open(last.sealed)
-            answers = tuple(await ask("execution.send.broadcast", self._chain.broadcast(raw)))
-        except ChainSilent:
-            pass  # no answer is no failure: some node may hold the bytes
+        with suppress(ChainSilent):  # no answer is no failure: some node may hold the bytes
+            answers = await self._hand_over(entry, last, head)
         await crossing(
             "execution.send.record",
             self._desk.record(RecordBroadcast(lane.key, entry.nonce, last.hash, answers)),
         )
+
+    async def _hand_over(
+        self, entry: NonceEntry, last: Payload, head: Block | None
+    ) -> tuple[BroadcastAnswer, ...]:
+        raw, relay = self._vault.open(last.sealed), self._relay
+        if relay is not None and _is_secret(entry, last):
+            if head is None:
+                head = await ask("execution.send.head", self._chain.head())
+            next_block = head.number + 1
+            private = PrivateTransaction(raw, last.hash, next_block, head.number + relay.most_blocks)
+            return (await ask("execution.send.relay", relay.send(private)),)
+        if relay is not None and entry.relay == relay.name:
+            for payload in entry.payloads[:-1]:
+                await ask("execution.send.withdraw", relay.withdraw(payload.hash))
+        return tuple(await ask("execution.send.broadcast", self._chain.broadcast(raw)))
+
+    def lacks_relay(self, entry: NonceEntry) -> bool:
+        """Whether what was signed last may go to a relay alone that is not there any more."""
+        is_secret = entry.last is not None and _is_secret(entry, entry.last)
+        return is_secret and (self._relay is None or self._relay.name != entry.relay)
 
     def due(self, entry: NonceEntry) -> bool:
         """Whether the entry's bytes should go out now, if its nonce is free.
@@ -112,3 +148,8 @@ class Sending:
         """Drops what was remembered of all other nonces."""
         keep = {payload.hash for entry in open_entries for payload in entry.payloads}
         self._attempts = {name: one for name, one in self._attempts.items() if name in keep}
+
+
+def _is_secret(entry: NonceEntry, last: Payload) -> bool:
+    """A cancel tells nobody anything, and must come everywhere: only a used nonce ends what a relay may hold."""
+    return entry.relay != "" and last.kind is not PayloadKind.CANCEL

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import batched
 
 from sep_hooks.errors import Permanent
+from sep_hooks.signer import PayloadKind
 from sep_hooks.types import Block, BlockRef, Receipt
 
 from sep_core.execution.asking import ChainSilent, ask
@@ -12,6 +13,7 @@ from sep_core.execution.commands import (
     ExecutionCommand,
     RecordDoubt,
     RecordFinal,
+    RecordLeak,
     RecordNonceConsumed,
     RecordReceipt,
     RecordReorg,
@@ -153,12 +155,24 @@ class Watch:
             return
         if entry.nonce < sight.latest_nonce:
             await self._consumed(lane, entry, sight)
-        elif (
+            return
+        await self._leaked(lane, entry)
+        if (
             entry.status is EntryStatus.SUBMITTED
             and self._sending is not None
             and self._sending.overdue(entry, sight.head)
         ):
             await self._record(RecordDoubt(lane.key, entry.nonce, entry.hash, DoubtReason.STUCK))
+
+    async def _leaked(self, lane: LaneState, entry: NonceEntry) -> None:
+        if not entry.relay or entry.leaked or entry.reorgs:
+            return  # what a block held everybody knows
+        for payload in entry.payloads:
+            if payload.kind is not PayloadKind.CANCEL and await ask(
+                "execution.watch.waiting", self._chain.is_waiting(payload.hash)
+            ):
+                await self._record(RecordLeak(lane.key, entry.nonce, payload.hash))
+                return
 
     async def _lost(
         self, lane: LaneState, entry: NonceEntry, block: BlockRef, sight: Sight, removed: frozenset[str]

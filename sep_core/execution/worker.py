@@ -20,6 +20,7 @@ from sep_core.execution.ports import (
     OneWitness,
     Pause,
     PrepareRequest,
+    RelayPort,
     StalePlan,
     Witnesses,
 )
@@ -42,7 +43,8 @@ class LaneWorker:
 
     No new work is prepared while anything of the lane is in doubt. Paper mode has no `signing`. `only_watches` says
     why nothing is signed or sent here at all, so that what was sent earlier is followed to its end and no further.
-    `quorum` witnesses must agree before absence is evidence.
+    `quorum` witnesses must agree before absence is evidence. What an attack could earn by goes through `relay`, where
+    there is one, one transaction at a time.
     """
 
     def __init__(
@@ -57,19 +59,21 @@ class LaneWorker:
         quorum: int,
         pause: Pause = anyio.sleep,
         witnesses: Witnesses | None = None,
+        relay: RelayPort | None = None,
         only_watches: str = "",
     ) -> None:
+        self._relay = relay
         self._chain = chain
         self._desk = desk
         self._signing = signing
         self._log = log
         self._pause = pause
-        self._sending = Sending(chain, desk, signing.vault, clock) if signing is not None else None
+        self._sending = Sending(chain, desk, signing.vault, clock, relay) if signing is not None else None
         self._replacing: Replacing | None = None
         if signing is not None and self._sending is not None and not only_watches:
             self._replacing = Replacing(chain, desk, signing, self._sending, self._tell_of)
         self._watch = Watch(chain, reader, desk, self._sending, witnesses or OneWitness(), quorum)
-        self._preparation = Preparation(chain, reader, desk, signing)
+        self._preparation = Preparation(chain, reader, desk, signing, relay)
         self._wake = anyio.Event()
         self._removed: set[str] = set()
         self._looks = 0
@@ -160,7 +164,7 @@ class LaneWorker:
                 self._signing.read, lane.key.address, request.step_id, request.transaction, entry.signed
             )
             sealed = self._signing.vault.seal(entry.signed.raw)
-            adopt = _adoption(lane, request, entry.signed, sealed)
+            adopt = _adoption(lane, request, entry.signed, sealed, self._way_of(request))
             await crossing("execution.recover.record", self._desk.record(adopt))
         lane = self._desk.lane() or lane
         if strange:
@@ -173,6 +177,11 @@ class LaneWorker:
             half_signed = self._desk.approved(intent_id)
             if half_signed is not None:
                 await self._prepare(half_signed)
+
+    def _way_of(self, request: SignRequest) -> str:
+        """The relay for what was signed before a crash: as what was decided then is lost, all exchanges take it."""
+        step = self._desk.step(request.intent_id, request.step_id)
+        return self._relay.name if self._relay is not None and step is not None and step.exchanges else ""
 
     async def _recovered(self) -> None:
         if self._adopted or self._only_watches or self._desk.lane() is None:
@@ -312,7 +321,7 @@ class LaneWorker:
 
 
 def _adoption(
-    lane: LaneState, request: SignRequest, signed: SignedTransaction, sealed: str
+    lane: LaneState, request: SignRequest, signed: SignedTransaction, sealed: str, relay: str
 ) -> AdoptSigned | RecordReplaced:
     """What the signer remembers, as the record that the log lacks."""
     transaction = request.transaction
@@ -328,7 +337,7 @@ def _adoption(
             recovered=True,
         )
     return AdoptSigned(
-        lane.key, request.intent_id, request.step_id, request.plan_digest, transaction, signed, sealed
+        lane.key, request.intent_id, request.step_id, request.plan_digest, transaction, signed, sealed, relay
     )
 
 
@@ -367,6 +376,9 @@ def _obstacle(lane: LaneState, sight: Sight | None, request: PrepareRequest) -> 
     if lane.in_doubt:
         nonces = ", ".join(str(entry.nonce) for entry in lane.in_doubt)
         return f"nonce {nonces} of account {lane.name} is in doubt; nothing new is signed until evidence ends that"
+    secret = [entry for entry in lane.in_flight if entry.relay]
+    if secret:
+        return f"nonce {secret[0].nonce} of account {lane.name} waits at relay {secret[0].relay}, one at a time may"
     waiting = len(lane.in_flight)
     if waiting + len(request.plan.steps) > MAX_IN_FLIGHT:
         return f"{waiting} nonces of account {lane.name} wait for a block, at most {MAX_IN_FLIGHT} may"

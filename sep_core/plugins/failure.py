@@ -39,6 +39,7 @@ POLICIES: Final[Mapping[PluginKind, FailurePolicy]] = {
     PluginKind.CHAIN: FailurePolicy(STRIKES, "circuit_open"),
     PluginKind.STRATEGY: FailurePolicy(STRIKES, "quarantined", HELD_STRIKE_SECONDS),
     PluginKind.SIGNER: FailurePolicy(1, "stopped"),
+    PluginKind.RELAY: FailurePolicy(STRIKES, "circuit_open"),
     PluginKind.STORE: FailurePolicy(1, "stopped"),
     PluginKind.BUS: FailurePolicy(STRIKES, "circuit_open"),
     PluginKind.CACHE: FailurePolicy(STRIKES, "circuit_open"),

@@ -13,6 +13,7 @@ _CLASSES: Final[Mapping[PluginKind, tuple[str, str]]] = {
     PluginKind.RISK: ("sep_hooks.risk", "RiskRule"),
     PluginKind.STRATEGY: ("sep_hooks.strategy", "Strategy"),
     PluginKind.SIGNER: ("sep_hooks.signer", "Signer"),
+    PluginKind.RELAY: ("sep_hooks.relay", "PrivateRelay"),
     PluginKind.STORE: ("sep_hooks.store", "EventStore"),
     PluginKind.BUS: ("sep_hooks.bus", "EventBus"),
     PluginKind.CACHE: ("sep_hooks.cache", "ReadModelCache"),

@@ -10,6 +10,7 @@ from sep_hooks.chain import ChainAdapter, ChainPreset
 from sep_hooks.context import Clock, PluginContext, SignerContext, VenueContext
 from sep_hooks.errors import ConfigurationError, PluginError, SepError
 from sep_hooks.order_venue import OrderVenue
+from sep_hooks.relay import PrivateRelay
 from sep_hooks.risk import RiskRule
 from sep_hooks.signer import Signer
 from sep_hooks.strategy import Strategy
@@ -78,6 +79,16 @@ class OrderVenuePart:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayPart:
+    """A configured relay, connected. `most_blocks` is how far ahead it takes transactions."""
+
+    instance: str
+    plugin: PluginRef
+    adapter: PrivateRelay[Any]
+    most_blocks: int
+
+
+@dataclass(frozen=True, slots=True)
 class StrategyPart:
     """A strategy in process: its class and configuration; the host makes and feeds the instance."""
 
@@ -99,6 +110,8 @@ class Installation:
     chains: dict[str, ChainPart] = field(default_factory=dict)
     venues: dict[str, VenuePart] = field(default_factory=dict)
     order_venues: dict[str, OrderVenuePart] = field(default_factory=dict)
+    relays: dict[str, RelayPart] = field(default_factory=dict)
+    """By the name of the chain; only where something is sent."""
     rules: dict[str, RiskRule[Any]] = field(default_factory=dict)
     rule_refs: dict[str, PluginRef] = field(default_factory=dict)
     signers: dict[str, Signer[Any]] = field(default_factory=dict)
@@ -200,6 +213,8 @@ class Installer:
         if self._settings.mode is Mode.TESTNET:
             for name in self._settings.accounts:
                 await self._signer(name, stack)
+            for instance in self._settings.relays:
+                await self._relay(instance, stack)
         for instance, strategy in self._settings.strategies.items():
             if not strategy.external:
                 self._strategy(instance)
@@ -286,7 +301,7 @@ class Installer:
                 raise
             self._leave_out(refs[-1], error)
             return
-        stack.push_async_callback(self._close_order_venue, adapter, plugin)
+        stack.push_async_callback(self._close, adapter, plugin)
         test = self._made.guard.call_sync(plugin, "test", lambda: adapter.test, returns=bool)
         if self._settings.mode is Mode.TESTNET and not test:
             raise ConfigurationError(
@@ -296,7 +311,7 @@ class Installer:
             )
         self._made.order_venues[instance] = OrderVenuePart(instance, said.use, plugin, said.chain, adapter)
 
-    async def _close_order_venue(self, adapter: OrderVenue[Any], plugin: PluginRef) -> None:
+    async def _close(self, adapter: OrderVenue[Any] | PrivateRelay[Any], plugin: PluginRef) -> None:
         with suppress(PluginFault):
             await self._made.guard.call(plugin, "close", adapter.close, timeout_seconds=5.0)
 
@@ -325,6 +340,22 @@ class Installer:
                 next_step="correct the address or the path of the key store",
             )
         self._made.signers[account] = signer
+
+    async def _relay(self, instance: str, stack: AsyncExitStack) -> None:
+        """Adds a relay. One that cannot be had stops the start: what needs it could only wait."""
+        said, guard = self._settings.relays[instance], self._made.guard
+        pointer = f"relays.{instance}"
+        adapter: PrivateRelay[Any]
+        adapter, plugin = await self._plain(PrivateRelay, said.use, instance, pointer, said.rest)
+        stack.push_async_callback(self._close, adapter, plugin)
+        try:
+            await guard.call(plugin, "open", adapter.open, timeout_seconds=20.0, answers=(SepError,))
+            most = guard.call_sync(plugin, "most_blocks", lambda: adapter.most_blocks, returns=int)
+        except PluginFault as fault:
+            raise ConfigurationError(f"{pointer}: {fault}", pointer=pointer) from fault
+        if most < 1:
+            raise ConfigurationError(f"{pointer} takes transactions for {most} blocks", pointer=pointer)
+        self._made.relays[said.chain] = RelayPart(instance, plugin, adapter, most)
 
     def _strategy(self, instance: str) -> None:
         """Adds a strategy; one that is kept out leaves the others to work."""

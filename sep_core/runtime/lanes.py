@@ -16,6 +16,7 @@ from sep_core.runtime.asset_book import NATIVE_DECIMALS
 from sep_core.runtime.commands import WithdrawPlan
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.flow import Composition
+from sep_core.runtime.guarded_relay import GuardedRelay
 from sep_core.runtime.guarded_signer import GuardedSigner
 from sep_core.runtime.identity import must_be_followed
 from sep_core.runtime.installation import ChainPart, Installation
@@ -113,6 +114,7 @@ class Lanes:
         self, key: LaneKey, name: str, part: ChainPart, signing: SigningDesk | None, only_watches: str
     ) -> None:
         kernel = self._kernel
+        relay = kernel.installation.relays.get(part.name)
         work = self._works[key] = LaneWork(kernel.desk, key, name, kernel.composition, kernel.clock)
         worker = kernel.workers[key] = LaneWorker(
             part.access,
@@ -123,6 +125,7 @@ class Lanes:
             self._log,
             witnesses=EndpointWitnesses(part.access),
             quorum=kernel.settings.chains[part.name].rpc_quorum,
+            relay=None if relay is None else GuardedRelay(kernel.installation.guard, relay),
             only_watches=only_watches,
         )
         work.wake = worker.work_available

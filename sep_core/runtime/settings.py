@@ -26,6 +26,7 @@ from sep_core.runtime.settings_values import (
     Mode,
     OrderAccountSettings,
     OrderVenueSettings,
+    RelaySettings,
     RiskSettings,
     Section,
     Settings,
@@ -52,6 +53,7 @@ __all__ = [
     "Mode",
     "OrderAccountSettings",
     "OrderVenueSettings",
+    "RelaySettings",
     "RiskSettings",
     "Section",
     "Settings",
@@ -137,6 +139,7 @@ def settings_of(
         ),
         buses=frozen({name: _mirror(name, table) for name, table in root.tables("buses")}),
         caches=frozen({name: _mirror(name, table) for name, table in root.tables("caches")}),
+        relays=frozen({name: _relay(name, table) for name, table in root.tables("relays")}),
     )
     root.close()
     _cross_check(root, settings)
@@ -229,6 +232,10 @@ def _order_account(name: str, table: Table) -> OrderAccountSettings:
 
 def _mirror(instance: str, table: Table) -> MirrorSettings:
     return MirrorSettings(instance, table.text("use", pattern=_USE), frozen(table.rest()))
+
+
+def _relay(instance: str, table: Table) -> RelaySettings:
+    return RelaySettings(instance, table.text("use", pattern=_USE), table.text("chain"), frozen(table.rest()))
 
 
 def _risk(instance: str, table: Table) -> RiskSettings:
@@ -342,6 +349,7 @@ def _cross_check(root: Table, settings: Settings) -> None:
                 'is missing; mode "testnet" signs what the strategy wants',
             )
     _check_order_venues(root, settings)
+    _check_relays(root, settings)
     _unique_addresses(root, settings)
     _unique_ids(root, settings)
     _unique_tokens(root, settings)
@@ -379,6 +387,16 @@ def _check_order_venues(root: Table, settings: Settings) -> None:
                     f"{pointer}.funding",
                     f"lists {symbol}, which is on chain {asset.chain!r}; {at.instance!r} trades those of {at.chain!r}",
                 )
+
+
+def _check_relays(root: Table, settings: Settings) -> None:
+    seen: dict[str, str] = {}
+    for relay in settings.relays.values():
+        pointer = f"relays.{relay.instance}.chain"
+        root.among(pointer, relay.chain, settings.chains, "chains")
+        if relay.chain in seen:
+            root.wrong(pointer, f"is also that of {seen[relay.chain]!r}; a chain has one relay")
+        seen.setdefault(relay.chain, relay.instance)
 
 
 def _unique_addresses(root: Table, settings: Settings) -> None:

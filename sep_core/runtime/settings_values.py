@@ -163,6 +163,16 @@ class MirrorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """`[relays.<instance>]`: the way past the public pool of a chain; `rest` belongs to the plugin."""
+
+    instance: str
+    use: str
+    chain: str
+    rest: Section
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSettings:
     """`[api]`."""
 
@@ -191,6 +201,7 @@ class Settings:
     order_accounts: Mapping[str, OrderAccountSettings] = MappingProxyType({})
     buses: Mapping[str, MirrorSettings] = MappingProxyType({})
     caches: Mapping[str, MirrorSettings] = MappingProxyType({})
+    relays: Mapping[str, RelaySettings] = MappingProxyType({})
 
     def strategy_by_id(self, id: UUID) -> StrategySettings | None:
         """The strategy that calls itself by this id, or None."""

@@ -81,7 +81,7 @@ from sep_core.execution import (
     reconcile,
 )
 from sep_core.execution import worker as worker_module
-from sep_core.execution.ports import Recovered
+from sep_core.execution.ports import Recovered, RelayPort
 from sep_core.execution.reading import TRANSFER_TOPIC
 from sep_core.telemetry.crashpoints import armed
 
@@ -284,6 +284,10 @@ class SmallChain:
         if how == "unheard":
             kind = AnswerKind.AMBIGUOUS
         return (BroadcastAnswer("node", kind, ""),)
+
+    async def is_waiting(self, transaction_hash: str) -> bool:
+        self._check()
+        return any(held == transaction_hash for held, _ in self.pool.values())
 
     async def receipts(self, transaction_hashes: Sequence[str]) -> Sequence[Receipt | None]:
         self._check()
@@ -502,6 +506,7 @@ def start(
     decider: Decider = decide,
     witnesses: ThreeWitnesses | None = None,
     quorum: int = 2,
+    relay: RelayPort | None = None,
 ) -> tuple[LaneWorker, ListDesk]:
     desk = ListDesk(durable, decider)
     worker = kind(
@@ -513,6 +518,7 @@ def start(
         QuietLog(),
         witnesses=witnesses,
         quorum=quorum,
+        relay=relay,
     )
     return worker, desk
 

@@ -15,6 +15,7 @@ class PluginKind(StrEnum):
     RISK = "risk"
     STRATEGY = "strategy"
     SIGNER = "signer"
+    RELAY = "relay"
     STORE = "store"
     BUS = "bus"
     CACHE = "cache"
@@ -34,6 +35,7 @@ GROUPS: Final[Mapping[PluginKind, str]] = MappingProxyType(
         PluginKind.RISK: "sep_core.risk",
         PluginKind.STRATEGY: "sep_core.strategies",
         PluginKind.SIGNER: "sep_core.signers",
+        PluginKind.RELAY: "sep_core.relays",
         PluginKind.STORE: "sep_core.stores",
         PluginKind.BUS: "sep_core.buses",
         PluginKind.CACHE: "sep_core.caches",
@@ -76,6 +78,9 @@ class Capability(StrEnum):
     # signers
     POLICY = "policy"
     SIGNED_MEMORY = "signed_memory"
+    # relays
+    BUNDLES = "bundles"
+    WITHDRAWAL = "withdrawal"
     # stores
     PROOFS = "proofs"
     TIME_TRAVEL = "time_travel"
@@ -129,6 +134,7 @@ CAPABILITIES_OF: Final[Mapping[PluginKind, frozenset[Capability]]] = MappingProx
         PluginKind.RISK: frozenset({Capability.CHARGES, Capability.PRICES, Capability.HOLDINGS}),
         PluginKind.STRATEGY: frozenset({Capability.RESUME, Capability.TIMERS}),
         PluginKind.SIGNER: frozenset({Capability.POLICY, Capability.SIGNED_MEMORY}),
+        PluginKind.RELAY: frozenset({Capability.BUNDLES, Capability.WITHDRAWAL}),
         PluginKind.STORE: frozenset(
             {Capability.PROOFS, Capability.TIME_TRAVEL, Capability.SUBSCRIPTIONS, Capability.FENCING}
         ),

@@ -15,6 +15,7 @@ from sep_hooks.types import (
     SwapFill,
 )
 
+from sep_core.events.facts.old_signatures import signed_for_all
 from sep_core.events.registry import Fact, fact
 
 
@@ -83,11 +84,12 @@ class NonceReserved(Fact):
     step_id: str
 
 
-@fact("TransactionSigned")
+@fact("TransactionSigned", version=2, older={1: signed_for_all})
 class TransactionSigned(Fact):
     """The signed bytes, sealed with the data folder's key, before any of them left.
 
-    A second payload at a nonce is the same step at higher fees, or the end of it; nothing else.
+    A second payload at a nonce is the same step at higher fees, or the end of it; nothing else. `relay` is the only
+    one that may see the step's bytes before a block holds them, empty where all may.
     """
 
     nonce: int
@@ -101,6 +103,7 @@ class TransactionSigned(Fact):
     plan_digest: str
     recovered: bool = False
     kind: PayloadKind = PayloadKind.EFFECT
+    relay: str = ""
 
 
 @fact("TransactionBroadcast")
@@ -119,6 +122,14 @@ class TransactionDoubted(Fact):
     nonce: int
     hash: str
     reason: str
+
+
+@fact("TransactionLeaked")
+class TransactionLeaked(Fact):
+    """A transaction that was given to its relay alone waits in a public pool, before any block holds it."""
+
+    nonce: int
+    hash: str
 
 
 @fact("TransactionIncluded")

@@ -9,6 +9,7 @@ from sep_core.execution.commands import (
     RecordChainReorg,
     RecordDoubt,
     RecordFinal,
+    RecordLeak,
     RecordNonceConsumed,
     RecordPaperFill,
     RecordReceipt,
@@ -83,6 +84,7 @@ def _decided(world: World, command: KernelCommand, composition: Composition) -> 
             | RecordReorg()
             | RecordBroadcast()
             | RecordDoubt()
+            | RecordLeak()
             | AdoptSigned()
             | RecordReplaced()
         ):

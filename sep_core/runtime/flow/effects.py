@@ -14,6 +14,7 @@ from sep_core.execution.commands import (
     RecordChainReorg,
     RecordDoubt,
     RecordFinal,
+    RecordLeak,
     RecordNonceConsumed,
     RecordPaperFill,
     RecordReceipt,
@@ -27,7 +28,9 @@ from sep_core.runtime.flow.composition import Composition
 from sep_core.runtime.world import World
 
 type Facts = tuple[Decided, ...]
-type Observation = RecordBroadcast | RecordDoubt | RecordReceipt | RecordReorg | AdoptSigned | RecordReplaced
+type Observation = (
+    RecordBroadcast | RecordDoubt | RecordLeak | RecordReceipt | RecordReorg | AdoptSigned | RecordReplaced
+)
 
 MOST_REBALANCING_FILLS = 32
 """After how many transactions a rebalance is near enough to its weights."""

@@ -18,6 +18,7 @@ from sep_hooks.chain import ChainAdapter
 from sep_hooks.config import PluginConfig
 from sep_hooks.manifest import MANIFEST_NAME, Manifest, parse_manifest
 from sep_hooks.order_venue import OrderVenue
+from sep_hooks.relay import PrivateRelay
 from sep_hooks.risk import RiskRule
 from sep_hooks.signer import Signer
 from sep_hooks.store import EventStore
@@ -32,6 +33,7 @@ CLASS_OF: dict[PluginKind, type] = {
     PluginKind.RISK: RiskRule,
     PluginKind.STRATEGY: Strategy,
     PluginKind.SIGNER: Signer,
+    PluginKind.RELAY: PrivateRelay,
     PluginKind.STORE: EventStore,
     PluginKind.BUS: EventBus,
     PluginKind.CACHE: ReadModelCache,
