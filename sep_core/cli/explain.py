@@ -14,7 +14,7 @@ from sep_core.cli.slices import tell_slices
 if TYPE_CHECKING:
     from sep_core.runtime.asset_book import AssetBook
     from sep_core.runtime.queries import Queries
-    from sep_core.runtime.views import ExplanationView, OrderView, PlanView, VerdictView
+    from sep_core.runtime.views import ExplanationView, OrderView, PlanView, StepView, VerdictView
 
 _RULER = 21
 _NUMBERS = re.compile(r"size (\d+), depth (\d+), gas per slice (\d+), in units of one asset")
@@ -116,14 +116,16 @@ def _tell_plan(plan: "PlanView", assets: "AssetBook") -> None:
         if step.order is not None:
             line(step.id, _order(step.order, step.status))
             continue
-        line(
-            step.id,
-            "not sent"
-            if step.nonce is None
-            else f"nonce {step.nonce}  {step.status}  {step.transaction_hash}",
-        )
+        line(step.id, _transaction(step))
     for left in plan.left_out:
         line("left out", f"{left.name}: {assets.words(left.reason)}")
+
+
+def _transaction(step: "StepView") -> str:
+    if step.nonce is None:
+        return "not sent"
+    way = f"  through {step.relay} alone" if step.relay else ""
+    return f"nonce {step.nonce}  {step.status}  {step.transaction_hash}{way}"
 
 
 def _tell_proof(plan: "PlanView", line: Callable[[str, str], None]) -> None:

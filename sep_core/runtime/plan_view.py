@@ -169,6 +169,7 @@ def _step(step: Step, assets: AssetBook, entry: NonceEntry | None, order: OrderE
         status=status,
         nonce=None if entry is None else entry.nonce,
         transaction_hash=None if entry is None or not entry.hash else entry.hash,
+        relay=None if entry is None or not entry.relay else entry.relay,
         order=None if step.book is None else _order(step.book, order),
     )
 

@@ -197,7 +197,9 @@ class OrderView(View):
 
 
 class StepView(View):
-    """One planned transaction, or an order at an order venue."""
+    """One planned transaction, or an order at an order venue. `relay` alone may see what was signed before a block
+    holds it, where it is named.
+    """
 
     id: str
     kind: str
@@ -210,6 +212,7 @@ class StepView(View):
     status: str | None
     nonce: int | None
     transaction_hash: str | None
+    relay: str | None
     order: OrderView | None
 
 

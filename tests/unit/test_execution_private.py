@@ -1,4 +1,4 @@
-"""What an attack could earn by goes through its relay alone: held, dropped, late or leaked, it is one effect or none."""
+"""What an attack could earn by goes through its relay alone: held, dropped or leaked, it is one effect or none."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,8 @@ from sep_hooks.types import (
 )
 
 from sep_core.events.facts import TransactionLeaked, TransactionSigned
-from sep_core.execution import EntryStatus, reconcile
+from sep_core.events.registry import decode_fact, encode_fact, fact_type
+from sep_core.execution import EntryStatus, reconcile, sending
 from sep_core.execution.doubt import DoubtReason
 from sep_core.execution.lane import NonceEntry
 from sep_core.execution.privacy import attack_pays
@@ -136,7 +137,7 @@ async def test_a_relay_that_keeps_silent_gets_the_same_bytes_for_later_blocks() 
 async def test_one_at_a_time_waits_at_the_relay() -> None:
     durable = await open_world("a", "b")
     relay = Relay(durable, works=False)
-    worker, desk = start(durable, relay=relay)
+    worker, _ = start(durable, relay=relay)
     await go_on(durable, worker, relay.build, rounds=2)
     assert "waits at relay dark" in worker.blocked
     assert len(ListDesk(durable).durable.started) == 1
@@ -196,6 +197,23 @@ async def test_a_leak_is_recorded_once_and_changes_nothing_else() -> None:
     check(durable, ["a"])
     (leak,) = [one for one in durable.told() if isinstance(one, TransactionLeaked)]
     assert leak == TransactionLeaked(SWAP_NONCE, *swap_hashes(durable))
+
+
+async def test_planted_public_sending_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check of this file sees bytes that went to everybody."""
+    monkeypatch.setattr(sending, "_is_secret", lambda entry, last: False)
+    durable = await open_world("a")
+    relay = Relay(durable)
+    worker, _ = start(durable, relay=relay)
+    await go_on(durable, worker, relay.build)
+    assert swap_hashes(durable) <= set(durable.chain.sent)
+
+
+def test_signatures_of_the_first_release_went_to_everybody() -> None:
+    fact = TransactionSigned(3, make_plan("a")[0], "s", "0x1", "sealed", 1, Amount(2), Amount(3), "0xa")
+    old = {name: value for name, value in encode_fact(fact).items() if name != "relay"}
+    assert fact_type(fact) == ("TransactionSigned", 2)
+    assert decode_fact("TransactionSigned", 1, old) == fact
 
 
 def silent_at_first(relay: Relay) -> Callable[[int, SmallChain], ChainUpdate | None]:

@@ -149,6 +149,22 @@ def test_what_one_endpoint_lacks_is_never_evidence(file: Path) -> None:
         assert [one.pointer for one in refused.value.mistakes] == ["chains.sim.rpc_quorum"]
 
 
+def test_a_chain_has_one_relay_at_most(file: Path) -> None:
+    chain = '[chains.sim]\nuse = "simulated"\n'
+    relay = '[relays.{}]\nuse = "flashbots"\nchain = "{}"\nurl = "https://relay.example"\n'.format
+    made = load(file, chain + relay("dark", "sim")).relays["dark"]
+    assert (made.use, made.chain, dict(made.rest)) == ("flashbots", "sim", {"url": "https://relay.example"})
+    for tables, said in (
+        (relay("dark", "sim") + relay("light", "sim"), "a chain has one relay"),
+        (relay("dark", "other"), "relays.dark.chain"),
+    ):
+        with pytest.raises(InvalidSettings) as refused:
+            load(file, chain + tables)
+        (mistake,) = refused.value.mistakes
+        assert mistake.pointer in ("relays.dark.chain", "relays.light.chain")
+        assert said in str(refused.value)
+
+
 def test_attempts_have_a_default_and_bounds(file: Path) -> None:
     assert load(file, "[intents]\nmax_attempts = 1\n").intents.max_attempts == 1
     assert load(file, "").intents.max_attempts == 5
