@@ -241,6 +241,7 @@ async def test_the_table_of_consequences_is_this() -> None:
         "chain": "circuit_open",
         "strategy": "quarantined",
         "signer": "stopped",
+        "relay": "circuit_open",
         "store": "stopped",
         "bus": "circuit_open",
         "cache": "circuit_open",
