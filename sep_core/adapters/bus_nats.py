@@ -129,7 +129,9 @@ class NatsBus(EventBus[NatsConfig]):
                 if pull is None:
                     await self._check_reach(client, store_id, last)
                     pull = await self._pull(client, store_id, last)
-                with suppress(TimeoutError):  # nothing came: of the client's own kind, or of asyncio's where it was cut
+                with suppress(
+                    TimeoutError
+                ):  # nothing came: of the client's own kind, or of asyncio's where it was cut
                     messages = await pull.fetch(FETCHED, timeout=0.25)
             pending = 0
             for message in messages:

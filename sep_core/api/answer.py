@@ -6,7 +6,7 @@ from typing import Any, cast, override
 from litestar import Request, Response
 from litestar.enums import MediaType, OpenAPIMediaType
 
-from sep_core.api.port import KernelPort
+from sep_core.api.port import KernelPort, ReaderPort
 from sep_core.runtime.views import View
 
 AnyRequest = Request[Any, Any, Any]
@@ -55,9 +55,14 @@ def kernel_of(request: AnyRequest) -> KernelPort:
     return cast(KernelPort, request.app.state["kernel"])
 
 
+def reader_of(request: AnyRequest) -> ReaderPort:
+    """Who answers questions about the log."""
+    return cast(ReaderPort, request.app.state["kernel"])
+
+
 async def head_tag(request: AnyRequest) -> dict[str, str]:
     """The `ETag` of an answer that changes only with the log. Raises `Unchanged`."""
-    store = kernel_of(request).store
+    store = reader_of(request).store
     tag = f'W/"{store.store_id.hex[:12]}-{(await store.head()).pos}"'
     asked = request.headers.get("if-none-match")
     if asked is not None and (asked.strip() == "*" or tag in (one.strip() for one in asked.split(","))):

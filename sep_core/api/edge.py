@@ -9,10 +9,10 @@ from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from sep_core.api.operation import POSITION_HEADER
-from sep_core.api.port import KernelPort
+from sep_core.api.port import ReaderPort
 from sep_core.api.problem import ForeignHost, ForeignOrigin, Unauthorised
 from sep_core.telemetry.log import NamedLog
 
@@ -33,20 +33,25 @@ class LocalOnly(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Passes on what this machine's own programs send."""
         if scope["type"] == ScopeType.HTTP:
-            headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-            host = headers.get(b"host", "")
-            if not is_loopback(host):
-                raise ForeignHost(
-                    f"the host name {host[:64]!r} is not one of this machine's loopback names",
-                    next_step="use http://127.0.0.1 or http://localhost",
-                )
-            origin = headers.get(b"origin")
-            if origin is not None and origin != f"{scope['scheme']}://{host}":
-                raise ForeignOrigin(
-                    f"a web page of {origin[:64]!r} may not use this interface",
-                    next_step="call it from a program, or from a page that it serves itself",
-                )
+            check_local(scope)
         await next_app(scope, receive, send)
+
+
+def check_local(scope: HTTPScope) -> None:
+    """Whether a program of this machine asks. Raises `ForeignHost`, `ForeignOrigin`."""
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    host = headers.get(b"host", "")
+    if not is_loopback(host):
+        raise ForeignHost(
+            f"the host name {host[:64]!r} is not one of this machine's loopback names",
+            next_step="use http://127.0.0.1 or http://localhost",
+        )
+    origin = headers.get(b"origin")
+    if origin is not None and origin != f"{scope['scheme']}://{host}":
+        raise ForeignOrigin(
+            f"a web page of {origin[:64]!r} may not use this interface",
+            next_step="call it from a program, or from a page that it serves itself",
+        )
 
 
 def is_loopback(host: str) -> bool:
@@ -78,8 +83,8 @@ def require_token(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseR
 class Stamp:
     """Sets the headers that every answer has: the log's position, and what keeps browsers careful."""
 
-    def __init__(self, kernel: KernelPort) -> None:
-        self._kernel = kernel
+    def __init__(self, reader: ReaderPort) -> None:
+        self._reader = reader
 
     async def arrived(self, request: Any) -> None:
         """Notes where the log stands before a request is looked at: a read takes in at least that."""
@@ -103,7 +108,7 @@ class Stamp:
 
     async def _position(self) -> int | None:
         try:
-            return (await self._kernel.store.head()).pos
+            return (await self._reader.store.head()).pos
         except Exception as error:
             # The answer matters more than its header; what is wrong shows where the log is read itself.
             log.warning("the log's position is unknown", reason=repr(error))

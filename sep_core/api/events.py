@@ -6,7 +6,7 @@ from litestar import get
 from litestar.params import PathParameter
 from sep_hooks.store import EventFilter, NotInLog
 
-from sep_core.api.answer import Answer, AnyRequest, head_tag, kernel_of
+from sep_core.api.answer import Answer, AnyRequest, head_tag, reader_of
 from sep_core.api.operation import header_parameter, operation
 from sep_core.api.parameters import (
     MOST_POSITIONS,
@@ -45,7 +45,7 @@ async def list_events(request: AnyRequest) -> Answer[EventPage]:
     """Events in the order of the log."""
     asked = read_parameters(request, EventListParameters)
     tag = await head_tag(request)
-    queries = await kernel_of(request).queries(asked.as_of)
+    queries = await reader_of(request).queries(asked.as_of)
     page = await queries.events(
         after=asked.after, limit=asked.limit, stream=asked.stream, types=tuple(asked.type)
     )
@@ -63,7 +63,7 @@ async def get_event(
 ) -> Answer[EventView]:
     """One event by its position."""
     asked = read_parameters(request, StateParameters)
-    return Answer(await (await kernel_of(request).queries(asked.as_of)).event(position))
+    return Answer(await (await reader_of(request).queries(asked.as_of)).event(position))
 
 
 @get(
@@ -77,7 +77,7 @@ async def get_event(
 async def stream_events(request: AnyRequest) -> EventStream:
     """Events as they happen, without a gap over any number of reconnections."""
     asked = read_parameters(request, StreamParameters)
-    store = kernel_of(request).store
+    store = reader_of(request).store
     head = (await store.head()).pos
     resumed = _last_event_id(request.headers.get("last-event-id"))
     after = next((one for one in (resumed, asked.after) if one is not None), head)
@@ -100,7 +100,7 @@ async def stream_events(request: AnyRequest) -> EventStream:
 async def get_audit_head(request: AnyRequest) -> Answer[CheckpointView]:
     """The signed checkpoint of the log's head."""
     no_parameters(request)
-    head = await kernel_of(request).store.head()
+    head = await reader_of(request).store.head()
     return Answer(
         CheckpointView(
             store_id=head.store_id,

@@ -12,7 +12,7 @@ from litestar.enums import HttpMethod
 from litestar.params import FromPath
 from sep_hooks.errors import SepError
 
-from sep_core.api.answer import Answer, AnyRequest, head_tag, kernel_of
+from sep_core.api.answer import Answer, AnyRequest, head_tag, kernel_of, reader_of
 from sep_core.api.body import Empty, json_bytes, no_body
 from sep_core.api.edge import require_token
 from sep_core.api.operation import header_parameter, operation
@@ -104,7 +104,7 @@ async def list_intents(request: AnyRequest) -> Answer[IntentPage]:
     """Intents, newest first."""
     asked = read_parameters(request, IntentListParameters)
     tag = await head_tag(request)
-    queries = await kernel_of(request).queries(asked.as_of)
+    queries = await reader_of(request).queries(asked.as_of)
     page = await queries.intents(
         status=asked.status, strategy=asked.strategy, cursor=asked.cursor, limit=asked.limit
     )
@@ -143,7 +143,7 @@ async def get_intent(request: AnyRequest, intent_id: FromPath[UUID]) -> Answer[I
     """Where an intent stands."""
     asked = read_parameters(request, StateParameters)
     tag = await head_tag(request)
-    return Answer(await (await kernel_of(request).queries(asked.as_of)).intent(intent_id), headers=tag)
+    return Answer(await (await reader_of(request).queries(asked.as_of)).intent(intent_id), headers=tag)
 
 
 @get(
@@ -159,7 +159,7 @@ async def get_intent_by_client_id(
     asked = read_parameters(request, StateParameters)
     tag = await head_tag(request)
     return Answer(
-        await (await kernel_of(request).queries(asked.as_of)).by_client_id(strategy, client_id), headers=tag
+        await (await reader_of(request).queries(asked.as_of)).by_client_id(strategy, client_id), headers=tag
     )
 
 
@@ -190,7 +190,7 @@ async def list_intent_events(request: AnyRequest, intent_id: FromPath[UUID]) -> 
     """The facts of an intent's own life, in order."""
     asked = read_parameters(request, IntentEventParameters)
     tag = await head_tag(request)
-    queries = await kernel_of(request).queries(asked.as_of)
+    queries = await reader_of(request).queries(asked.as_of)
     await queries.intent(intent_id)
     page = await queries.events(after=asked.after, limit=asked.limit, stream=f"intent:{intent_id}", types=())
     return Answer(page, headers=tag)
@@ -206,7 +206,7 @@ async def get_intent_plan(request: AnyRequest, intent_id: FromPath[UUID]) -> Ans
     """The last plan of an intent; 404 while there is none."""
     asked = read_parameters(request, StateParameters)
     tag = await head_tag(request)
-    return Answer(await (await kernel_of(request).queries(asked.as_of)).plan(intent_id), headers=tag)
+    return Answer(await (await reader_of(request).queries(asked.as_of)).plan(intent_id), headers=tag)
 
 
 @get(
@@ -218,7 +218,7 @@ async def get_intent_plan(request: AnyRequest, intent_id: FromPath[UUID]) -> Ans
 async def explain_intent(request: AnyRequest, intent_id: FromPath[UUID]) -> Answer[ExplanationView]:
     """Why an intent went as it did, where the money is, and what can be done next."""
     asked = read_parameters(request, StateParameters)
-    return Answer(await (await kernel_of(request).queries(asked.as_of)).explain(intent_id))
+    return Answer(await (await reader_of(request).queries(asked.as_of)).explain(intent_id))
 
 
 @get(
@@ -230,23 +230,19 @@ async def explain_intent(request: AnyRequest, intent_id: FromPath[UUID]) -> Answ
 async def get_intent_receipt(request: AnyRequest, intent_id: FromPath[UUID]) -> Answer[ReceiptView]:
     """The acceptance with its proof: record, path to the root, signed checkpoint, public key."""
     asked = read_parameters(request, StateParameters)
-    return Answer(await (await kernel_of(request).queries(asked.as_of)).receipt(intent_id))
+    return Answer(await (await reader_of(request).queries(asked.as_of)).receipt(intent_id))
 
 
-ROUTES: Final = (
-    intents_options,
-    submit_intent,
+READS: Final = (
     list_intents,
-    submit_intent_alias,
-    dry_run_intent,
     get_intent,
     get_intent_by_client_id,
-    cancel_intent,
     list_intent_events,
     get_intent_plan,
     explain_intent,
     get_intent_receipt,
 )
+ROUTES: Final = (intents_options, submit_intent, *READS, submit_intent_alias, dry_run_intent, cancel_intent)
 
 
 async def _submit(request: AnyRequest) -> Answer[ReceiptView]:

@@ -70,8 +70,8 @@ class QueriesPort(Protocol):
         ...
 
 
-class KernelPort(Protocol):
-    """The running engine."""
+class ReaderPort(Protocol):
+    """Whoever answers questions about the log: the engine, or a replica."""
 
     @property
     def store(self) -> EventStore:
@@ -80,8 +80,16 @@ class KernelPort(Protocol):
 
     @property
     def version(self) -> str:
-        """The engine's release."""
+        """The release."""
         ...
+
+    async def queries(self, as_of: str | None = None) -> QueriesPort:
+        """The present state, or that of a position or an RFC 3339 moment."""
+        ...
+
+
+class KernelPort(ReaderPort, Protocol):
+    """The running engine."""
 
     @property
     def drain(self) -> Drain:
@@ -110,10 +118,6 @@ class KernelPort(Protocol):
 
     async def wait_until_ended(self, intent_id: UUID, timeout_seconds: float) -> IntentView:
         """Where an intent stands when it has ended, or when the time is over."""
-        ...
-
-    async def queries(self, as_of: str | None = None) -> QueriesPort:
-        """The present state, or that of a position or an RFC 3339 moment."""
         ...
 
     def chains(self) -> list[ChainView]:

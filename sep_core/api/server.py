@@ -8,7 +8,7 @@ from typing import Final
 
 import anyio
 import uvicorn
-from litestar import Litestar
+from litestar.types import ASGIApp
 
 from sep_core.api.app import create_app
 from sep_core.api.port import KernelPort
@@ -23,14 +23,24 @@ _MOST_CONNECTIONS: Final = 1024
 async def serve(
     kernel: KernelPort, token: str, host: str, port: int, *, started: Callable[[str], None]
 ) -> None:
-    """Serves until it is cancelled; `started` is told the address once requests are answered.
+    """Serves an engine; see `serve_app`."""
+    await serve_app(
+        lambda stopping: create_app(kernel, token, stopping=stopping), host, port, started=started
+    )
+
+
+async def serve_app(
+    make: Callable[[anyio.Event], ASGIApp], host: str, port: int, *, started: Callable[[str], None]
+) -> None:
+    """Serves until it is cancelled; `started` is told the address once requests are answered. `make` makes the
+    application, whose waits and streams end once the event is set.
 
     Open streams are closed and open requests given a few seconds at the end. Raises `OSError` (`EADDRINUSE`).
     """
     listener = await _listen(host, port)
     stopping = anyio.Event()
     try:
-        server = _Server(create_app(kernel, token, stopping=stopping), lambda: started(_url(listener)))
+        server = _Server(make(stopping), lambda: started(_url(listener)))
         try:
             await server.serve(sockets=[listener])
         finally:
@@ -45,7 +55,7 @@ async def serve(
 class _Server(uvicorn.Server):
     """Leaves signals to the engine, and says when it is ready."""
 
-    def __init__(self, app: Litestar, ready: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, ready: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

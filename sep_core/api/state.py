@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar import get
 
-from sep_core.api.answer import Answer, AnyRequest, kernel_of
+from sep_core.api.answer import Answer, AnyRequest, kernel_of, reader_of
 from sep_core.api.operation import operation
 from sep_core.api.parameters import StateParameters, no_parameters, read_parameters
 from sep_core.runtime.views import (
@@ -41,7 +41,7 @@ _NOW = operation(problems=(400,))
 async def get_portfolio(request: AnyRequest) -> Answer[PortfolioView]:
     """Balances by account, strategy and asset, with cost and profit."""
     asked = read_parameters(request, StateParameters)
-    return Answer(await (await kernel_of(request).queries(asked.as_of)).portfolio())
+    return Answer(await (await reader_of(request).queries(asked.as_of)).portfolio())
 
 
 @get("/v1/plugins", operation_id="listPlugins", operation_class=_NOW, tags=["state"])

@@ -62,7 +62,7 @@ class Engine:
 
     def call(self, method: str, path: str, body: bytes | None = None, *, prefer: str = "") -> dict[str, Any]:
         """A JSON answer. Raises `NoEngine`, `NoAnswer`, `NotAnEngine`, `EngineBusy` or `EngineRefused`."""
-        url = self._url()
+        url = engine_url(self._settings)
         split = urlsplit(url)
         connection = http.client.HTTPConnection(split.hostname or "", split.port, timeout=TIMEOUT_SECONDS)
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token()}"}
@@ -111,14 +111,6 @@ class Engine:
             raise EngineRefused(answer)
         return answer
 
-    def _url(self) -> str:
-        try:
-            said = json.loads((self._folder / ENGINE_FILE).read_text())
-            return str(said["url"])
-        except (OSError, ValueError, KeyError):
-            api = self._settings.api
-            return f"http://{api.host}:{api.port}"
-
     def _token(self) -> str:
         from sep_core.runtime.api_token import read_token
 
@@ -132,6 +124,15 @@ def _words(problem: dict[str, Any]) -> str:
         if isinstance(one, dict) and one.get("pointer") and one.get("message")
     ]
     return "\n     ".join(details) or str(problem.get("detail", ""))
+
+
+def engine_url(settings: "Settings") -> str:
+    """Where the engine of a configuration answers, by its own note, else by the configuration."""
+    try:
+        said = json.loads((settings.store.path / ENGINE_FILE).read_text())
+        return str(said["url"])
+    except (OSError, ValueError, KeyError):
+        return f"http://{settings.api.host}:{settings.api.port}"
 
 
 def announce(folder: Path, url: str, process_id: int) -> None:

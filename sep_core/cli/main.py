@@ -14,6 +14,7 @@ VERBS = {
     "check": "check a configuration: every mistake, with its place",
     "run": "run the engine",
     "serve": "run the engine and its HTTP interface",
+    "replica": "answer questions about the log beside the engine, and hand all else to it",
     "submit": "submit an intent from a file",
     "quote": "price a route without an intent, with proof",
     "snapshot": "write the markets of a configuration to a file",

@@ -61,7 +61,7 @@ async def log_of(settings: "Settings") -> "LogStore":
 def place(as_of: str) -> "int | datetime":
     """The position or moment that `--as-of` names. Raises `BadMoment`."""
     # The kernel brings chains and venues along: only those who look back pay for them.
-    from sep_core.runtime.kernel import moment_or_position
+    from sep_core.runtime.queries import moment_or_position
 
     return moment_or_position(as_of)
 

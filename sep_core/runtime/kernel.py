@@ -1,7 +1,6 @@
 """The kernel as its faces see it: what can be asked of a running engine."""
 
 import base64
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -9,7 +8,6 @@ from uuid import UUID, uuid5
 
 import anyio
 from sep_hooks.context import Clock
-from sep_hooks.errors import Permanent
 from sep_hooks.store import EventStore
 from sep_hooks.types import IntentId, IntentType, RiskStage
 
@@ -31,7 +29,7 @@ from sep_core.runtime.intake import Intake
 from sep_core.runtime.orders import Orders
 from sep_core.runtime.plan_queue import MakePlan, PlanQueue
 from sep_core.runtime.plan_view import verdict_views
-from sep_core.runtime.queries import NotFound, Queries, acceptance_view
+from sep_core.runtime.queries import NotFound, Queries, acceptance_view, moment_or_position
 from sep_core.runtime.quote_body import QuoteBody
 from sep_core.runtime.quote_desk import QuoteDesk
 from sep_core.runtime.settings import Mode, Settings
@@ -327,24 +325,3 @@ class Kernel:
             final=watch.sight.final,
             reason=reason or None,
         )
-
-
-def moment_or_position(text: str) -> int | datetime:
-    """What `as_of` says. Raises `BadMoment`."""
-    if text.isdigit() and len(text) < 19:
-        return int(text)
-    moment: datetime | None = None
-    with suppress(ValueError):
-        moment = datetime.fromisoformat(text)
-    if moment is None or moment.tzinfo is None:
-        raise BadMoment(
-            f"{text[:64]!r} is neither a position nor a moment",
-            next_step="write digits, or RFC 3339 like 2026-01-31T12:00:00Z",
-        )
-    return moment
-
-
-class BadMoment(Permanent):
-    """A text is neither a position of the log nor a moment."""
-
-    code = "bad_moment"

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
@@ -49,6 +50,12 @@ class BadCursor(Permanent):
     """A cursor that no page of ours has given."""
 
     code = "bad_cursor"
+
+
+class BadMoment(Permanent):
+    """A text is neither a position of the log nor a moment."""
+
+    code = "bad_moment"
 
 
 class Queries:
@@ -372,3 +379,18 @@ def place_of(cursor: str | None) -> int | None:
         raise BadCursor(
             f"{cursor[:64]!r} is no cursor", next_step="take it from next_cursor of the page before"
         ) from None
+
+
+def moment_or_position(text: str) -> int | datetime:
+    """What `as_of` says. Raises `BadMoment`."""
+    if text.isdigit() and len(text) < 19:
+        return int(text)
+    moment: datetime | None = None
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+    if moment is None or moment.tzinfo is None:
+        raise BadMoment(
+            f"{text[:64]!r} is neither a position nor a moment",
+            next_step="write digits, or RFC 3339 like 2026-01-31T12:00:00Z",
+        )
+    return moment

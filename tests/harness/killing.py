@@ -26,12 +26,14 @@ SEP = Path(sys.executable).with_name("sep")
 class Serving:
     """A `sep serve` of a configuration, in a process of its own."""
 
+    verb = "serve"
+
     def __init__(self, config: Path, data: Path, environ: Mapping[str, str], *options: str) -> None:
         self.config = config
         self.data = data
         with (config.parent / "serve.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(SEP), "serve", "--config", str(config), "--port", "0", "--json", *options],
+                [str(SEP), self.verb, "--config", str(config), "--port", "0", "--json", *options],
                 env=dict(environ),
                 stdout=subprocess.PIPE,
                 stderr=log,
