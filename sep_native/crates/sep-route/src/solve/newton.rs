@@ -23,6 +23,8 @@ const SPRING_DECAY: f64 = 0.1;
 const STEP_LEAST: f64 = 1e-14;
 /// Share of all that moves which may be out of balance.
 const IMBALANCE: f64 = 1e-8;
+/// Flows of ramps at which more than this share is out of balance in the end are worse than those of the ramps before.
+const UNBALANCED: f64 = 3e-2;
 /// Share of a node's conductance at no size that holds it at first, and how fast that goes.
 const HOLD: f64 = 0.01;
 /// Markets this close to waking count as outlets at first.
@@ -138,6 +140,10 @@ impl<'a> Search<'a> {
             .sum()
     }
 
+    fn is_balanced(&self) -> bool {
+        self.imbalance() <= UNBALANCED * self.now.turnover
+    }
+
     /// Newton's method until every free node is in balance.
     fn run(&mut self, ramp: f64, mut hold: f64, mut band: f64) {
         self.evaluate(ramp);
@@ -188,8 +194,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The whole search: once where all markets are curved, else with ramps that become steeper; then the true curves
-    /// at the last prices.
+    /// The whole search: once where all markets are curved, else with ramps that become steeper, as far as it ends in
+    /// balance; then the true curves at the last prices.
     pub(crate) fn run_all(&mut self, is_cold: bool) {
         let (hold, band) = if is_cold {
             (HOLD, BAND)
@@ -201,8 +207,16 @@ impl<'a> Search<'a> {
             return;
         }
         self.run(RAMPS[0], hold, band);
+        let mut balanced = None;
         for ramp in &RAMPS[1..] {
+            if self.is_balanced() {
+                balanced = Some((self.log_prices.clone(), self.now.clone()));
+            }
             self.run(*ramp, 0.0, 0.0);
+        }
+        if let Some((log_prices, now)) = balanced.filter(|_| !self.is_balanced()) {
+            self.log_prices = log_prices;
+            self.now = now;
         }
     }
 
