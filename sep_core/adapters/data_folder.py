@@ -55,6 +55,11 @@ class DataFolder:
         """The file whose lock the writing engine holds; it says the engine's process id."""
         return self.path / "lock"
 
+    @property
+    def acknowledged(self) -> Path:
+        """The file that says how far the log was acknowledged; see `AcknowledgedMark`."""
+        return self.path / "acknowledged"
+
     def prepare(self) -> None:
         """Makes the folders, private to their owner."""
         try:

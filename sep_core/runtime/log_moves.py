@@ -44,8 +44,11 @@ def copy_between(
     Neither may have an engine meanwhile. Raises `StoreUnavailable` or `StoreLocked`; then the target holds no log.
     """
     with _source(*source) as log, _sink(*target) as sink:
-        _folder(*target).take_keys_of(_folder(*source))
-        return copy_log(log, sink, progress)
+        folder = _folder(*target)
+        folder.take_keys_of(_folder(*source))
+        head = copy_log(log, sink, progress)
+    folder.acknowledged.unlink(missing_ok=True)  # of a log that was here before
+    return head
 
 
 def restore_archive(
@@ -63,8 +66,11 @@ def restore_archive(
             next_step="name the folder `keys` of the log that was archived",
         )
     with _sink(*target) as sink:
-        _folder(*target).take_keys_of(own)
-        return copy_log(archive, sink, progress)
+        folder = _folder(*target)
+        folder.take_keys_of(own)
+        head = copy_log(archive, sink, progress)
+    folder.acknowledged.unlink(missing_ok=True)  # what the archive does not hold is lost knowingly
+    return head
 
 
 def _folder(settings: Settings, secrets: Secrets) -> DataFolder:

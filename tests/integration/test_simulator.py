@@ -22,7 +22,7 @@ SECONDS = 60
 TWICE = 6
 SEEN_WITHIN = 120
 SEEN = {
-    "skipped-fsync": ("lost: ", "took effect", "doubled: "),
+    "skipped-fsync": ("events are lost", "was acknowledged here", "lost: ", "took effect", "doubled: "),
     "broadcast-before-persist": ("left and does not stand in the log",),
     "new-nonce-after-timeout": ("doubled: ", "took effect"),
     "timeout-recorded-as-failure": ("took effect", "doubled: "),

@@ -1,6 +1,6 @@
 """What an attack could earn by goes through its relay alone: held, dropped or leaked, it is one effect or none."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -216,12 +216,45 @@ def test_signatures_of_the_first_release_went_to_everybody() -> None:
     assert decode_fact("TransactionSigned", 1, old) == fact
 
 
-def silent_at_first(relay: Relay) -> Callable[[int, SmallChain], ChainUpdate | None]:
-    def disturb(number: int, chain: SmallChain) -> ChainUpdate | None:
+type Story = Callable[[Durable, Relay], Awaitable[None]]
+
+
+async def settles(durable: Durable, relay: Relay) -> None:
+    """The relay does nothing at first."""
+
+    def build(number: int, chain: SmallChain) -> ChainUpdate | None:
         relay.works = number > 2
         return relay.build(number, chain)
 
-    return disturb
+    worker, _ = start(durable, relay=relay)
+    await go_on(durable, worker, build)
+
+
+async def cancelled(durable: Durable, relay: Relay) -> None:
+    """The relay never does anything, and the end is asked for."""
+    relay.works = False
+    durable.ends.add(make_plan("a")[0])
+    worker, _ = start(durable, relay=relay)
+    await go_on(durable, worker, relay.build, rounds=30)
+
+
+async def left(durable: Durable, relay: Relay) -> None:
+    """The relay does not answer, then leaves the configuration, then comes back."""
+    relay.accepts = False
+    worker, _ = start(durable, relay=relay)
+    await go_on(durable, worker, relay.build, rounds=2)
+    worker, _ = start(durable)
+    await go_on(durable, worker, rounds=8)
+    relay.accepts = True
+    worker, _ = start(durable, relay=relay)
+    await go_on(durable, worker, relay.build, rounds=12)
+
+
+PASSED = {
+    settles: {"execution.send.relay", "execution.watch.waiting"},
+    cancelled: {"execution.send.withdraw", "execution.send.broadcast"},
+    left: {"execution.send.relay_gone"},
+}
 
 
 # A death before an await leaves its coroutine behind, as the end of a process does.
@@ -229,7 +262,8 @@ def silent_at_first(relay: Relay) -> Callable[[int, SmallChain], ChainUpdate | N
     "ignore::pytest.PytestUnraisableExceptionWarning",
     "ignore:coroutine .* was never awaited:RuntimeWarning",
 )
-async def test_no_crash_point_shows_it_to_the_public_loses_or_doubles_it() -> None:
+@pytest.mark.parametrize("story", PASSED)
+async def test_no_crash_point_shows_it_to_the_public_loses_or_doubles_it(story: Story) -> None:
     async def life(die_at: int) -> list[str]:
         durable = await open_world("a")
         relay = Relay(durable)
@@ -241,19 +275,23 @@ async def test_no_crash_point_shows_it_to_the_public_loses_or_doubles_it() -> No
             if len(passed) == die_at:
                 raise Crash(name)
 
-        worker, _ = start(durable, relay=relay)
         try:
             with armed(visitor):
-                await go_on(durable, worker, silent_at_first(relay))
+                await story(durable, relay)
         except Crash:
-            worker, _ = start(durable, relay=relay)
-            await go_on(durable, worker, silent_at_first(relay))
-        check(durable, ["a"])
+            await story(durable, relay)
+        if story is cancelled:
+            assert durable.chain.swaps().get("a", 0) == 0
+            lane = ListDesk(durable).lane()
+            assert lane is not None
+            assert not lane.unfinished
+        else:
+            check(durable, ["a"])
         assert not swap_hashes(durable) & set(durable.chain.sent)
         return passed
 
     points = await life(0)
-    assert {"execution.send.relay.before", "execution.watch.waiting.before"} <= set(points)
+    assert {f"{name}.before" for name in PASSED[story]} <= set(points)
     for die_at in range(1, len(points) + 1):
         await life(die_at)
 

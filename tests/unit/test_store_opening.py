@@ -291,7 +291,7 @@ async def read_back(path: Path) -> str:
 
 def test_a_folder_without_the_right_to_write_is_refused(shut: Path) -> None:
     assert re.search(r"cannot be .*written", said_by_nobody(lambda: refusal(shut, writable=True)))
-    assert sorted(item.name for item in shut.iterdir()) == ["keys", "lock", "log.sqlite3"]
+    assert sorted(item.name for item in shut.iterdir()) == ["acknowledged", "keys", "lock", "log.sqlite3"]
     (shut / "lock").unlink()
     assert "cannot be written" in said_by_nobody(lambda: refusal(shut, writable=True))
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 from sep_hooks.store import LogBroken, StoreUnavailable
 
+from sep_core.adapters.acknowledged import Acknowledged, held_to
 from sep_core.adapters.data_folder import DataFolder
 from sep_core.adapters.store_postgres.config import PostgresConfig
 from sep_core.adapters.store_postgres.errors import LOST, unavailable
@@ -50,9 +51,11 @@ def verify_store(
     could have replaced too. Raises `StoreUnavailable` when there is no log.
     """
     keys = DataFolder(folder, config.keys)
+    known = Acknowledged.read(keys.acknowledged)
     with DatabaseSource(config) as source:
         beside = PublicKey.parse(keys.log_verifier.read_text()) if keys.log_verifier.is_file() else None
-        return verify_log(source, verifier or beside or source.verifier(), anchors=anchors, progress=progress)
+        key = verifier or beside or source.verifier()
+        return held_to(known, verify_log(source, key, anchors=anchors, progress=progress))
 
 
 class DatabaseSource:

@@ -14,6 +14,7 @@ import asyncpg
 from sep_hooks.errors import SepError
 from sep_hooks.store import Checkpoint, Fenced, StoreFailed, StoreUnavailable
 
+from sep_core.adapters.acknowledged import AcknowledgedMark
 from sep_core.adapters.data_folder import DataFolder
 from sep_core.adapters.store_postgres.config import PostgresConfig
 from sep_core.adapters.store_postgres.errors import LOST
@@ -110,13 +111,15 @@ class Lead:
         if take_over is None:
             await self._take_lock(_DYING_SECONDS)
         head = await read_head(connection, place)
+        mark = AcknowledgedMark(folder.acknowledged)
         if head is None:
+            mark.check(None, place)
             folder.make_keys()
             head = await self._create(LogKey(store_id := new_id(), folder.read_log_key()), store_id, now)
         self.key = LogKey(head.store_id, folder.read_log_key())
         if take_over is not None and head.epoch != take_over:
             raise _displaced()
-        await self._last_checkpoint(folder)
+        mark.check(await self._last_checkpoint(folder), place)
         self.epoch = await self._bump(head)
         if take_over is not None:
             await self._end_other()

@@ -26,6 +26,7 @@ from sep_hooks.store import (
     StreamWrite,
 )
 
+from sep_core.adapters.acknowledged import AcknowledgedMark
 from sep_core.adapters.data_folder import DataFolder, FolderLock, released_on_error
 from sep_core.adapters.store_postgres import lead
 from sep_core.adapters.store_postgres.appender import Appender
@@ -111,6 +112,7 @@ class PostgresStore(LogStore):
         self._closing = False
         self._lead: Lead | None = None
         self._appender: Appender | None = None
+        self._mark = AcknowledgedMark(folder.acknowledged)
         self._lock: FolderLock | None = None
         self._pool: asyncpg.Pool
         self._task: asyncio.Task[None]
@@ -256,6 +258,7 @@ class PostgresStore(LogStore):
             outcomes, checkpoint = [unheard] * len(items), None
         if checkpoint is not None:
             self._head = checkpoint
+            self._mark.move(checkpoint)
         self._queued -= len(items)
         self._queued_bytes -= sum([item.append.size_bytes for item in items])
         for item, outcome in zip(items, outcomes, strict=True):
@@ -352,6 +355,7 @@ class PostgresStore(LogStore):
             self._pool.terminate()
             if self._lead is not None:
                 await self._lead.close()
+            self._mark.close()
             if self._lock is not None:
                 self._lock.release()
 

@@ -8,6 +8,7 @@ from typing import cast
 import apsw
 from sep_hooks.store import LogBroken, StoreUnavailable
 
+from sep_core.adapters.acknowledged import Acknowledged, held_to
 from sep_core.adapters.data_folder import DataFolder
 from sep_core.adapters.store_sqlite.connection import SqliteOptions, check_identity, open_reader, unavailable
 from sep_core.adapters.store_sqlite.log_file import read_raw_head, read_verifier
@@ -39,9 +40,10 @@ def verify_store(
         raise _no_log(place)
     folder = DataFolder(place if place.is_dir() else place.parent)
     file = folder.log if place.is_dir() else place
+    known = Acknowledged.read(folder.acknowledged) if place.is_dir() else None
     with file_source(file) as source:
         key = verifier or _beside(folder) or source.verifier()
-        return verify_log(source, key, anchors=anchors, progress=progress)
+        return held_to(known, verify_log(source, key, anchors=anchors, progress=progress))
 
 
 def _beside(folder: DataFolder) -> PublicKey | None:

@@ -26,6 +26,7 @@ from sep_hooks.store import (
     StreamWrite,
 )
 
+from sep_core.adapters.acknowledged import AcknowledgedMark
 from sep_core.adapters.data_folder import DataFolder, FolderLock, released_on_error
 from sep_core.adapters.store_sqlite.connection import SqliteOptions, check_identity
 from sep_core.adapters.store_sqlite.log_file import (
@@ -100,6 +101,7 @@ class SqliteStore(LogStore):
         self._now = clock.now
         self._stopped: asyncio.Future[None] | None = None
         self._writer: Writer | None = None
+        self._mark = AcknowledgedMark(folder.acknowledged)
         self._lock: FolderLock | None = None
         self._readers = ReaderPool(folder.log, self._options)
         if writable:
@@ -244,6 +246,7 @@ class SqliteStore(LogStore):
             outcomes, place = [unheard] * len(items), None
         if place is not None:
             self._head = Checkpoint(self._head.store_id, self._epoch, *place)
+            self._mark.move(self._head)
         self._queued -= len(items)
         self._queued_bytes -= size_bytes
         for item, outcome in zip(items, outcomes, strict=True):
@@ -311,6 +314,7 @@ class SqliteStore(LogStore):
             for room in self._room:
                 if not room.done():
                     room.set_result(None)
+            self._mark.close()
             if self._lock is not None:
                 self._lock.release()
 

@@ -11,6 +11,7 @@ import apsw
 from sep_hooks.errors import SepError
 from sep_hooks.store import AppendResult, Checkpoint, CommitUnknown, Fenced, StoreFailed
 
+from sep_core.adapters.acknowledged import AcknowledgedMark
 from sep_core.adapters.data_folder import DataFolder
 from sep_core.adapters.store_sqlite.connection import (
     SqliteOptions,
@@ -115,11 +116,14 @@ class Writer:
         seed = self._folder.read_log_key()
         connection = open_writer(self._folder.log, self._options)
         try:
+            mark = AcknowledgedMark(self._folder.acknowledged)
             if is_empty(connection):
+                mark.check(None, str(self._folder.path))
                 use_wal(connection)
                 create_log(connection, self._new_id(), seed, microseconds(self._now()))
             with connection:
-                open_log(connection, self._folder.log, seed)
+                _, checkpoint, _ = open_log(connection, self._folder.log, seed)
+            mark.check(checkpoint, str(self._folder.log))
             use_wal(connection)
             head, self.checkpoint, self.key = take_over(connection, self._folder.log, seed)
             self.epoch = head.epoch
