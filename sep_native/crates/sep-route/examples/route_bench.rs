@@ -130,7 +130,8 @@ fn measure(options: &Options, recipe: &Recipe, seed: u64) -> Row {
     let mut best: Option<Solution> = None;
     row.cold_ms = f64::INFINITY;
     let is_quick = options.flags.contains_key("quick");
-    for _ in 0..if is_quick { 1 } else { REPEATS } {
+    let repeats = if is_quick { 1 } else { REPEATS };
+    for _ in 0..repeats {
         let begun = Instant::now();
         match instance.network.solve(&problem) {
             Ok(solution) => {
@@ -158,7 +159,7 @@ fn measure(options: &Options, recipe: &Recipe, seed: u64) -> Row {
     if !is_quick {
         compare(&mut row, &instance, &problem, &solution);
     }
-    warm(&mut row, &instance, &problem, &solution);
+    warm(&mut row, &instance, &problem, &solution, repeats);
     row
 }
 
@@ -178,10 +179,16 @@ fn compare(row: &mut Row, instance: &Instance, problem: &Problem, solution: &Sol
 }
 
 /// The next block: one market in a hundred has moved.
-fn warm(row: &mut Row, instance: &Instance, problem: &Problem, solution: &Solution) {
+fn warm(
+    row: &mut Row,
+    instance: &Instance,
+    problem: &Problem,
+    solution: &Solution,
+    repeats: usize,
+) {
     row.warm_ms = f64::INFINITY;
     let moved = instance.next_block();
-    for _ in 0..REPEATS {
+    for _ in 0..repeats {
         let begun = Instant::now();
         if let Ok(next) = moved.solve_from(problem, solution) {
             row.warm_ms = row.warm_ms.min(begun.elapsed().as_secs_f64() * 1e3);

@@ -6,7 +6,7 @@ use ruint::aliases::U256;
 
 use super::core::Core;
 use super::flow::Flow;
-use super::quick::{Hop, Paths, QUOTES_FEW};
+use super::quick::{Hop, Paths, QUOTES_FEW, QUOTES_SPLIT};
 use super::select::Rules;
 use crate::market::MarketState;
 use crate::prepared::Prepared;
@@ -47,6 +47,8 @@ pub(crate) fn split(
     let chunk = amount / U256::from(chunks);
     let mut left = amount;
     let max_hops = rules.max_hops.min(rules.max_legs);
+    // Where a snapshot contradicts itself each search would ask for all that it may.
+    let most = QUOTES_FEW.min(QUOTES_SPLIT / chunks as usize);
     for at in 0..chunks {
         let size = if at + 1 == chunks { left } else { chunk };
         if size.is_zero() {
@@ -57,7 +59,7 @@ pub(crate) fn split(
                 .is_none_or(|known| known.edge == edge && known.forward == forward)
         };
         let free = paths
-            .best(from, size, (max_hops, QUOTES_FEW), &states, fits)
+            .best(from, size, (max_hops, most), &states, fits)
             .filter(|path| rules.may_loop || !closes_loop(core, &used, path));
         let new_count = |path: &[Hop]| {
             path.iter()
@@ -81,16 +83,10 @@ pub(crate) fn split(
         let path = if is_settled || used.is_empty() {
             free
         } else {
-            let known = paths.best(
-                from,
-                size,
-                (max_hops, QUOTES_FEW),
-                &states,
-                |edge, forward| {
-                    used.get(&core.edges[edge as usize].market)
-                        .is_some_and(|known| known.edge == edge && known.forward == forward)
-                },
-            );
+            let known = paths.best(from, size, (max_hops, most), &states, |edge, forward| {
+                used.get(&core.edges[edge as usize].market)
+                    .is_some_and(|known| known.edge == edge && known.forward == forward)
+            });
             match (free, known) {
                 (Some(free), Some(known)) => {
                     let is_over = used.len() + new_count(&free) > rules.max_legs;

@@ -93,6 +93,7 @@ struct Found {
     log_prices: Vec<f64>,
     flows: Vec<Flow>,
     value: f64,
+    is_settled: bool,
     effort: Effort,
 }
 
@@ -352,6 +353,7 @@ impl<'a> Solver<'a> {
         Found {
             flows: flows(core, &search.now),
             value: search.now.bound,
+            is_settled: search.is_settled,
             effort: Effort {
                 iterations: search.iterations,
                 evaluations: search.evaluations,

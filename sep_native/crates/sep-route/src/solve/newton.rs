@@ -50,6 +50,8 @@ pub(crate) struct Search<'a> {
     pub(crate) evaluations: u32,
     pub(crate) deadline: Option<Instant>,
     pub(crate) is_timed_out: bool,
+    /// Whether the last width of ramps was ended in balance.
+    pub(crate) is_settled: bool,
     trial: Evaluation,
     trial_prices: Vec<f64>,
     laplacian: Laplacian,
@@ -99,6 +101,7 @@ impl<'a> Search<'a> {
             evaluations: 0,
             deadline,
             is_timed_out: false,
+            is_settled: false,
             trial: Evaluation::default(),
             trial_prices: Vec::with_capacity(count),
             laplacian: Laplacian::default(),
@@ -204,6 +207,7 @@ impl<'a> Search<'a> {
         };
         if !self.core.has_linear_pieces {
             self.run(0.0, hold, band);
+            self.is_settled = self.is_balanced();
             return;
         }
         self.run(RAMPS[0], hold, band);
@@ -214,7 +218,8 @@ impl<'a> Search<'a> {
             }
             self.run(*ramp, 0.0, 0.0);
         }
-        if let Some((log_prices, now)) = balanced.filter(|_| !self.is_balanced()) {
+        self.is_settled = self.is_balanced();
+        if let Some((log_prices, now)) = balanced.filter(|_| !self.is_settled) {
             self.log_prices = log_prices;
             self.now = now;
         }

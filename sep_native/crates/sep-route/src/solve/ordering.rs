@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::candidate::Candidate;
-use super::core::number;
+use super::core::{Core, number};
 use super::start::Start;
-use super::{Effort, NEARLY, Relaxed, Solver};
+use super::{Effort, Found, NEARLY, Relaxed, Solver};
 use super::{flow, order, parallel, start};
 use crate::problem::Utility;
 use crate::solution::Method;
@@ -31,17 +31,13 @@ impl Solver<'_> {
         let along = |ranks: &[u32]| {
             let mut core = free.core.clone();
             core.direct(ranks);
-            // The prices without an order bound what any order brings, and are nearly its own.
-            let begin = Start {
-                log_prices: free.log_prices.clone(),
-                ..start::prices(&core, &self.terms, self.problem.utility())
-            };
+            let begin = start::prices(&core, &self.terms, self.problem.utility());
             (core, begin)
         };
         let (core, begin) = along(&ranks);
         let (found, _) = parallel::both(
             edges,
-            || self.search(&core, begin, false),
+            || self.search_from(free, &core, begin),
             || self.coarse_split(free),
         );
         let mut relaxed = found.on(core, effort);
@@ -88,7 +84,7 @@ impl Solver<'_> {
                 return None;
             }
             let mut spent = Effort::default();
-            let mut other = self.search(&core, begin, false).on(core, &mut spent);
+            let mut other = self.search_from(free, &core, begin).on(core, &mut spent);
             other.ranks = Some(ranks);
             Some((self.brings(&other), other, spent))
         });
@@ -101,6 +97,29 @@ impl Solver<'_> {
             }
         }
         relaxed
+    }
+
+    /// Searches a part of the free core. The free prices bound what any part brings and are nearly its own; where the
+    /// way from them leads nowhere, begins again.
+    fn search_from(&self, free: &Relaxed, core: &Core, begin: Start) -> Found {
+        let near = Start {
+            log_prices: free.log_prices.clone(),
+            slack: begin.slack.clone(),
+        };
+        let found = self.search(core, near, false);
+        if found.is_settled || found.effort.is_timed_out {
+            return found;
+        }
+        let mut afresh = self.search(core, begin, true);
+        afresh.effort.add(found.effort);
+        if afresh.is_settled || afresh.value < found.value {
+            afresh
+        } else {
+            Found {
+                effort: afresh.effort,
+                ..found
+            }
+        }
     }
 
     /// Whether an objective is better than what a relaxation was found to bring.

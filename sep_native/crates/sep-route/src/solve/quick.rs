@@ -18,6 +18,7 @@ const LABELS_MAX: usize = 20_000;
 /// and a search would walk through most of the network.
 pub(crate) const QUOTES_MAX: usize = 40_000;
 pub(crate) const QUOTES_FEW: usize = 1_000;
+pub(crate) const QUOTES_SPLIT: usize = 100_000;
 
 /// One market on a path.
 #[derive(Clone, Copy, Debug)]
