@@ -122,6 +122,12 @@ def known_facts() -> Sequence[tuple[str, int, type[Fact]]]:
     return [(schema.name, schema.version, schema.cls) for schema in schemas]
 
 
+def older_facts() -> Sequence[tuple[str, int]]:
+    """Every schema version that is read and no longer written, by name."""
+    written = {(name, version) for name, version, _ in known_facts()}
+    return sorted(_by_name.keys() - written)
+
+
 def value_codec(hint: object) -> tuple[_Encode, _Decode]:
     """The two directions for any value of the contract, as facts use it."""
     return _codec(hint)
