@@ -213,8 +213,8 @@ class Installer:
         if self._settings.mode is Mode.TESTNET:
             for name in self._settings.accounts:
                 await self._signer(name, stack)
-            for instance in self._settings.relays:
-                await self._relay(instance, stack)
+        for instance in self._settings.relays:
+            await self._relay(instance, stack)
         for instance, strategy in self._settings.strategies.items():
             if not strategy.external:
                 self._strategy(instance)
@@ -342,11 +342,15 @@ class Installer:
         self._made.signers[account] = signer
 
     async def _relay(self, instance: str, stack: AsyncExitStack) -> None:
-        """Adds a relay. One that cannot be had stops the start: what needs it could only wait."""
+        """Adds a relay, connected where something is sent. One that cannot be had stops the start: what needs it could
+        only wait.
+        """
         said, guard = self._settings.relays[instance], self._made.guard
         pointer = f"relays.{instance}"
         adapter: PrivateRelay[Any]
         adapter, plugin = await self._plain(PrivateRelay, said.use, instance, pointer, said.rest)
+        if self._settings.mode is not Mode.TESTNET:
+            return
         stack.push_async_callback(self._close, adapter, plugin)
         try:
             await guard.call(plugin, "open", adapter.open, timeout_seconds=20.0, answers=(SepError,))

@@ -10,7 +10,7 @@ from sep_hooks.specs import boot, facts, lifecycle
 from ..harness.crossings import ROOT
 
 KERNEL = ("sep_core", "hooks/src/sep_hooks")
-PLUGINS = ("plugins/chains", "plugins/venues", "plugins/risk", "plugins/strategies")
+PLUGINS = ("plugins/chains", "plugins/relays", "plugins/venues", "plugins/risk", "plugins/strategies")
 PURE_ROOMS = ("intents", "events", "execution", "planning", "risk", "portfolio", "strategies")
 TESTING = "hooks/src/sep_hooks/testing/"
 

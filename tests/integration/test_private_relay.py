@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from sep_hooks.errors import SepError
 from sep_hooks.types import IntentId
 from sep_native.sim import SimChain
 
@@ -223,3 +224,21 @@ async def test_an_engine_without_the_relay_waits_for_it(tmp_path: Path) -> None:
             at.build()
             assert await ended(kernel, intent_id) == "SETTLED"
         at.never_seen(raw)
+
+
+@pytest.mark.parametrize("mode", ["paper", "testnet"])
+async def test_a_relay_that_cannot_be_had_stops_the_start(tmp_path: Path, mode: str) -> None:
+    async with dark(tmp_path) as at:
+        for change, said in (
+            ({"auth_key": "0x12"}, "64 hexadecimal digits"),
+            ({"url": "http://relay.example"}, "use https://"),
+            ({"use": "unheard-of"}, "unheard-of"),
+        ):
+            tables = {
+                **at.one.tables,
+                "mode": mode,
+                "relays": {"dark": {**RELAY, "url": at.stub.url, **change}},
+            }
+            with pytest.raises(SepError, match=said):
+                async with at.one.engine(tables):
+                    pass
