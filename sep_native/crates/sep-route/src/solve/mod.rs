@@ -27,6 +27,7 @@ use ruint::aliases::U256;
 
 use self::candidate::{Answer, Candidate};
 use self::core::{Core, Left, number};
+use self::evaluate::Evaluation;
 use self::flow::{Flow, flows, topological};
 use self::greedy::Split;
 use self::newton::Search;
@@ -350,16 +351,55 @@ impl<'a> Solver<'a> {
         let mut search = Search::new(core, self.prepared, begin.log_prices, self.deadline);
         search.slack = begin.slack;
         search.run_all(is_cold);
-        Found {
+        let effort = Effort {
+            iterations: search.iterations,
+            evaluations: search.evaluations,
+            is_timed_out: search.is_timed_out,
+        };
+        let last = Found {
             flows: flows(core, &search.now),
             value: search.now.bound,
             is_settled: search.is_settled,
-            effort: Effort {
-                iterations: search.iterations,
-                evaluations: search.evaluations,
-                is_timed_out: search.is_timed_out,
-            },
             log_prices: search.log_prices,
+            effort,
+        };
+        match search.balanced {
+            Some((log_prices, now)) if !last.is_settled => {
+                let before = Found {
+                    flows: flows(core, &now),
+                    value: now.bound,
+                    is_settled: false,
+                    log_prices,
+                    effort,
+                };
+                self.better(core, last, before)
+            }
+            _ => last,
+        }
+    }
+
+    /// The best of two ends of searches of one core: the flows that bring more in exact amounts, and the prices that
+    /// bound closer what any could.
+    fn better(&self, core: &Core, first: Found, second: Found) -> Found {
+        let bound = |log_prices: &[f64]| {
+            let mut evaluation = Evaluation::default();
+            evaluation.at(core, self.prepared, log_prices, 0.0);
+            evaluation.bound
+        };
+        let brings_more = self.brings(core, &second.flows) > self.brings(core, &first.flows);
+        let is_closer = bound(&second.log_prices) < bound(&first.log_prices);
+        let (priced, other) = if is_closer {
+            (second, first)
+        } else {
+            (first, second)
+        };
+        if brings_more == is_closer {
+            priced
+        } else {
+            Found {
+                flows: other.flows,
+                ..priced
+            }
         }
     }
 

@@ -23,7 +23,7 @@ const SPRING_DECAY: f64 = 0.1;
 const STEP_LEAST: f64 = 1e-14;
 /// Share of all that moves which may be out of balance.
 const IMBALANCE: f64 = 1e-8;
-/// Flows of ramps at which more than this share is out of balance in the end are worse than those of the ramps before.
+/// Where more than this share is out of balance in the end, flows of wider ramps may be better.
 const UNBALANCED: f64 = 3e-2;
 /// Share of a node's conductance at no size that holds it at first, and how fast that goes.
 const HOLD: f64 = 0.01;
@@ -52,6 +52,8 @@ pub(crate) struct Search<'a> {
     pub(crate) is_timed_out: bool,
     /// Whether the last width of ramps was ended in balance.
     pub(crate) is_settled: bool,
+    /// Prices at which a width before it was, and what the markets did at them.
+    pub(crate) balanced: Option<(Vec<f64>, Evaluation)>,
     trial: Evaluation,
     trial_prices: Vec<f64>,
     laplacian: Laplacian,
@@ -102,6 +104,7 @@ impl<'a> Search<'a> {
             deadline,
             is_timed_out: false,
             is_settled: false,
+            balanced: None,
             trial: Evaluation::default(),
             trial_prices: Vec::with_capacity(count),
             laplacian: Laplacian::default(),
@@ -197,8 +200,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The whole search: once where all markets are curved, else with ramps that become steeper, as far as it ends in
-    /// balance; then the true curves at the last prices.
+    /// The whole search: once where all markets are curved, else with ramps that become steeper; then the true curves
+    /// at the last prices.
     pub(crate) fn run_all(&mut self, is_cold: bool) {
         let (hold, band) = if is_cold {
             (HOLD, BAND)
@@ -211,18 +214,13 @@ impl<'a> Search<'a> {
             return;
         }
         self.run(RAMPS[0], hold, band);
-        let mut balanced = None;
         for ramp in &RAMPS[1..] {
             if self.is_balanced() {
-                balanced = Some((self.log_prices.clone(), self.now.clone()));
+                self.balanced = Some((self.log_prices.clone(), self.now.clone()));
             }
             self.run(*ramp, 0.0, 0.0);
         }
         self.is_settled = self.is_balanced();
-        if let Some((log_prices, now)) = balanced.filter(|_| !self.is_settled) {
-            self.log_prices = log_prices;
-            self.now = now;
-        }
     }
 
     /// The step that would balance every node if the markets stayed as stiff as they are.

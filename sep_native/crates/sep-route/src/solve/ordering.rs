@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::candidate::Candidate;
 use super::core::{Core, number};
+use super::flow::Flow;
 use super::start::Start;
 use super::{Effort, Found, NEARLY, Relaxed, Solver};
 use super::{flow, order, parallel, start};
@@ -42,7 +43,7 @@ impl Solver<'_> {
         );
         let mut relaxed = found.on(core, effort);
         relaxed.ranks = Some(ranks);
-        let mut best = self.brings(&relaxed);
+        let mut best = self.brings(&relaxed.core, &relaxed.flows);
         // Other orders: those of chunks, that of a single path which goes against the first, and the one that the loops
         // themselves follow most. The best one is kept.
         let ranks = relaxed.ranks.clone().unwrap_or_default();
@@ -86,7 +87,7 @@ impl Solver<'_> {
             let mut spent = Effort::default();
             let mut other = self.search_from(free, &core, begin).on(core, &mut spent);
             other.ranks = Some(ranks);
-            Some((self.brings(&other), other, spent))
+            Some((self.brings(&other.core, &other.flows), other, spent))
         });
         // Bounds say little where a search did not end: what a plan really brings decides.
         for (brought, other, spent) in tried.into_iter().flatten() {
@@ -110,15 +111,12 @@ impl Solver<'_> {
         if found.is_settled || found.effort.is_timed_out {
             return found;
         }
-        let mut afresh = self.search(core, begin, true);
-        afresh.effort.add(found.effort);
-        if afresh.is_settled || afresh.value < found.value {
-            afresh
-        } else {
-            Found {
-                effort: afresh.effort,
-                ..found
-            }
+        let afresh = self.search(core, begin, true);
+        let mut effort = found.effort;
+        effort.add(afresh.effort);
+        Found {
+            effort,
+            ..self.better(core, afresh, found)
         }
     }
 
@@ -131,11 +129,11 @@ impl Solver<'_> {
         }
     }
 
-    /// The objective of a relaxation's flows in exact amounts, more being better.
-    pub(super) fn brings(&self, relaxed: &Relaxed) -> f64 {
+    /// The objective of flows in exact amounts, more being better.
+    pub(super) fn brings(&self, core: &Core, flows: &[Flow]) -> f64 {
         let objective = self
-            .replay(&relaxed.core, &relaxed.flows)
-            .and_then(|replay| self.candidate(replay, &relaxed.core, Method::Dual))
+            .replay(core, flows)
+            .and_then(|replay| self.candidate(replay, core, Method::Dual))
             .map_or(f64::NEG_INFINITY, |candidate| candidate.objective);
         if matches!(self.problem.utility(), Utility::ExactOut { .. }) {
             -objective.abs()
