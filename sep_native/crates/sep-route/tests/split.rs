@@ -109,7 +109,32 @@ proptest! {
         prop_assert!(solution.gap < 1e-7, "{}", solution.gap);
     }
 
-    /// More in, more out, and less for each further unit; a further market never hurts; units do not matter.
+    /// What base units an asset is counted in changes neither the amounts of the others nor the bound.
+    #[test]
+    fn the_scale_of_units_does_not_matter(
+        reserves in prop::collection::vec((10u128.pow(20)..10u128.pow(23), 900u128..1100), 8),
+        fees in prop::collection::vec(prop::sample::select(&[100u32, 500, 3000][..]), 8),
+        amount in 10u128.pow(18)..10u128.pow(21),
+        digits in 1u32..9,
+    ) {
+        let pairs = [("a", "m"), ("m", "b"), ("a", "b"), ("a", "n"), ("n", "b"), ("m", "n"), ("a", "m"), ("m", "b")];
+        let with = |scale: u128| {
+            let mut network = Network::new();
+            for (at, (first, second)) in pairs.iter().enumerate() {
+                let (depth, skew) = reserves[at];
+                let of = |asset: &str, amount: u128| if asset == "m" { amount * scale } else { amount };
+                let state = pool(of(first, depth), of(second, depth / 1000 * skew), fees[at]);
+                network.set(&format!("pool {at}"), &[first, second], state, 0).unwrap();
+            }
+            solved(&network, &sell(amount, Limits::default()))
+        };
+        let (plain, scaled) = (with(1), with(10u128.pow(digits)));
+        let near = |one: f64, other: f64| (one / other - 1.0).abs() <= 1e-7;
+        prop_assert!(near(plain.bound, scaled.bound), "{} {}", plain.bound, scaled.bound);
+        prop_assert!(near(f64::from(plain.output("b")), f64::from(scaled.output("b"))));
+    }
+
+    /// More in, more out, and less for each further unit; a further market never hurts.
     #[test]
     fn the_optimum_is_monotone_and_concave(drawn in any::<u64>(), stale in 0u64..2) {
         let recipe = Recipe { stale_percent: stale * 10, ..recipe(40, 12, Mix::Curved) };
