@@ -129,9 +129,8 @@ class NatsBus(EventBus[NatsConfig]):
                 if pull is None:
                     await self._check_reach(client, store_id, last)
                     pull = await self._pull(client, store_id, last)
-                with suppress(
-                    TimeoutError
-                ):  # nothing came: of the client's own kind, or of asyncio's where it was cut
+                # Nothing came: the client says so by an error of its own, or by asyncio's where it was cut.
+                with suppress(TimeoutError):
                     messages = await pull.fetch(FETCHED, timeout=0.25)
             pending = 0
             for message in messages:

@@ -93,10 +93,12 @@ class Sending:
             next_block = head.number + 1
             private = PrivateTransaction(raw, last.hash, next_block, head.number + relay.most_blocks)
             return (await ask("execution.send.relay", relay.send(private)),)
+        answers = tuple(await ask("execution.send.broadcast", self._chain.broadcast(raw)))
         if relay is not None and entry.relay == relay.name:
-            for payload in entry.payloads[:-1]:
-                await ask("execution.send.withdraw", relay.withdraw(payload.hash))
-        return tuple(await ask("execution.send.broadcast", self._chain.broadcast(raw)))
+            with suppress(ChainSilent):  # it need not hear of a cancel: the chain decides
+                for payload in entry.payloads[:-1]:
+                    await ask("execution.send.withdraw", relay.withdraw(payload.hash))
+        return answers
 
     def lacks_relay(self, entry: NonceEntry) -> bool:
         """Whether what was signed last may go to a relay alone that is not there any more."""

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
+from sep_hooks.errors import RpcUnavailable
 from sep_hooks.relay import PrivateTransaction
 from sep_hooks.signer import PayloadKind
 from sep_hooks.types import (
@@ -62,6 +63,7 @@ class Relay:
     held: dict[str, PrivateTransaction] = field(default_factory=dict)
     given: list[PrivateTransaction] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
+    forgets: bool = True
 
     async def send(self, transaction: PrivateTransaction) -> BroadcastAnswer:
         assert transaction.hash in self.durable.hashes(), "I2: bytes left before their event"
@@ -73,6 +75,8 @@ class Relay:
 
     async def withdraw(self, transaction_hash: str) -> None:
         self.withdrawn.append(transaction_hash)
+        if not self.forgets:
+            raise RpcUnavailable("the relay does not answer")
         self.held.pop(transaction_hash, None)
 
     def build(self, _: int, chain: SmallChain) -> ChainUpdate | None:
@@ -146,10 +150,11 @@ async def test_one_at_a_time_waits_at_the_relay() -> None:
     check(durable, ["a", "b"])
 
 
-async def test_a_cancel_goes_everywhere_and_is_told_to_the_relay() -> None:
-    """Nothing may be learnt from it, and only a used nonce ends what a relay may still hold."""
+@pytest.mark.parametrize("forgets", [True, False])
+async def test_a_cancel_goes_everywhere_and_is_told_to_the_relay(forgets: bool) -> None:
+    """Nothing is learnt from it, and only a used nonce ends what a relay may still hold, whether it hears or not."""
     durable = await open_world("a")
-    relay = Relay(durable, works=False)
+    relay = Relay(durable, works=False, forgets=forgets)
     worker, desk = start(durable, relay=relay)
     await go_on(durable, worker, relay.build, rounds=3)
     durable.ends.add(make_plan("a")[0])
