@@ -50,7 +50,7 @@ fn amount() -> impl Strategy<Value = U256> {
 
 /// A round trip may end with less than it began, never with more.
 macro_rules! family {
-    ($name:ident, $pool:expr) => {
+    ($name:ident, $pool:expr, $ends_at_a_stop:expr) => {
         mod $name {
             use super::*;
 
@@ -98,9 +98,12 @@ macro_rules! family {
                 fn what_an_input_bought_costs_no_more(pool in $pool, amount in amount(), direction: bool) {
                     let Ok(bought) = pool.quote(direction, amount, true) else { return Ok(()) };
                     if bought.amount_out.is_zero() { return Ok(()) }
-                    let priced = pool.quote(direction, bought.amount_out, false).unwrap();
+                    let (priced, next) = pool.after(direction, bought.amount_out, false).unwrap();
                     // Constant product adds one unit whatever the remainder was.
-                    prop_assert!(priced.amount_in <= amount + U256::ONE);
+                    if priced.amount_in <= amount + U256::ONE { return Ok(()) }
+                    prop_assert!($ends_at_a_stop(&next));
+                    let again = pool.quote(direction, priced.amount_in, true).unwrap();
+                    prop_assert_eq!(again.amount_out, bought.amount_out);
                 }
 
                 #[test]
@@ -144,8 +147,30 @@ fn up_to(
         .filter(|amount| !amount.is_zero())
 }
 
-family!(constant_product, product());
-family!(concentrated_liquidity, concentrated());
+/// An output that the whole of a step gives, rounded down, takes the whole step, as in the contract: where the
+/// amount out is worth little, a part of the step may have given as many units.
+fn ends_at_a_tick(pool: &ConcentratedLiquidity) -> bool {
+    let tick = sep_amm::tick_at_sqrt_price(pool.sqrt_price_x96()).unwrap();
+    tick % pool.table().spacing() == 0
+        && sep_amm::sqrt_price_at_tick(tick).unwrap() == pool.sqrt_price_x96()
+}
+
+family!(constant_product, product(), |_| false);
+family!(concentrated_liquidity, concentrated(), ends_at_a_tick);
+
+#[test]
+fn an_output_takes_the_whole_step_that_gives_no_unit_more() {
+    let table = TickTable::new(10, Vec::new(), None).unwrap();
+    let pool = ConcentratedLiquidity::new(U256::ONE << 96, 0, 0, 0, table)
+        .and_then(|pool| pool.with_liquidity(-887_270, 887_270, 2_403_330_594_852_615_535))
+        .unwrap();
+    let amount = U256::from(243_527_604_513_902_517_954_297_365_258_043_393_u128);
+    let bought = pool.quote(false, amount, true).unwrap();
+    let (priced, next) = pool.after(false, bought.amount_out, false).unwrap();
+    assert!(priced.amount_in > amount && ends_at_a_tick(&next));
+    let again = pool.quote(false, priced.amount_in, true).unwrap();
+    assert_eq!(again.amount_out, bought.amount_out);
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
