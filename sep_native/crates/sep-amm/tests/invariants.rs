@@ -147,8 +147,8 @@ fn up_to(
         .filter(|amount| !amount.is_zero())
 }
 
-/// An output that the whole of a step gives, rounded down, takes the whole step, as in the contract: where the
-/// amount out is worth little, a part of the step may have given as many units.
+/// An output that the whole of a step gives, rounded down, takes the whole step, as in the contract: where a unit
+/// of what goes out is worth much, a part of the step may have given as many.
 fn ends_at_a_tick(pool: &ConcentratedLiquidity) -> bool {
     let tick = sep_amm::tick_at_sqrt_price(pool.sqrt_price_x96()).unwrap();
     tick % pool.table().spacing() == 0
