@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use sep_amm::real::{
-    RealConcentrated, RealConstantProduct, RealLane, RealMarket, RealOrderBook, RealSampled,
+    Ramp, RealConcentrated, RealConstantProduct, RealLane, RealMarket, RealOrderBook, RealSampled,
     RealStableSwap, RealWeightedProduct,
 };
 use sep_amm::{
@@ -110,7 +110,7 @@ fn sampled() -> Sampled {
 fn response(real: &dyn RealMarket, depth: f64) -> u128 {
     let price = real.log_rate(0, 1) - depth;
     nanoseconds(|| {
-        black_box(real.respond(0, 1, black_box(price), 1e-4));
+        black_box(real.respond(0, 1, black_box(price), Ramp::of(1e-4)));
     })
 }
 

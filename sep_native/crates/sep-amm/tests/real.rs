@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, missing_docs)]
 
 use proptest::prelude::*;
-use sep_amm::real::{RealConcentrated, RealConstantProduct, RealMarket};
+use sep_amm::real::{Ramp, RealConcentrated, RealConstantProduct, RealMarket};
 use sep_amm::{AmmError, ConcentratedLiquidity, ConstantProduct, U256, sqrt_price_at_tick};
 
 fn whole(amount: f64) -> U256 {
@@ -22,9 +22,13 @@ fn check(
         return Ok(());
     }
     let price = rate - depth;
-    let response = real.respond(side, 1 - side, price, 0.0);
+    let response = real.respond(side, 1 - side, price, Ramp::default());
     prop_assert!(response.gain >= 0.0 && response.stiffness >= 0.0);
-    prop_assert_eq!(real.respond(side, 1 - side, rate, 0.0).amount_in, 0.0);
+    prop_assert_eq!(
+        real.respond(side, 1 - side, rate, Ramp::default())
+            .amount_in,
+        0.0
+    );
     if response.amount_in < 1e9 || response.amount_out < 1e9 {
         return Ok(());
     }
@@ -57,7 +61,7 @@ fn check(
     }
     // The slope is that of the amount in.
     let step = 1e-6;
-    let further = real.respond(side, 1 - side, price - step, 0.0);
+    let further = real.respond(side, 1 - side, price - step, Ramp::default());
     let slope = (further.amount_in - response.amount_in) / step;
     let at_a_tick = (further.stiffness - response.stiffness).abs() > 1e-3 * response.stiffness;
     prop_assert!(
@@ -108,7 +112,7 @@ proptest! {
         let product = ConstantProduct::new(reserve, reserve, 3000).unwrap();
         let (a, b) = (RealConcentrated::from(&pool), RealConstantProduct::from(&product));
         let price = a.log_rate(side, 1 - side) - depth;
-        let (a, b) = (a.respond(side, 1 - side, price, 0.0), b.respond(side, 1 - side, price, 0.0));
+        let (a, b) = (a.respond(side, 1 - side, price, Ramp::default()), b.respond(side, 1 - side, price, Ramp::default()));
         prop_assert!((a.amount_in / b.amount_in - 1.0).abs() < 1e-9);
         prop_assert!((a.amount_out / b.amount_out - 1.0).abs() < 1e-9);
         prop_assert!((a.gain / b.gain - 1.0).abs() < 1e-6);
@@ -128,7 +132,7 @@ fn an_empty_pool_buys_nothing_and_an_edge_takes_all() {
     let rate = real.log_rate(1, 0);
     // The range begins one tick of 60 above the price.
     assert!((rate - (0.997f64.ln() - 60.0 * 1.0001f64.ln())).abs() < 1e-12);
-    let all = real.respond(1, 0, rate - 1.0, 0.0);
+    let all = real.respond(1, 0, rate - 1.0, Ramp::default());
     assert_eq!(all.stiffness, 0.0);
     let error = narrow
         .quote(false, U256::from(10u128.pow(30)), true)

@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 use sep_amm::real::{
-    RealLane, RealMarket, RealOrderBook, RealSampled, RealStableSwap, RealWeightedProduct, Response,
+    LinearLadder, Ramp, RealLane, RealMarket, RealOrderBook, RealSampled, RealStableSwap,
+    RealWeightedProduct, Response,
 };
 use sep_amm::{
     Ladder, Lane, LaneTerms, Level, OrderBook, Quote, Sampled, StableRule, StableSwap, U256,
@@ -78,13 +79,16 @@ fn check_curved(
     slack: f64,
 ) -> Result<(), TestCaseError> {
     let rate = real.log_rate(pair.0, pair.1);
-    prop_assert_eq!(real.respond(pair.0, pair.1, rate, 0.0), Response::default());
     prop_assert_eq!(
-        real.respond(pair.0, pair.1, rate + 0.1, 0.0),
+        real.respond(pair.0, pair.1, rate, Ramp::default()),
+        Response::default()
+    );
+    prop_assert_eq!(
+        real.respond(pair.0, pair.1, rate + 0.1, Ramp::default()),
         Response::default()
     );
     let price = rate - depth;
-    let response = real.respond(pair.0, pair.1, price, 0.0);
+    let response = real.respond(pair.0, pair.1, price, Ramp::default());
     check_gain(&response, price.exp(), exact, slack)?;
     check_reach(real, pair, response.amount_in, exact, slack)?;
     let most = real.output_at_most(pair.0, pair.1, response.amount_in);
@@ -92,7 +96,7 @@ fn check_curved(
     let earned = response.amount_out - price.exp() * response.amount_in;
     prop_assert!((earned - response.gain).abs() <= 1e-12 * response.amount_out + 1e-300);
     let step = 1e-7 * (1.0 + depth);
-    let further = real.respond(pair.0, pair.1, price - step, 0.0);
+    let further = real.respond(pair.0, pair.1, price - step, Ramp::default());
     prop_assert!(further.amount_in >= response.amount_in * (1.0 - 1e-12));
     let mean = f64::midpoint(response.stiffness, further.stiffness);
     if response.stiffness > 0.0 && further.stiffness > 0.0 {
@@ -159,13 +163,13 @@ proptest! {
     fn a_stable_pool_answers_any_price((pool, _) in stable(), depth in 0f64..400.0) {
         let real = RealStableSwap::from(&pool);
         let rate = real.log_rate(0, 1);
-        let response = real.respond(0, 1, rate - depth, 0.0);
+        let response = real.respond(0, 1, rate - depth, Ramp::default());
         prop_assert!(response.amount_in.is_finite() && response.amount_out.is_finite() && response.gain >= 0.0);
         prop_assert!(response.amount_out <= f64::from(pool.balances()[1]));
         prop_assert!(response.stiffness.is_finite() && response.stiffness >= 0.0);
         if depth < 40.0 && depth > 0.0 {
             // The answer stands where the price is the one that was asked for.
-            let nearby = real.respond(0, 1, rate - depth - 1e-4, 0.0);
+            let nearby = real.respond(0, 1, rate - depth - 1e-4, Ramp::default());
             let mean = (nearby.amount_out - response.amount_out) / (nearby.amount_in - response.amount_in);
             if response.amount_out < 0.999 * f64::from(pool.balances()[1]) && response.amount_in > 0.0 {
                 prop_assert!((mean.ln() - (rate - depth - 5e-5)).abs() < 2e-4, "{mean} {response:?}");
@@ -195,10 +199,10 @@ proptest! {
         check_curved(&real, (asset_in, asset_out), depth, &exact, 1e18 / f64::from(pool.scaling()[asset_in]), slack)?;
         // Each kind of swap has a limit of its own.
         let price = real.log_rate(asset_in, asset_out) - 40.0;
-        let given = real.respond(asset_in, asset_out, price, 0.0).amount_in;
+        let given = real.respond(asset_in, asset_out, price, Ramp::default()).amount_in;
         prop_assert!(pool.quote(asset_in, asset_out, U256::from(given * (1.0 - 1e-9)), true).is_ok());
         prop_assert!(pool.quote(asset_in, asset_out, U256::from(given * (1.0 + 1e-9)) + U256::from(2), true).is_err());
-        let taken = RealWeightedProduct::new(&pool, false).respond(asset_in, asset_out, price, 0.0).amount_out;
+        let taken = RealWeightedProduct::new(&pool, false).respond(asset_in, asset_out, price, Ramp::default()).amount_out;
         prop_assert!(pool.quote(asset_in, asset_out, U256::from(taken * (1.0 - 1e-9)), false).is_ok());
         prop_assert!(pool.quote(asset_in, asset_out, U256::from(taken * (1.0 + 1e-9)) + U256::from(2), false).is_err());
     }
@@ -229,17 +233,23 @@ fn check_linear(
     prop_assert!(real.has_linear_pieces());
     let rate = real.log_rate(pair.0, pair.1);
     if rate == f64::NEG_INFINITY {
-        prop_assert_eq!(real.respond(pair.0, pair.1, 0.0, 0.0), Response::default());
+        prop_assert_eq!(
+            real.respond(pair.0, pair.1, 0.0, Ramp::default()),
+            Response::default()
+        );
         return Ok(());
     }
-    prop_assert_eq!(real.respond(pair.0, pair.1, rate, 0.0), Response::default());
+    prop_assert_eq!(
+        real.respond(pair.0, pair.1, rate, Ramp::default()),
+        Response::default()
+    );
     let price = rate - depth;
-    let whole = real.respond(pair.0, pair.1, price, 0.0);
+    let whole = real.respond(pair.0, pair.1, price, Ramp::default());
     check_gain(&whole, price.exp(), exact, 1.0)?;
     check_reach(real, pair, whole.amount_in, exact, 1.0)?;
     prop_assert_eq!(whole.stiffness, 0.0);
     for ramp in [1e-1, 1e-3, 1e-5] {
-        let smooth = real.respond(pair.0, pair.1, price, ramp);
+        let smooth = real.respond(pair.0, pair.1, price, Ramp::of(ramp));
         prop_assert!(smooth.amount_in <= whole.amount_in * (1.0 + 1e-12));
         prop_assert!(smooth.gain <= whole.gain + 1e-12 * whole.amount_out);
         // What a ramp leaves out is worth less than the ramp.
@@ -247,7 +257,7 @@ fn check_linear(
             smooth.gain >= whole.gain - ramp * whole.amount_out - 1e-12 * whole.amount_out
         );
         let step = ramp * 1e-6;
-        let further = real.respond(pair.0, pair.1, price - step, ramp);
+        let further = real.respond(pair.0, pair.1, price - step, Ramp::of(ramp));
         if (further.stiffness - smooth.stiffness).abs() <= 1e-9 * smooth.stiffness {
             let slope = (further.amount_in - smooth.amount_in) / step;
             prop_assert!(
@@ -257,7 +267,12 @@ fn check_linear(
             );
         }
     }
-    let all = real.respond(pair.0, pair.1, rate - 20.0, 1e-3);
+    // Between two pieces what is taken stays.
+    let taken = whole.amount_in;
+    let stays = real.respond(pair.0, pair.1, price, Ramp { width: 1e-6, taken });
+    prop_assert!(stays.amount_in >= taken * (1.0 - 1e-12));
+    prop_assert!(stays.amount_in <= taken * (1.0 + 1e-9) || stays.stiffness > 0.0);
+    let all = real.respond(pair.0, pair.1, rate - 20.0, Ramp::of(1e-3));
     prop_assert_eq!(all.stiffness, 0.0);
     Ok(())
 }
@@ -296,5 +311,39 @@ proptest! {
         let exact = |amount| market.quote(1, 0, amount, true).ok();
         check_linear(&real, (1, 0), depth, &exact)?;
         prop_assert_eq!(real.log_rate(0, 1), f64::NEG_INFINITY);
+    }
+
+    /// A ramp about what is taken is the sum of those of its pieces, and at the rate of a piece that is taken in part
+    /// nothing moves.
+    #[test]
+    fn ramps_about_what_is_taken(
+        pieces in prop::collection::vec((1e-6f64..1e6, 1e-7f64..1e-4), 1..40),
+        share in 0.0f64..1.0,
+        at in 0usize..40,
+        width in 1e-5f64..1e-3,
+        shift in -2.0f64..2.0,
+    ) {
+        let mut depth = 0.0;
+        let pieces: Vec<(f64, f64)> = pieces.iter().map(|(amount, step)| { depth += step; (*amount, depth) }).collect();
+        let ladder = LinearLadder::new(pieces.iter().map(|(amount, depth)| (*amount, amount * (-depth).exp())));
+        let at = at % pieces.len();
+        let before: f64 = pieces[..at].iter().map(|(amount, _)| amount).sum();
+        let taken = before + share * pieces[at].0;
+        let total: f64 = pieces.iter().map(|(amount, _)| amount).sum();
+        let ramp = Ramp { width, taken };
+
+        let stays = ladder.respond(-pieces[at].1, ramp);
+        prop_assert!((stays.amount_in - taken).abs() <= 1e-12 * total / width, "{stays:?} {taken}");
+
+        let depth = pieces[at].1 + shift * width;
+        let mut sum = 0.0;
+        let mut passed = 0.0;
+        for (amount, rate) in &pieces {
+            let held = ((taken - passed) / amount).clamp(0.0, 1.0);
+            sum += amount * ((depth - rate) / width + held).clamp(0.0, 1.0);
+            passed += amount;
+        }
+        let response = ladder.respond(-depth, ramp);
+        prop_assert!((response.amount_in - sum).abs() <= 1e-12 * total / width, "{response:?} {sum}");
     }
 }

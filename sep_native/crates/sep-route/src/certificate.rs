@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ruint::aliases::U256;
+use sep_amm::real::Ramp;
 
 use crate::RouteError;
 use crate::network::Network;
@@ -64,12 +65,22 @@ impl Claim {
                     .map(|ranks| ranks[pair.a as usize] < ranks[pair.b as usize]);
                 let (a, b) = (usize::from(pair.side_a), usize::from(pair.side_b));
                 if is_forward != Some(false) && difference < pair.rate_ab {
-                    best = best
-                        .max(market.real(exact_in).respond(a, b, difference, 0.0).gain * price_b);
+                    best = best.max(
+                        market
+                            .real(exact_in)
+                            .respond(a, b, difference, Ramp::default())
+                            .gain
+                            * price_b,
+                    );
                 }
                 if is_forward != Some(true) && -difference < pair.rate_ba {
-                    best = best
-                        .max(market.real(exact_in).respond(b, a, -difference, 0.0).gain * price_a);
+                    best = best.max(
+                        market
+                            .real(exact_in)
+                            .respond(b, a, -difference, Ramp::default())
+                            .gain
+                            * price_a,
+                    );
                 }
             }
             sum += best;

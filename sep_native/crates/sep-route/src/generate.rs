@@ -4,6 +4,7 @@
 //! denser near the price. Stale pools, dead ends and pools at the edge of their liquidity can be asked for.
 
 use ruint::aliases::U256;
+use sep_amm::real::Ramp;
 use sep_amm::{
     ConcentratedLiquidity, ConstantProduct, Lane, LaneTerms, Level, OrderBook, StableRule,
     StableSwap, WeightedProduct, tick_at_sqrt_price,
@@ -87,7 +88,10 @@ impl Instance {
             let real = market.state().real(true);
             let depth = draw.between(0.1, 0.5) * -real.log_kept(side, other);
             let log_price = real.log_rate(side, other) - depth;
-            let amount = U256::from(real.respond(side, other, log_price, 1e-3).amount_in);
+            let amount = U256::from(
+                real.respond(side, other, log_price, Ramp::of(1e-3))
+                    .amount_in,
+            );
             if let Ok((_, state)) = market.state().after(side, other, amount, true) {
                 // The same assets and a state of the same family: never refused.
                 let _ = network.set(name, &assets, state, market.gas());

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sep_amm::real::Ramp;
+
 use crate::market::Market;
 
 /// One pair of assets of one market, with what a search reads of it over and over.
@@ -46,7 +48,7 @@ impl Pair {
             if rate == f64::NEG_INFINITY {
                 0.0
             } else {
-                real.respond(side_in, side_out, rate - PROBE, 2.0 * PROBE)
+                real.respond(side_in, side_out, rate - PROBE, Ramp::of(2.0 * PROBE))
                     .stiffness
             }
         };

@@ -222,7 +222,7 @@ fn plans_are_never_worse_than_other_methods() {
             for chunks in [20, 256] {
                 if let Some((bought, gas)) = instance.network.greedy(&problem, chunks) {
                     let theirs = f64::from(bought) - f64::from(gas);
-                    let slack = 1e-7;
+                    let slack = 4e-8;
                     assert!(
                         ours >= theirs - slack * theirs.abs() - 2.0,
                         "{}: {ours} {theirs}",
@@ -234,22 +234,27 @@ fn plans_are_never_worse_than_other_methods() {
     }
 }
 
+/// Lots of books are coarser than units: what they lose is not in the count of units.
 #[test]
-fn curved_networks_are_solved_to_a_thousandth_of_a_basis_point() {
+fn networks_are_solved_to_a_thousandth_of_a_basis_point_and_books_to_a_hundredth() {
     let first = seed("gaps");
-    for at in 0..40 {
-        let instance = draw(&recipe(200, 40, Mix::Curved), first + at);
-        let solution = solved(
-            &instance.network,
-            &exact_in(&instance, instance.amount, Limits::default()),
-        );
-        let units = units_lost(&solution);
-        assert!(
-            solution.gap <= 1e-7 + units,
-            "seed {}: {:e}",
-            first + at,
-            solution.gap
-        );
+    for (mix, goal) in [(Mix::Curved, 1e-7), (Mix::Books, 1e-6)] {
+        for at in 0..40 {
+            let instance = draw(&recipe(200, 40, mix), first + at);
+            let problem = exact_in(&instance, instance.amount, Limits::default());
+            let Ok(solution) = instance.network.solve(&problem) else {
+                // Of books and lanes there may be no way at all.
+                assert_eq!(mix, Mix::Books, "seed {}", first + at);
+                continue;
+            };
+            solution.verify(&instance.network).unwrap();
+            assert!(
+                solution.gap <= goal + units_lost(&solution),
+                "seed {}, {mix:?}: {:e}",
+                first + at,
+                solution.gap
+            );
+        }
     }
 }
 

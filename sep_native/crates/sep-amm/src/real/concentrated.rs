@@ -1,4 +1,4 @@
-use crate::real::{HyperbolicLadder, LadderBuilder, RealMarket, Response};
+use crate::real::{HyperbolicLadder, LadderBuilder, Ramp, RealMarket, Response};
 use crate::tick_math::sqrt_price_within;
 use crate::{
     ConcentratedLiquidity, FEE_DENOMINATOR, SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX, TICK_MIN,
@@ -141,7 +141,7 @@ impl RealMarket for RealConcentrated {
         self.log_kept
     }
 
-    fn respond(&self, asset_in: usize, _asset_out: usize, log_price: f64, _ramp: f64) -> Response {
+    fn respond(&self, asset_in: usize, _asset_out: usize, log_price: f64, _ramp: Ramp) -> Response {
         self.directions[asset_in].respond(log_price)
     }
 

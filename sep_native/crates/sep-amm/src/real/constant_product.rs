@@ -1,4 +1,4 @@
-use crate::real::{HyperbolicLadder, RealMarket, Response};
+use crate::real::{HyperbolicLadder, Ramp, RealMarket, Response};
 use crate::{ConstantProduct, FEE_DENOMINATOR};
 
 /// A constant-product pool for solvers.
@@ -42,7 +42,7 @@ impl RealMarket for RealConstantProduct {
         self.log_kept
     }
 
-    fn respond(&self, asset_in: usize, _asset_out: usize, log_price: f64, _ramp: f64) -> Response {
+    fn respond(&self, asset_in: usize, _asset_out: usize, log_price: f64, _ramp: Ramp) -> Response {
         self.directions[asset_in].respond(log_price)
     }
 

@@ -1,5 +1,5 @@
 use crate::Lane;
-use crate::real::{LinearLadder, RealMarket, Response};
+use crate::real::{LinearLadder, Ramp, RealMarket, Response};
 
 /// A lane for solvers. The fixed fee is left out: it is a cost of using the lane at all, as gas is, and without it
 /// the lane never trades less than it can.
@@ -39,7 +39,7 @@ impl RealMarket for RealLane {
         self.log_kept
     }
 
-    fn respond(&self, asset_in: usize, _asset_out: usize, log_price: f64, ramp: f64) -> Response {
+    fn respond(&self, asset_in: usize, _asset_out: usize, log_price: f64, ramp: Ramp) -> Response {
         if asset_in == 0 {
             self.there.respond(log_price, ramp)
         } else {

@@ -1,4 +1,4 @@
-use crate::real::Response;
+use crate::real::{Ramp, Response};
 
 /// A stretch that trades at one rate.
 #[derive(Clone, Copy, Debug)]
@@ -73,14 +73,23 @@ impl LinearLadder {
     }
 
     /// The best trade at a log price, each piece opening over `ramp`.
-    pub fn respond(&self, log_price: f64, ramp: f64) -> Response {
+    pub fn respond(&self, log_price: f64, ramp: Ramp) -> Response {
+        let Ramp { width, taken } = ramp;
         let depth = self.log_rate - log_price;
-        if depth.is_nan() || depth <= 0.0 {
+        if depth.is_nan() || depth <= 0.0 && (taken == 0.0 || depth <= -width) {
             return Response::default();
         }
-        let touched = self.pieces.partition_point(|piece| piece.depth < depth);
-        let full = if ramp > 0.0 {
-            self.pieces[..touched].partition_point(|piece| piece.depth + ramp <= depth)
+        // Where the ramp of a piece begins: no later than that of the next.
+        let begin = |piece: &Piece| {
+            if taken <= piece.in_before {
+                piece.depth
+            } else {
+                piece.depth - width * ((taken - piece.in_before) / piece.amount_in).min(1.0)
+            }
+        };
+        let touched = self.pieces.partition_point(|piece| begin(piece) < depth);
+        let full = if width > 0.0 {
+            self.pieces[..touched].partition_point(|piece| begin(piece) + width <= depth)
         } else {
             touched
         };
@@ -94,16 +103,17 @@ impl LinearLadder {
                     .fold((0.0, 0.0), |(capacity, moment), piece| {
                         (
                             capacity + piece.amount_in,
-                            moment + (depth - piece.depth) * piece.amount_in,
+                            moment + (depth - begin(piece)) * piece.amount_in,
                         )
                     })
             } else {
                 let capacity = self.in_before(touched) - self.in_before(full);
                 let moment = self.moment_before(touched) - self.moment_before(full);
-                (capacity, depth * capacity - moment)
+                let held = (taken - self.in_before(full)).clamp(0.0, capacity.max(0.0));
+                (capacity, width.mul_add(held, depth * capacity - moment))
             };
-            amount_in += (moment / ramp).clamp(0.0, capacity.max(0.0));
-            stiffness = capacity.max(0.0) / ramp;
+            amount_in += (moment / width).clamp(0.0, capacity.max(0.0));
+            stiffness = capacity.max(0.0) / width;
         }
         let amount_out = self.output(amount_in);
         Response {

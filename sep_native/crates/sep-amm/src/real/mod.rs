@@ -35,6 +35,23 @@ pub struct Response {
     pub gain: f64,
 }
 
+/// How linear pieces (book levels, lanes) open as the price falls past their rates; the default takes each whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Ramp {
+    /// Steps of log price over which a piece opens.
+    pub width: f64,
+    /// What the market takes already: of a piece that is part of it, the ramp begins so much earlier that this part
+    /// stays at the piece's own rate.
+    pub taken: f64,
+}
+
+impl Ramp {
+    /// Ramps that begin at the rates of their pieces.
+    pub fn of(width: f64) -> Self {
+        Self { width, taken: 0.0 }
+    }
+}
+
 /// A market as a solver sees it: concave trades between pairs of its assets, fees included.
 ///
 /// Assets are numbered as the exact state numbers them. Implementations are plain tables, built once from a state.
@@ -56,7 +73,7 @@ pub trait RealMarket: std::fmt::Debug + Send + Sync {
     /// `ramp` smooths linear pieces (book levels, lanes): a piece of capacity `c` at log rate `r` takes
     /// `c * clamp((r - log_price) / ramp, 0, 1)` and stiffness `c / ramp` inside the ramp; its output is what that
     /// input buys on the true curve. With a ramp of 0 a piece is taken whole, and `gain` is exact. Curved families ignore it.
-    fn respond(&self, asset_in: usize, asset_out: usize, log_price: f64, ramp: f64) -> Response;
+    fn respond(&self, asset_in: usize, asset_out: usize, log_price: f64, ramp: Ramp) -> Response;
 
     /// What an exact quote for this amount in does not exceed, but for rounding of real numbers. Unless a family knows
     /// better, along the tangent at no size.

@@ -1,6 +1,6 @@
 use ruint::aliases::U256;
 
-use crate::real::{LinearLadder, RealMarket, Response};
+use crate::real::{LinearLadder, Ramp, RealMarket, Response};
 use crate::{Level, OrderBook};
 
 /// An order book for solvers: lots and the least notional are left out, so it never trades less than the book.
@@ -48,7 +48,7 @@ impl RealMarket for RealOrderBook {
         self.log_kept[asset_in]
     }
 
-    fn respond(&self, asset_in: usize, _asset_out: usize, log_price: f64, ramp: f64) -> Response {
+    fn respond(&self, asset_in: usize, _asset_out: usize, log_price: f64, ramp: Ramp) -> Response {
         self.directions[asset_in].respond(log_price, ramp)
     }
 

@@ -1,5 +1,5 @@
 use crate::Sampled;
-use crate::real::{LinearLadder, RealMarket, Response};
+use crate::real::{LinearLadder, Ramp, RealMarket, Response};
 
 /// A sampled venue for solvers: the least concave curve over what the venue answered, so that it never trades less.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl RealMarket for RealSampled {
         0.0
     }
 
-    fn respond(&self, asset_in: usize, asset_out: usize, log_price: f64, ramp: f64) -> Response {
+    fn respond(&self, asset_in: usize, asset_out: usize, log_price: f64, ramp: Ramp) -> Response {
         self.direction(asset_in, asset_out)
             .map_or_else(Response::default, |ladder| ladder.respond(log_price, ramp))
     }

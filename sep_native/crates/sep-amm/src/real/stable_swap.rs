@@ -1,4 +1,4 @@
-use crate::real::{RealMarket, Response};
+use crate::real::{Ramp, RealMarket, Response};
 use crate::{StableRule, StableSwap};
 
 /// Prices that fell further than this below the first rate are answered as if they had fallen so far.
@@ -188,7 +188,7 @@ impl RealMarket for RealStableSwap {
         self.log_kept
     }
 
-    fn respond(&self, asset_in: usize, asset_out: usize, log_price: f64, _ramp: f64) -> Response {
+    fn respond(&self, asset_in: usize, asset_out: usize, log_price: f64, _ramp: Ramp) -> Response {
         let Some(pair) = self.pair(asset_in, asset_out) else {
             return Response::default();
         };

@@ -1,5 +1,5 @@
 use crate::WeightedProduct;
-use crate::real::{RealMarket, Response};
+use crate::real::{Ramp, RealMarket, Response};
 
 /// What a swap for an exact input puts in at most, after the fee, and what one for an exact output takes out, as shares
 /// of the balances. One limit alone holds for each.
@@ -62,7 +62,7 @@ impl RealMarket for RealWeightedProduct {
         self.log_kept
     }
 
-    fn respond(&self, asset_in: usize, asset_out: usize, log_price: f64, _ramp: f64) -> Response {
+    fn respond(&self, asset_in: usize, asset_out: usize, log_price: f64, _ramp: Ramp) -> Response {
         let depth = self.log_rate(asset_in, asset_out) - log_price;
         if depth.is_nan() || depth <= 0.0 {
             return Response::default();

@@ -1,4 +1,5 @@
 use super::core::{Core, number};
+use super::ramps::Ramps;
 use crate::prepared::Prepared;
 
 /// A market that trades at the present prices.
@@ -28,8 +29,14 @@ pub(crate) struct Evaluation {
 }
 
 impl Evaluation {
-    /// Evaluates every market at these log prices; linear pieces are smoothed over `ramp`.
-    pub(crate) fn at(&mut self, core: &Core, prepared: &Prepared, log_prices: &[f64], ramp: f64) {
+    /// Evaluates every market at these log prices, linear pieces smoothed over ramps.
+    pub(crate) fn at(
+        &mut self,
+        core: &Core,
+        prepared: &Prepared,
+        log_prices: &[f64],
+        ramps: &Ramps,
+    ) {
         self.prices.clear();
         self.prices.extend(log_prices.iter().map(|log| log.exp()));
         self.surplus.clear();
@@ -46,10 +53,12 @@ impl Evaluation {
         let mut shared: Option<(u32, Awake)> = None;
         for (at, edge) in core.edges.iter().enumerate() {
             let difference = log_prices[edge.a as usize] - log_prices[edge.b as usize];
-            let forward = difference < edge.rate_ab;
-            if !forward && -difference >= edge.rate_ba {
+            let (rate_ab, rate_ba) = ramps.rates(at, edge);
+            let forward = difference < rate_ab;
+            if !forward && -difference >= rate_ba {
                 continue;
             }
+            let ramp = ramps.of_edge(at, forward);
             let market = &prepared.markets[edge.market as usize];
             let (side_a, side_b) = (usize::from(edge.side_a), usize::from(edge.side_b));
             let (response, from, to) = if forward {

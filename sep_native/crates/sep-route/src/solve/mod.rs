@@ -14,13 +14,14 @@ mod ordering;
 mod parallel;
 mod plans;
 mod quick;
+mod ramps;
 mod replay;
 mod select;
+mod splits;
 mod start;
 mod terms;
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::time::Instant;
 
 use ruint::aliases::U256;
@@ -29,11 +30,13 @@ use self::candidate::{Answer, Candidate};
 use self::core::{Core, Left, number};
 use self::evaluate::Evaluation;
 use self::flow::{Flow, flows, topological};
-use self::greedy::Split;
 use self::newton::Search;
 use self::quick::{Hop, Paths, QUOTES_MAX};
+use self::ramps::Ramps;
 use self::replay::{Plan, Replay};
 use self::select::{Choice, Rules, Selector};
+use self::splits::Splits;
+pub(crate) use self::splits::greedy;
 use self::start::Start;
 use self::terms::Terms;
 use crate::RouteError;
@@ -45,16 +48,10 @@ use crate::prepared::Prepared;
 use crate::problem::{Arbitrage, Problem, Utility, real};
 use crate::solution::{BestPath, Method, Solution};
 
-/// Chunks of the splits that a plan is never worse than.
-const COARSE_CHUNKS: u32 = 20;
-const FINE_CHUNKS: u32 = 256;
-/// Networks in which plans are held to a split in fine chunks, and those where legs cost nothing.
-const FEW_EDGES: usize = 500;
-const SOME_EDGES: usize = 2_000;
 /// Attempts at a plan that asks no market for more than it has.
 const SHORT_MAX: usize = 12;
 /// A plan this close to its bound needs no rivals.
-const TIGHT: f64 = 1e-6;
+const TIGHT: f64 = 3e-8;
 /// Chunks lose a little against the best split in the same order.
 const NEARLY: f64 = 2e-4;
 /// In small networks single paths are searched for whatever loops the snapshot offers, up to so many hops; in large
@@ -72,9 +69,7 @@ pub(crate) struct Solver<'a> {
     may_loop: bool,
     begun: Instant,
     deadline: Option<Instant>,
-    /// The splits of the free core, once they were asked for.
-    coarse: OnceLock<Option<Split>>,
-    fine: OnceLock<Option<Split>>,
+    splits: Splits,
 }
 
 /// A solved relaxation: a core, its prices, its flows.
@@ -86,6 +81,8 @@ struct Relaxed {
     value: f64,
     /// Ranks of the core's nodes, where loops are excluded by an order.
     ranks: Option<Vec<u32>>,
+    /// Whether the search for the prices ended in balance.
+    is_settled: bool,
 }
 
 /// What a search for prices ends with.
@@ -108,6 +105,7 @@ impl Found {
             flows: self.flows,
             value: self.value,
             ranks: None,
+            is_settled: self.is_settled,
         }
     }
 }
@@ -137,28 +135,6 @@ pub(crate) fn solve(
     solver.solve(before)
 }
 
-/// What a split of an exact amount in equal chunks buys, each chunk along the path that is best by then, and the worth
-/// of its gas: a method to compare with.
-pub(crate) fn greedy(network: &Network, problem: &Problem, chunks: u32) -> Option<(U256, U256)> {
-    let solver = Solver::new(network, problem).ok()?;
-    let (core, _) = solver.core();
-    let split = solver.split(&core, chunks)?;
-    let best = solver
-        .chunks(&core, &split)
-        .into_iter()
-        .reduce(|best, next| if next.is_better(&best) { next } else { best })?;
-    let Utility::ExactIn { want, .. } = problem.utility() else {
-        return None;
-    };
-    let bought = best
-        .answer
-        .outputs
-        .iter()
-        .find(|(asset, _)| asset == want)?
-        .1;
-    Some((bought, best.gas_worth))
-}
-
 impl<'a> Solver<'a> {
     fn new(network: &'a Network, problem: &'a Problem) -> Result<Self, RouteError> {
         let begun = Instant::now();
@@ -172,8 +148,7 @@ impl<'a> Solver<'a> {
                 || matches!(problem.utility(), Utility::Arbitrage { .. }),
             begun,
             deadline: problem.limits().time.map(|time| begun + time),
-            coarse: OnceLock::new(),
-            fine: OnceLock::new(),
+            splits: Splits::default(),
         })
     }
 
@@ -207,53 +182,6 @@ impl<'a> Solver<'a> {
             gas_price: self.problem.gas_price(),
             may_loop: self.may_loop,
         }
-    }
-
-    fn split(&self, core: &Core, chunks: u32) -> Option<Split> {
-        let Utility::ExactIn { spend, want } = self.problem.utility() else {
-            return None;
-        };
-        let [(asset, amount)] = &spend[..] else {
-            return None;
-        };
-        let node = |asset: &str| {
-            let place = self.place(asset)?;
-            core.assets
-                .iter()
-                .position(|known| *known == place)
-                .map(number)
-        };
-        greedy::split(
-            core,
-            self.prepared,
-            (node(asset)?, node(want)?),
-            *amount,
-            chunks,
-            &self.rules(),
-        )
-    }
-
-    /// The split of the free core in coarse chunks.
-    fn coarse_split(&self, free: &Relaxed) -> Option<&Split> {
-        self.coarse
-            .get_or_init(|| self.split(&free.core, COARSE_CHUNKS))
-            .as_ref()
-    }
-
-    /// The splits of the free core that plans are held to: also the fine one where it costs little, or where legs cost
-    /// nothing and it may be ahead of an order without loops.
-    fn splits(&self, free: &Relaxed) -> impl Iterator<Item = &Split> {
-        let is_free =
-            self.problem.gas_price() == 0.0 && free.flows.len() <= self.problem.limits().max_legs;
-        let most = if is_free { SOME_EDGES } else { FEW_EDGES };
-        let fine = if free.core.edges.len() <= most {
-            self.fine
-                .get_or_init(|| self.split(&free.core, FINE_CHUNKS))
-                .as_ref()
-        } else {
-            None
-        };
-        self.coarse_split(free).into_iter().chain(fine)
     }
 
     fn solve(&self, before: Option<&Solution>) -> Result<Solution, RouteError> {
@@ -383,7 +311,7 @@ impl<'a> Solver<'a> {
     fn better(&self, core: &Core, first: Found, second: Found) -> Found {
         let bound = |log_prices: &[f64]| {
             let mut evaluation = Evaluation::default();
-            evaluation.at(core, self.prepared, log_prices, 0.0);
+            evaluation.at(core, self.prepared, log_prices, &Ramps::default());
             evaluation.bound
         };
         let brings_more = self.brings(core, &second.flows) > self.brings(core, &first.flows);

@@ -3,6 +3,7 @@ use std::time::Instant;
 use super::core::Core;
 use super::evaluate::Evaluation;
 use super::laplacian::Laplacian;
+use super::ramps::Ramps;
 use crate::prepared::Prepared;
 
 /// Steps of log price are held to this.
@@ -35,8 +36,9 @@ const SLACK_MAX: f64 = 0.02;
 /// Shares of a step that call for more caution, or less.
 const SHORT: f64 = 0.1;
 const LONG: f64 = 0.3;
-/// Widths over which linear pieces are smoothed.
-const RAMPS: [f64; 4] = [1e-3, 1e-4, 1e-5, 1e-6];
+/// Widths over which linear pieces are smoothed, and searches with the last of them about what pieces took before.
+const RAMPS: [f64; 3] = [1e-3, 1e-4, 1e-5];
+const ROUNDS: usize = 2;
 const HOLD_DECAY: f64 = 0.15;
 
 /// The search over prices, with what it needs again from step to step.
@@ -67,6 +69,7 @@ pub(crate) struct Search<'a> {
     before: Vec<f64>,
     /// How stiff markets that sleep here were found to be from here to where a trial woke them.
     springs: Vec<f64>,
+    ramps: Ramps,
     sprung: Vec<u32>,
     is_met: Vec<bool>,
     first_step: Vec<f64>,
@@ -117,6 +120,7 @@ impl<'a> Search<'a> {
             near: Vec::new(),
             before: Vec::new(),
             springs: vec![0.0; core.edges.len()],
+            ramps: Ramps::default(),
             sprung: Vec::new(),
             is_met: vec![false; core.edges.len()],
             first_step: Vec::new(),
@@ -126,10 +130,10 @@ impl<'a> Search<'a> {
     }
 
     /// Evaluates the present prices.
-    fn evaluate(&mut self, ramp: f64) {
+    fn evaluate(&mut self) {
         self.evaluations += 1;
         self.now
-            .at(self.core, self.prepared, &self.log_prices, ramp);
+            .at(self.core, self.prepared, &self.log_prices, &self.ramps);
     }
 
     /// Whether a node's price stands where it is.
@@ -151,8 +155,9 @@ impl<'a> Search<'a> {
     }
 
     /// Newton's method until every free node is in balance.
-    fn run(&mut self, ramp: f64, mut hold: f64, mut band: f64) {
-        self.evaluate(ramp);
+    fn run(&mut self, ramps: Ramps, mut hold: f64, mut band: f64) {
+        self.ramps = ramps;
+        self.evaluate();
         let mut best = (f64::INFINITY, f64::INFINITY);
         let mut stalled = 0;
         for _ in 0..self.iterations_max {
@@ -182,7 +187,7 @@ impl<'a> Search<'a> {
             if self.step.iter().all(|step| step.abs() < STEP_LEAST) {
                 break;
             }
-            let reached = self.search_line(ramp, hold);
+            let reached = self.search_line(hold);
             if reached == 0.0 {
                 hold = (hold * 10.0).max(1e-6);
                 if hold > 1e6 {
@@ -200,8 +205,10 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The whole search: once where all markets are curved, else with ramps that become steeper; then the true curves
-    /// at the last prices.
+    /// The whole search: once where all markets are curved, else with ramps that become steeper, and then about what
+    /// the pieces took. A piece that is taken in part so comes to stand at its own rate, which ramps without a centre
+    /// miss by up to their width (the proximal point method: Rockafellar, "Monotone Operators and the Proximal Point
+    /// Algorithm", 1976, which ends in finitely many rounds where all is linear).
     pub(crate) fn run_all(&mut self, is_cold: bool) {
         let (hold, band) = if is_cold {
             (HOLD, BAND)
@@ -209,18 +216,26 @@ impl<'a> Search<'a> {
             (HOLD * 1e-2, BAND * 1e-1)
         };
         if !self.core.has_linear_pieces {
-            self.run(0.0, hold, band);
+            self.run(Ramps::default(), hold, band);
             self.is_settled = self.is_balanced();
             return;
         }
-        self.run(RAMPS[0], hold, band);
-        for ramp in &RAMPS[1..] {
-            if self.is_balanced() {
-                self.balanced = Some((self.log_prices.clone(), self.now.clone()));
-            }
-            self.run(*ramp, 0.0, 0.0);
+        self.run(Ramps::of(RAMPS[0]), hold, band);
+        for width in &RAMPS[1..] {
+            self.steepen(Ramps::of(*width));
+        }
+        for _ in 0..ROUNDS {
+            self.steepen(Ramps::about(RAMPS[RAMPS.len() - 1], self.core, &self.now));
         }
         self.is_settled = self.is_balanced();
+    }
+
+    /// Goes on with other ramps from where the last ones ended, and keeps that end where it was in balance.
+    fn steepen(&mut self, ramps: Ramps) {
+        if self.is_balanced() {
+            self.balanced = Some((self.log_prices.clone(), self.now.clone()));
+        }
+        self.run(ramps, 0.0, 0.0);
     }
 
     /// The step that would balance every node if the markets stayed as stiff as they are.
@@ -238,16 +253,11 @@ impl<'a> Search<'a> {
             for (at, edge) in core.edges.iter().enumerate() {
                 let (a, b) = (edge.a as usize, edge.b as usize);
                 let difference = self.log_prices[a] - self.log_prices[b];
-                let (distance, depth) = if difference - edge.rate_ab < -difference - edge.rate_ba {
-                    (
-                        difference - edge.rate_ab,
-                        edge.depth_ab * self.now.prices[a],
-                    )
+                let (rate_ab, rate_ba) = self.ramps.rates(at, edge);
+                let (distance, depth) = if difference - rate_ab < -difference - rate_ba {
+                    (difference - rate_ab, edge.depth_ab * self.now.prices[a])
                 } else {
-                    (
-                        -difference - edge.rate_ba,
-                        edge.depth_ba * self.now.prices[b],
-                    )
+                    (-difference - rate_ba, edge.depth_ba * self.now.prices[b])
                 };
                 let is_likely = self.slack.is_empty()
                     || (self.slack[a] < SLACK_MAX && self.slack[b] < SLACK_MAX);
@@ -288,12 +298,13 @@ impl<'a> Search<'a> {
         let core = self.core;
         let prices = &self.log_prices;
         // Markets that are awake by now speak for themselves.
-        let springs = &mut self.springs;
+        let (springs, ramps) = (&mut self.springs, &self.ramps);
         self.sprung.retain(|at| {
             let edge = &core.edges[*at as usize];
+            let (rate_ab, rate_ba) = ramps.rates(*at as usize, edge);
             let difference = prices[edge.a as usize] - prices[edge.b as usize];
             let spring = &mut springs[*at as usize];
-            if difference < edge.rate_ab || -difference < edge.rate_ba || *spring <= 0.0 {
+            if difference < rate_ab || -difference < rate_ba || *spring <= 0.0 {
                 *spring = 0.0;
                 return false;
             }
@@ -373,7 +384,7 @@ impl<'a> Search<'a> {
             .sum()
     }
 
-    fn try_step(&mut self, length: f64, ramp: f64) -> f64 {
+    fn try_step(&mut self, length: f64) -> f64 {
         self.trial_prices.clear();
         self.trial_prices.extend(
             self.log_prices
@@ -384,7 +395,7 @@ impl<'a> Search<'a> {
         );
         self.evaluations += 1;
         self.trial
-            .at(self.core, self.prepared, &self.trial_prices, ramp);
+            .at(self.core, self.prepared, &self.trial_prices, &self.ramps);
         Self::slope(self.core, &self.step, &self.trial_prices, &self.trial)
     }
 
@@ -408,12 +419,13 @@ impl<'a> Search<'a> {
             let there = self.trial_prices[a] - self.trial_prices[b];
             let begin = std::mem::take(&mut self.before[awake.edge as usize]);
             let end = self.trial.worth(core, awake);
+            let (rate_ab, rate_ba) = self.ramps.rates(awake.edge as usize, edge);
             let stiffness = if begin == 0.0 {
                 // It begins to trade on the way, at its rate.
                 let (distance, passed) = if awake.forward {
-                    (here - edge.rate_ab, edge.rate_ab - there)
+                    (here - rate_ab, rate_ab - there)
                 } else {
-                    (-here - edge.rate_ba, edge.rate_ba + there)
+                    (-here - rate_ba, rate_ba + there)
                 };
                 if passed <= 0.0 || distance < 0.0 {
                     continue;
@@ -444,11 +456,12 @@ impl<'a> Search<'a> {
             }
             // It ends on the way.
             let edge = &core.edges[awake.edge as usize];
+            let (rate_ab, rate_ba) = self.ramps.rates(awake.edge as usize, edge);
             let here = self.log_prices[edge.a as usize] - self.log_prices[edge.b as usize];
             let distance = if awake.forward {
-                edge.rate_ab - here
+                rate_ab - here
             } else {
-                edge.rate_ba + here
+                rate_ba + here
             };
             let stiffness = begin.abs() / distance;
             if stiffness > 0.0 && stiffness.is_finite() {
@@ -476,13 +489,13 @@ impl<'a> Search<'a> {
     }
 
     /// Goes along the step until the slope is nearly gone; values would say nothing at this precision.
-    fn search_line(&mut self, ramp: f64, hold: f64) -> f64 {
+    fn search_line(&mut self, hold: f64) -> f64 {
         let mut begin = Self::slope(self.core, &self.step, &self.log_prices, &self.now);
         if begin >= 0.0 {
             return 0.0;
         }
         let mut length = 1.0;
-        let mut slope = self.try_step(length, ramp);
+        let mut slope = self.try_step(length);
         for _ in 0..REFINEMENTS {
             if slope <= SLOPE_LEFT * -begin {
                 break;
@@ -495,7 +508,7 @@ impl<'a> Search<'a> {
                 break;
             }
             begin = refined;
-            slope = self.try_step(length, ramp);
+            slope = self.try_step(length);
         }
         let allowed = SLOPE_LEFT * -begin;
         let (mut low, mut low_slope) = (0.0, begin);
@@ -520,7 +533,7 @@ impl<'a> Search<'a> {
             }
             let share = -low_slope / (high_slope - low_slope);
             length = low + (high - low) * share.clamp(0.02, 0.98);
-            slope = self.try_step(length, ramp);
+            slope = self.try_step(length);
             round += 1;
         }
         std::mem::swap(&mut self.now, &mut self.trial);

@@ -36,14 +36,15 @@ impl Solver<'_> {
             (core, begin)
         };
         let (core, begin) = along(&ranks);
-        let (found, _) = parallel::both(
+        let (found, near) = parallel::both(
             edges,
             || self.search_from(free, &core, begin),
-            || self.coarse_split(free),
+            || self.coarse_near(free),
         );
         let mut relaxed = found.on(core, effort);
         relaxed.ranks = Some(ranks);
         let mut best = self.brings(&relaxed.core, &relaxed.flows);
+        self.keep_coarse(free, near, best);
         // Other orders: those of chunks, that of a single path which goes against the first, and the one that the loops
         // themselves follow most. The best one is kept.
         let ranks = relaxed.ranks.clone().unwrap_or_default();

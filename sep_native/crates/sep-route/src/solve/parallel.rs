@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 use std::thread::{self, ScopedJoinHandle};
 
-use super::SOME_EDGES;
+use super::splits::SOME_EDGES;
 
 /// What two searches over so many edges find.
 pub(super) fn both<A: Send, B: Send>(

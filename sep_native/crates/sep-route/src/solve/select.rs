@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use sep_amm::real::Ramp;
+
 use super::core::Core;
 use super::flow::{Flow, flows, longest, topological};
 use super::newton::{ITERATIONS_FEW, Search};
@@ -436,13 +438,13 @@ impl Selector<'_> {
         let gain = if difference < edge.rate_ab {
             market
                 .real(self.core.exact_in)
-                .respond(a, b, difference, 0.0)
+                .respond(a, b, difference, Ramp::default())
                 .gain
                 * log_b.exp()
         } else if -difference < edge.rate_ba {
             market
                 .real(self.core.exact_in)
-                .respond(b, a, -difference, 0.0)
+                .respond(b, a, -difference, Ramp::default())
                 .gain
                 * log_a.exp()
         } else {
