@@ -145,14 +145,14 @@ proptest! {
         };
         let unit = instance.amount;
         let solutions: Vec<Solution> = (1..=4u64).map(|step| at(unit * U256::from(step), &instance.network)).collect();
-        // Where loops contradict one another much, a bound may be wide, and says so; the law is about the optimum.
-        prop_assume!(solutions.iter().all(|solution| solution.gap < 1e-6));
+        // The law is about the optimum, which lies between what a plan brings and its bound.
         let bounds: Vec<f64> = solutions.iter().map(|solution| solution.bound).collect();
+        let gap = solutions.iter().map(|solution| solution.gap).fold(1e-6, f64::max);
         for pair in bounds.windows(2) {
-            prop_assert!(pair[1] >= pair[0] * (1.0 - 1e-6));
+            prop_assert!(pair[1] >= pair[0] * (1.0 - gap));
         }
         for triple in bounds.windows(3) {
-            prop_assert!(triple[1] - triple[0] >= (triple[2] - triple[1]) - 1e-6 * triple[2]);
+            prop_assert!(triple[1] - triple[0] >= (triple[2] - triple[1]) - 2.0 * gap * triple[2]);
         }
         // Without some market the optimum is no better.
         let mut fewer = instance.network.clone();
@@ -160,7 +160,7 @@ proptest! {
         fewer.remove(&names[usize::try_from(drawn % names.len() as u64).unwrap()]).unwrap();
         let limits = Limits { arbitrage: Arbitrage::Include, ..Limits::default() };
         if let Ok(less) = fewer.solve(&exact_in(&instance, unit, limits)) {
-            prop_assert!(less.bound <= bounds[0] * (1.0 + 1e-7), "{} {}", less.bound, bounds[0]);
+            prop_assert!(less.objective <= bounds[0] * (1.0 + 1e-9), "{} {}", less.objective, bounds[0]);
         }
     }
 }
@@ -424,6 +424,28 @@ fn loops_earn_what_the_snapshot_contradicts_and_nothing_else() {
     assert_eq!(solution.legs.len(), 3);
     assert!(solution.inputs.is_empty() && !solution.output("a").is_zero());
     assert!(solution.gap < 1e-6, "{}", solution.gap);
+}
+
+/// Units are whole: where many loops meet and one is asked to return more than rounding leaves, all are run smaller.
+#[test]
+fn kept_loops_return_what_they_borrow() {
+    let first = seed("kept loops");
+    let recipe = Recipe {
+        stale_percent: 10,
+        ..recipe(40, 12, Mix::Curved)
+    };
+    let limits = Limits {
+        arbitrage: Arbitrage::Include,
+        ..Limits::default()
+    };
+    let close = (0..60)
+        .filter(|at| {
+            let instance = draw(&recipe, first + at);
+            let problem = exact_in(&instance, instance.amount, limits.clone());
+            solved(&instance.network, &problem).gap < 1e-6
+        })
+        .count();
+    assert!(close >= 56, "{close} of 60");
 }
 
 #[test]

@@ -278,6 +278,9 @@ impl<'a> Solver<'a> {
     fn search(&self, core: &Core, begin: Start, is_cold: bool) -> Found {
         let mut search = Search::new(core, self.prepared, begin.log_prices, self.deadline);
         search.slack = begin.slack;
+        if self.may_loop {
+            search.allow_loops();
+        }
         search.run_all(is_cold);
         let effort = Effort {
             iterations: search.iterations,

@@ -22,8 +22,10 @@ const REFINEMENTS: u32 = 6;
 const SPRING_DECAY: f64 = 0.1;
 /// Steps of log price below this are rounding.
 const STEP_LEAST: f64 = 1e-14;
-/// Share of all that moves which may be out of balance.
+/// Share of all that moves which may be out of balance: rounding spreads it, but what loops return must cover what
+/// they borrow.
 const IMBALANCE: f64 = 1e-8;
+const IMBALANCE_IN_LOOPS: f64 = 1e-14;
 /// Where more than this share is out of balance in the end, flows of wider ramps may be better.
 const UNBALANCED: f64 = 3e-2;
 /// Share of a node's conductance at no size that holds it at first, and how fast that goes.
@@ -75,6 +77,7 @@ pub(crate) struct Search<'a> {
     first_step: Vec<f64>,
     /// Steps for one width of ramps.
     pub(crate) iterations_max: u32,
+    imbalance_max: f64,
     /// How unlikely each node is to be used; empty where nothing is known.
     pub(crate) slack: Vec<f64>,
 }
@@ -125,8 +128,14 @@ impl<'a> Search<'a> {
             is_met: vec![false; core.edges.len()],
             first_step: Vec::new(),
             iterations_max: ITERATIONS_MAX,
+            imbalance_max: IMBALANCE,
             slack: Vec::new(),
         }
+    }
+
+    /// Lets flows run in loops: balances them as far as numbers go.
+    pub(crate) fn allow_loops(&mut self) {
+        self.imbalance_max = IMBALANCE_IN_LOOPS;
     }
 
     /// Evaluates the present prices.
@@ -162,7 +171,7 @@ impl<'a> Search<'a> {
         let mut stalled = 0;
         for _ in 0..self.iterations_max {
             let imbalance = self.imbalance();
-            if imbalance <= IMBALANCE * self.now.turnover {
+            if imbalance <= self.imbalance_max * self.now.turnover {
                 break;
             }
             // While markets wake up the imbalance may grow; the bound falls all the same.

@@ -8,8 +8,10 @@ use super::flow::{self, Flow};
 use crate::prepared::Prepared;
 
 /// Attempts to make loans and returns of a loop meet, and the share by which a loop is run smaller than it might.
-const LOANS_MAX: usize = 12;
-const LOAN_MARGIN: f64 = 1e-8;
+const LOANS_MAX: usize = 16;
+const LOAN_MARGIN: f64 = 1e-10;
+/// Each step towards what returns a loan is larger by so many bits.
+const STEP_BITS: usize = 4;
 /// Halvings that find what a market takes at most.
 const HALVINGS: usize = 40;
 /// Bits of a share.
@@ -126,6 +128,29 @@ impl Plan<'_> {
                 rest
             }
         }
+    }
+
+    /// A swap of an exact input that returns a loan, or as much of it as an amount does: `(in, out)`.
+    fn repay(
+        &self,
+        flow: &Flow,
+        loan: U256,
+        amount: U256,
+        refused: &mut Vec<(u32, AmmError)>,
+    ) -> Option<(U256, U256)> {
+        if let Ok((mut asked, _)) = self.quote(flow, loan, false) {
+            // Some markets ask more for an output than they give it for: by their own rounding, not by more.
+            let mut step = U256::ONE;
+            while asked <= amount {
+                match self.quote(flow, asked, true) {
+                    Ok(pair) if pair.1 < loan => asked = asked.saturating_add(step),
+                    Ok(pair) => return Some(pair),
+                    Err(_) => break,
+                }
+                step <<= STEP_BITS;
+            }
+        }
+        self.take(flow, amount.min(U256::from(flow.amount_in)), true, refused)
     }
 
     /// The largest amount below one that was refused which a market takes.
@@ -265,20 +290,28 @@ impl Plan<'_> {
                 }
                 let mut rest: Vec<usize> = list.clone();
                 if has_loans {
-                    // Legs inside a loop take what they take; those that lead out of it share the rest, and with it
-                    // what rounding takes away.
+                    // Loans are returned first. Legs inside a loop take what they take; those that lead out of it
+                    // share the rest, and with it what rounding takes away. Where none does, all go on with it.
+                    rest.retain(|at| !is_back(&self.flows[*at]));
                     let is_end = |at: &usize| {
                         let flow = &self.flows[*at];
-                        (parts[flow.from as usize] != parts[flow.to as usize] || keeps(flow.to))
-                            && !is_back(flow)
+                        parts[flow.from as usize] != parts[flow.to as usize] || keeps(flow.to)
                     };
-                    rest.retain(is_end);
-                    for at in list.iter().filter(|at| !rest.contains(at)) {
+                    let has_ends = rest.iter().any(is_end);
+                    let first = list.iter().filter(|at| is_back(&self.flows[**at]));
+                    let then = list.iter().filter(|at| !is_back(&self.flows[**at]));
+                    for at in first.chain(then) {
                         let flow = &self.flows[*at];
-                        let wanted = smaller(flow.amount_in);
-                        if let Some(pair) =
-                            self.take(flow, wanted.min(amount), true, &mut replay.refused)
-                        {
+                        let pair = if is_back(flow) {
+                            self.repay(flow, loans[*at], amount, &mut replay.refused)
+                        } else if has_ends && !is_end(at) {
+                            let wanted = smaller(flow.amount_in).min(amount);
+                            self.take(flow, wanted, true, &mut replay.refused)
+                        } else {
+                            continue;
+                        };
+                        rest.retain(|other| other != at);
+                        if let Some(pair) = pair {
                             taken[*at] = pair;
                             amount = amount.saturating_sub(pair.0);
                             most = most.saturating_sub(pair.0);
