@@ -46,7 +46,16 @@ def verify(
         return _receipt(path, key, as_json=as_json)
     if path is not None and path.is_file() and path.suffix == ".jsonl":
         return _export(path, key, as_json=as_json)
-    return check_log(path, config, key, [anchor.read_text() for anchor in anchors], as_json=as_json)
+    return check_log(path, config, key, [_anchor(anchor) for anchor in anchors], as_json=as_json)
+
+
+def _anchor(path: Path) -> str:
+    try:
+        return path.read_text()
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(
+            f"{path} is no text, so it holds no signed checkpoint", param_hint="--anchor"
+        ) from error
 
 
 def _check_key(key: str | None) -> None:
@@ -112,7 +121,7 @@ def _receipt(target: Path, key: str | None, *, as_json: bool) -> int:
     from sep_core.events.verify import verify_receipt
 
     receipt = None
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         receipt = receipt_of(json.loads(target.read_text()))
     if receipt is None:
         raise Permanent(f"{target} is no receipt", next_step="save the answer of GET /v1/intents/ID/receipt")

@@ -133,7 +133,11 @@ def _parse(text: str, note: str) -> Checkpoint:
         if len(checkpoint.root) != 32 or origin != origin_of(checkpoint.store_id):
             raise ValueError("unexpected root or origin")
     except (ValueError, binascii.Error) as error:
-        raise BadCheckpoint(f"this is not a checkpoint of a SEP log: {error}") from error
+        raise BadCheckpoint(
+            "this is not a checkpoint of a SEP log, whose lines are sep/ with the log's id, its size in decimal, its root"
+            " in base64 and epoch with a number",
+            next_step="take the checkpoint from where it was kept anew",
+        ) from error
     return checkpoint
 
 

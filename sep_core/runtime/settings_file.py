@@ -37,11 +37,15 @@ def read_tables(path: Path) -> dict[str, Toml]:
             f"{path} cannot be read: {error.strerror}", next_step="name the file that is meant"
         ) from None
     if len(data) > _LARGEST_BYTES:
-        raise ConfigurationError(f"{path} has {len(data)} bytes, more than 1 MiB; is it the right file?")
+        raise ConfigurationError(
+            f"{path} has {len(data)} bytes, more than 1 MiB", next_step="name the file that is meant"
+        )
     try:
         return tomllib.loads(data.decode("utf-8"), parse_float=Decimal)
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path} is not UTF-8: byte {error.start}") from None
+        raise ConfigurationError(
+            f"{path} is not UTF-8: byte {error.start}", next_step="name the file that is meant"
+        ) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{path} is not TOML: {error}", next_step="mend that line") from None
 

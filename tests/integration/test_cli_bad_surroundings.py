@@ -190,6 +190,22 @@ def test_what_is_no_log_is_refused(copied: Path) -> None:
     refused(sep("status", cwd=copied), 6, "sep-data holds no log")
 
 
+def test_what_is_no_proof_is_refused(copied: Path) -> None:
+    """Bytes, lines of something else, and what is nested without end, where a checkpoint or a receipt should be."""
+    noise, lines, deep = copied / "noise.json", copied / "lines.note", copied / "deep.json"
+    noise.write_bytes(b"\x00\xff" * 100)
+    lines.write_text("one\ntwo\n\n")
+    deep.write_text("[" * 100_000)
+    refused(sep("verify", "--anchor", str(noise), cwd=copied), 2, "noise.json is no text", "--anchor")
+    refused(sep("verify", "--anchor", str(lines), cwd=copied), 1, "not a checkpoint of a SEP log")
+    for path in (noise, deep):
+        refused(
+            sep("verify", str(path), cwd=copied), 1, f"{path} is no receipt", "GET /v1/intents/ID/receipt"
+        )
+    (copied / "sep.toml").write_bytes(b"\xff\x00" * 10)
+    refused(sep("verify", cwd=copied), 3, "sep.toml is not UTF-8: byte 0")
+
+
 def test_without_an_engine_nothing_is_sent(copied: Path) -> None:
     """No token, no engine, somebody else's server, an engine that dies over the request: each told apart."""
     refused(sep("submit", "-", cwd=copied), 4, "api-token", "sep serve")

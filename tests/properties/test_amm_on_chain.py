@@ -137,6 +137,26 @@ def test_v3_quotes_on_random_pools(testnet: Testnet, seed: int, data: st.DataObj
                     )
 
 
+def test_v3_takes_a_whole_step_for_an_output_that_it_rounds_down_to(testnet: Testnet) -> None:
+    """Far out in a range an exact output may be dearer than an input that buys as much, in the contract as here."""
+    with testnet.isolated():
+        pools = RandomPools(testnet, random.Random(7))
+        pool = pools.v3_pool_over_all(500, 2_403_330_594_852_615_535)
+        state = replay(testnet, pool)
+        assert_is_on_chain(testnet, pool, state)
+        inputs = (amount * 10**33 for amount in range(100, 1000))
+        dearer = [
+            (amount, bought)
+            for amount in inputs
+            if state.quote(False, bought := state.quote(False, amount, True).amount_out, False).amount_in
+            > amount
+        ]
+        assert dearer
+        for amount, bought in dearer[:3]:
+            assert_quotes_are_equal(testnet, pool, state, amount, zero_for_one=False, exact_in=True)
+            assert_quotes_are_equal(testnet, pool, state, bought, zero_for_one=False, exact_in=False)
+
+
 TRANSACTION_GAS = 2**24
 """The most that one transaction may use since EIP-7825."""
 

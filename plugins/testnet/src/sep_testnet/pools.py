@@ -12,6 +12,7 @@ from .deploy import (
     add_v2_liquidity,
     deploy_token,
     sorted_tokens,
+    sqrt_price_of,
     widest_range,
 )
 from .deploy_balancer import BalancerPools
@@ -70,6 +71,21 @@ class RandomPools:
             for index in range(count):
                 lower, upper = self._range(tick, pool.tick_spacing, around=index == 0)
                 manager.mint(pool, lower, upper, *self._amounts(tick, lower, upper))
+            return pool
+        finally:
+            self._testnet.set_automine(True)
+
+    def v3_pool_over_all(self, fee: int, amount: int) -> V3Pool:
+        """Build a V3 pool at a price of one with one position of equal amounts over all usable ticks."""
+        a, b = self.token(), self.token()
+        deployment = self._testnet.deployment
+        manager = PositionManager(deployment.position_manager, deployment.v3_factory, self._me)
+        self._testnet.set_automine(False)
+        try:
+            for token in (a, b):
+                self._me.execute(token, "approve(address,uint256)", manager.address, MAX_UINT256)
+            pool = manager.create_pool(a, b, fee, sqrt_price_of(1, 1))
+            manager.mint(pool, *widest_range(pool.tick_spacing), amount, amount)
             return pool
         finally:
             self._testnet.set_automine(True)
