@@ -16,7 +16,9 @@ const FINE_CHUNKS: u32 = 256;
 /// Networks in which plans are held to a split in fine chunks, and those where legs cost nothing.
 const FEW_EDGES: usize = 500;
 pub(super) const SOME_EDGES: usize = 2_000;
-/// Chunks do not go where the free prices pay less by this logarithm, unless loops are worth as much.
+/// In larger networks chunks do not go where the free prices pay less by this logarithm, or by the share that an order
+/// stays behind them. Loops may have moved prices further, but not for much: what chunks lose by it is less than what the
+/// order does.
 const NEAR: f64 = 3e-4;
 
 /// Splits of the free core, once they were asked for.
@@ -24,8 +26,6 @@ const NEAR: f64 = 3e-4;
 pub(super) struct Splits {
     coarse: OnceLock<Option<Split>>,
     fine: OnceLock<Option<Split>>,
-    /// Whether chunks may go anywhere.
-    is_far: OnceLock<()>,
 }
 
 /// What a split of an exact amount in equal chunks buys, each chunk along the path that is best by then, and the worth
@@ -80,33 +80,36 @@ impl Solver<'_> {
         self.problem.gas_price() == 0.0 && free.flows.len() <= self.problem.limits().max_legs
     }
 
-    /// A split of the free core in coarse chunks, as far as its prices say where they go.
-    pub(super) fn coarse_near(&self, free: &Relaxed) -> Option<Split> {
-        self.split_near(free, COARSE_CHUNKS)
+    /// Whether the free prices say where chunks of a large network do not go.
+    fn is_told(&self, free: &Relaxed) -> bool {
+        free.core.edges.len() > SOME_EDGES && free.is_settled && self.is_free(free)
     }
 
-    /// Keeps such a split; or splits over all of the core, now and later, where what an order brings stays so far behind
-    /// the free prices that they say nothing.
-    pub(super) fn keep_coarse(&self, free: &Relaxed, near: Option<Split>, brought: f64) {
-        let is_far = self.is_free(free) && brought < free.value * (1.0 - NEAR);
-        let kept = if is_far {
-            self.splits.is_far.get_or_init(|| ());
+    /// The split in coarse chunks, before an order is known.
+    pub(super) fn coarse_near(&self, free: &Relaxed) -> Option<Split> {
+        if self.is_told(free) {
+            self.coarse_within(free, NEAR)
+        } else {
             self.split(&free.core, COARSE_CHUNKS)
+        }
+    }
+
+    /// Keeps it; or splits anew, where what an order brings stays so far behind that chunks may go further.
+    pub(super) fn keep_coarse(&self, free: &Relaxed, near: Option<Split>, brought: f64) {
+        let reach = 1.0 - brought / free.value;
+        let kept = if reach > NEAR && self.is_told(free) {
+            self.coarse_within(free, reach)
         } else {
             near
         };
         self.splits.coarse.get_or_init(|| kept);
     }
 
-    /// A split of the free core. Where legs cost nothing, the part of it in which its prices pay less is not searched.
-    fn split_near(&self, free: &Relaxed, chunks: u32) -> Option<Split> {
-        let is_known = free.is_settled && self.splits.is_far.get().is_none();
-        if !(is_known && self.is_free(free)) {
-            return self.split(&free.core, chunks);
-        }
+    /// The split over the part of the free core whose rates are within reach of the free prices.
+    fn coarse_within(&self, free: &Relaxed, reach: f64) -> Option<Split> {
         let is_near = |edge: &Edge| {
             let difference = free.log_prices[edge.a as usize] - free.log_prices[edge.b as usize];
-            difference - edge.rate_ab < NEAR || -difference - edge.rate_ba < NEAR
+            difference - edge.rate_ab < reach || -difference - edge.rate_ba < reach
         };
         let edges: Vec<u32> = (0..)
             .zip(&free.core.edges)
@@ -114,7 +117,7 @@ impl Solver<'_> {
             .map(|(at, _)| at)
             .collect();
         let (core, nodes) = free.core.subset(&edges);
-        let mut split = self.split(&core, chunks)?;
+        let mut split = self.split(&core, COARSE_CHUNKS)?;
         for flow in &mut split.flows {
             flow.edge = edges[flow.edge as usize];
             flow.from = nodes[flow.from as usize];
@@ -134,7 +137,7 @@ impl Solver<'_> {
             FEW_EDGES
         };
         let fine = (free.core.edges.len() <= most)
-            .then(|| fine.get_or_init(|| self.split_near(free, FINE_CHUNKS)));
+            .then(|| fine.get_or_init(|| self.split(&free.core, FINE_CHUNKS)));
         coarse.iter().chain(fine.into_iter().flatten())
     }
 }
