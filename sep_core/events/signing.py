@@ -134,8 +134,8 @@ def _parse(text: str, note: str) -> Checkpoint:
             raise ValueError("unexpected root or origin")
     except (ValueError, binascii.Error) as error:
         raise BadCheckpoint(
-            "this is not a checkpoint of a SEP log, whose lines are sep/ with the log's id, its size in decimal, its root"
-            " in base64 and epoch with a number",
+            "this is not a checkpoint of a SEP log, whose lines are sep/ with the log's id, its size in decimal,"
+            " its root in base64, and epoch with a number",
             next_step="take the checkpoint from where it was kept anew",
         ) from error
     return checkpoint

@@ -14,6 +14,38 @@ use sep_decode::{
 use crate::convert::{from_bytes, number, unsigned};
 use crate::errors;
 
+/// An address, topics and data.
+type RawLog<'py> = (Bound<'py, PyBytes>, Vec<B256>, Bound<'py, PyBytes>);
+
+fn raw_logs<'py>(logs: &Bound<'py, PyAny>) -> PyResult<Vec<RawLog<'py>>> {
+    let mut held = Vec::with_capacity(logs.len().unwrap_or(0));
+    for log in logs.try_iter()? {
+        let (address, topics, data): (Bound<'_, PyBytes>, Bound<'_, PyAny>, Bound<'_, PyBytes>) =
+            log?.extract()?;
+        let topics = topics
+            .try_iter()?
+            .map(|topic| word(&topic?))
+            .collect::<PyResult<Vec<B256>>>()?;
+        held.push((address, topics, data));
+    }
+    Ok(held)
+}
+
+/// How many arguments alloy's own decoder finds in logs given as (address, topics, data), one by one.
+#[pyfunction]
+pub(crate) fn count_with_alloy(
+    py: Python<'_>,
+    signatures: Vec<String>,
+    logs: &Bound<'_, PyAny>,
+) -> PyResult<usize> {
+    let held = raw_logs(logs)?;
+    let logs = held
+        .iter()
+        .map(|(_, topics, data)| (topics.as_slice(), data.as_bytes()));
+    let count = errors::guarded(py, || sep_decode::count_with_alloy(&signatures, logs))?;
+    count.map_err(|error| errors::decode(&error))
+}
+
 /// Compiled decoders for a set of event signatures.
 #[pyclass(module = "sep_native.decode", frozen)]
 pub(crate) struct EventDecoder(Arc<sep_decode::EventDecoder>);
@@ -52,19 +84,7 @@ impl EventDecoder {
 
     /// Decodes logs given as (address, topics, data).
     fn decode(&self, py: Python<'_>, logs: &Bound<'_, PyAny>) -> PyResult<LogBatch> {
-        let mut held = Vec::with_capacity(logs.len().unwrap_or(0));
-        for log in logs.try_iter()? {
-            let (address, topics, data): (
-                Bound<'_, PyBytes>,
-                Bound<'_, PyAny>,
-                Bound<'_, PyBytes>,
-            ) = log?.extract()?;
-            let topics = topics
-                .try_iter()?
-                .map(|topic| word(&topic?))
-                .collect::<PyResult<Vec<B256>>>()?;
-            held.push((address, topics, data));
-        }
+        let held = raw_logs(logs)?;
         let logs = held.iter().map(|(address, topics, data)| {
             (address.as_bytes(), topics.as_slice(), data.as_bytes())
         });

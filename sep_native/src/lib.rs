@@ -34,8 +34,9 @@ mod _native {
     use crate::books::{Lane, OrderBook, Sampled};
     #[pymodule_export]
     use crate::decode::{
-        DecodedLog, EventDecoder, LogBatch, LogIterator, checksum_address, decode, decode_call,
-        decode_result, encode, encode_call, is_checksum_valid, keccak256, selector,
+        DecodedLog, EventDecoder, LogBatch, LogIterator, checksum_address, count_with_alloy,
+        decode, decode_call, decode_result, encode, encode_call, is_checksum_valid, keccak256,
+        selector,
     };
     #[pymodule_export]
     use crate::generate::{DrawnNetwork, draw_network};

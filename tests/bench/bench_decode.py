@@ -1,6 +1,7 @@
 """Microseconds a log, in batches of 3,000: from JSON and from raw bytes, into columns and into Python values.
 
-eth_abi decodes the same logs in the same run, from topics and data that are already bytes. One JSON line.
+eth_abi and alloy's own decoder, event by event, decode the same logs in the same run, from topics and data that are
+already bytes. One JSON line.
 """
 
 import json
@@ -11,6 +12,7 @@ from collections.abc import Callable
 import eth_abi
 from eth_utils import keccak
 from sep_native.decode import EventDecoder
+from sep_native.testing import count_with_alloy
 
 SIGNATURES = {
     "event Swap(address indexed sender, address indexed recipient, int256 amount0, int256 amount1, "
@@ -102,6 +104,8 @@ def main() -> None:
     from_raw = microseconds_a_log(lambda: decoder.decode(logs))
     into_values = microseconds_a_log(lambda: [log.arguments for log in decoder.decode(logs)])
     peer = microseconds_a_log(lambda: with_eth_abi(logs), rounds=3)
+    assert count_with_alloy(list(SIGNATURES), logs) == with_eth_abi(logs)
+    alloy = microseconds_a_log(lambda: count_with_alloy(list(SIGNATURES), logs))
     figures = {
         "bench": "decode",
         "logs": LOGS,
@@ -110,6 +114,8 @@ def main() -> None:
         "raw_us": round(from_raw, 3),
         "raw_to_python_values_us": round(into_values, 3),
         "eth_abi_us": round(peer, 2),
+        "alloy_us": round(alloy, 3),
+        "alloy_over_raw": round(alloy / from_raw, 2),
         "eth_abi_over_json": round(peer / from_json, 1),
         "eth_abi_over_raw_to_python_values": round(peer / into_values, 1),
     }

@@ -22,6 +22,7 @@ from sep_native.decode import (
     keccak256,
     selector,
 )
+from sep_native.testing import count_with_alloy
 
 SWAP = (
     "event Swap(address indexed sender, address indexed recipient, int256 amount0, int256 amount1, "
@@ -137,6 +138,15 @@ def test_fixed_events_equal_eth_abi(swaps: list[tuple[str, str, list[int]]]) -> 
         assert batch.column(0, name) == [values[at] for _, _, values in swaps]
     assert batch.column(0, "sender") == [sender for sender, _, _ in swaps]
     assert batch.positions(0) == list(range(len(swaps)))
+
+
+def test_the_peer_for_speed_reads_what_it_knows_and_nothing_else() -> None:
+    swap = swap_log("0x" + "11" * 20, "0x" + "22" * 20, [1, -2, 3, 4, -5])
+    short = (swap[0], swap[1], swap[2][:-1])
+    foreign = (swap[0], [keccak(text="Other()")], b"")
+    assert count_with_alloy([SWAP, TRANSFER], [swap, swap, short, foreign, (swap[0], [], b"")]) == 14
+    with pytest.raises(ValueError, match="nothing of the kind"):
+        count_with_alloy(["nothing of the kind"], [])
 
 
 pairs_lists = st.lists(st.tuples(words(8), st.binary(max_size=40)), max_size=3).map(tuple)

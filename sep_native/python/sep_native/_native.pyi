@@ -44,6 +44,7 @@ __all__ = [
     "WeightedProduct",
     "checksum_address",
     "consistency_proof_from_subtrees",
+    "count_with_alloy",
     "decode",
     "decode_call",
     "decode_result",
@@ -768,6 +769,10 @@ class EventDecoder:
     def signatures(self) -> list[str]: ...
     def decode(self, logs: Iterable[tuple[bytes, Sequence[bytes], bytes]]) -> LogBatch: ...
     def decode_json(self, json: bytes) -> LogBatch: ...
+
+def count_with_alloy(
+    signatures: Sequence[str], logs: Iterable[tuple[bytes, Sequence[bytes], bytes]]
+) -> int: ...
 
 @final
 class LogBatch:

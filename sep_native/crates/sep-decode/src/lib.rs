@@ -10,6 +10,7 @@ mod event;
 mod json;
 mod layout;
 mod names;
+mod plain;
 mod word;
 
 pub use abi::{AbiCall, TypeList, checksum_address, is_checksum_valid};
@@ -18,4 +19,5 @@ pub use alloy_primitives::{Address, B256, I256, U256, keccak256};
 pub use batch::{Argument, Column, Counts, LogBatch, LogPlace, Row, RowKind};
 pub use error::DecodeError;
 pub use event::{EventDecoder, EventLayout, Field};
+pub use plain::count_with_alloy;
 pub use word::WordKind;
