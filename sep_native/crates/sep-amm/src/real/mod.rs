@@ -70,9 +70,10 @@ pub trait RealMarket: std::fmt::Debug + Send + Sync {
     /// All zero where `log_price` is at or above `log_rate`. Beyond the market's liquidity the whole of it is taken
     /// with a stiffness of 0.
     ///
-    /// `ramp` smooths linear pieces (book levels, lanes): a piece of capacity `c` at log rate `r` takes
-    /// `c * clamp((r - log_price) / ramp, 0, 1)` and stiffness `c / ramp` inside the ramp; its output is what that
-    /// input buys on the true curve. With a ramp of 0 a piece is taken whole, and `gain` is exact. Curved families ignore it.
+    /// `ramp` smooths linear pieces (book levels, lanes): a piece of capacity `c` at log rate `r`, of which the share
+    /// `h` is among what is taken already, takes `c * clamp((r - log_price) / width + h, 0, 1)` and has stiffness
+    /// `c / width` inside the ramp, which then begins above its rate; its output is what that input buys on the true curve.
+    /// With a width of 0 a piece is taken whole, and `gain` is exact. Curved families ignore it.
     fn respond(&self, asset_in: usize, asset_out: usize, log_price: f64, ramp: Ramp) -> Response;
 
     /// What an exact quote for this amount in does not exceed, but for rounding of real numbers. Unless a family knows
