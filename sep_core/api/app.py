@@ -11,12 +11,13 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.prometheus import PrometheusConfig
 
-from sep_core.api import events, intents, probes, quotes, state, venues
+from sep_core.api import accounts, events, intents, probes, quotes, state, venues
 from sep_core.api.body import Empty
 from sep_core.api.edge import LocalOnly, Stamp
 from sep_core.api.operation import BEARER
 from sep_core.api.port import KernelPort
 from sep_core.api.problem import Problem, handlers, not_found
+from sep_core.api.reason import Reason
 from sep_core.api.schema import PydanticSchemas
 from sep_core.api.stream import StreamLimits, StreamPlaces
 from sep_core.runtime.quote_body import QuoteBody
@@ -46,6 +47,7 @@ def create_app(
             *events.ROUTES,
             *state.ROUTES,
             *venues.ROUTES,
+            *accounts.ROUTES,
             *quotes.ROUTES,
             *probes.ROUTES,
         ],
@@ -53,9 +55,7 @@ def create_app(
         before_send=[stamp],
         before_request=stamp.arrived,
         exception_handlers=handlers(),
-        plugins=[
-            PydanticSchemas(requests=(Submission, Empty, QuoteBody, venues.VenueOrder), answers=(Problem,))
-        ],
+        plugins=[PydanticSchemas(requests=(Submission, Empty, QuoteBody, Reason), answers=(Problem,))],
         openapi_config=_openapi(),
         request_max_body_size=MAX_BODY_BYTES,
         state=State(

@@ -10,6 +10,7 @@ from sep_core.runtime.draining import Drain
 from sep_core.runtime.quote_body import QuoteBody
 from sep_core.runtime.submission import Submission
 from sep_core.runtime.views import (
+    AccountView,
     ChainView,
     DrainView,
     DryRunView,
@@ -67,6 +68,10 @@ class QueriesPort(Protocol):
 
     async def portfolio(self) -> PortfolioView:
         """All balances."""
+        ...
+
+    async def accounts(self) -> list[AccountView]:
+        """All accounts on chains."""
         ...
 
 
@@ -138,6 +143,10 @@ class KernelPort(ReaderPort, Protocol):
 
     async def enable_venue(self, name: str, reason: str, by: str) -> VenueView:
         """Lets plans use a venue again, durably."""
+        ...
+
+    async def release_account(self, name: str, reason: str, by: str) -> AccountView:
+        """Lets a frozen account sign again, durably."""
         ...
 
     def plugins(self) -> list[PluginView]:

@@ -23,6 +23,7 @@ _CODE_STATUS: Final = {
     "bad_moment": 400,
     "bad_cursor": 400,
     "unauthorised": 401,
+    "release_refused": 409,
     "foreign_host": 403,
     "foreign_origin": 403,
     "unsupported_media_type": 415,

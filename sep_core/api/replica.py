@@ -11,7 +11,7 @@ from litestar.enums import ScopeType
 from litestar.types import HTTPScope, Receive, Scope, Send
 from sep_hooks.errors import SepError
 
-from sep_core.api import events, intents, probes, state
+from sep_core.api import accounts, events, intents, probes, state
 from sep_core.api.edge import LocalOnly, Stamp, check_local
 from sep_core.api.leader import Leader
 from sep_core.api.port import ReaderPort
@@ -20,7 +20,7 @@ from sep_core.api.schema import PydanticSchemas
 from sep_core.api.stream import StreamLimits, StreamPlaces
 from sep_core.runtime.submission import MAX_BODY_BYTES, RequestProblem, RequestRefused
 
-_HERE: Final = re.compile(r"/v1/(intents(/.*)?|events(/.*)?|stream|portfolio|audit/head)/?|/livez/?")
+_HERE: Final = re.compile(r"/v1/(intents(/.*)?|events(/.*)?|stream|portfolio|accounts|audit/head)/?|/livez/?")
 
 
 class ReplicaApp:
@@ -61,7 +61,13 @@ class ReplicaApp:
 def _reads(reader: ReaderPort, stopping: anyio.Event) -> Litestar:
     stamp = Stamp(reader)
     return Litestar(
-        route_handlers=[*intents.READS, *events.ROUTES, state.get_portfolio, probes.get_liveness],
+        route_handlers=[
+            *intents.READS,
+            *events.ROUTES,
+            state.get_portfolio,
+            accounts.list_accounts,
+            probes.get_liveness,
+        ],
         middleware=[LocalOnly()],
         before_send=[stamp],
         before_request=stamp.arrived,

@@ -1,16 +1,16 @@
 """Routes of venues: how they are, keep one out of plans, let it in again."""
 
-from typing import Annotated, Final
+from typing import Final
 
 from litestar import get, post
 from litestar.params import FromPath
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 
 from sep_core.api.answer import Answer, AnyRequest, kernel_of
 from sep_core.api.body import json_bytes
 from sep_core.api.edge import require_token
 from sep_core.api.operation import operation
 from sep_core.api.parameters import no_parameters
+from sep_core.api.reason import Reason
 from sep_core.runtime.submission import parse_body
 from sep_core.runtime.views import VenueView, View
 
@@ -21,29 +21,8 @@ class VenueList(View):
     items: list[VenueView]
 
 
-def _one_line(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("is no line of text that says something")
-    return text
-
-
-class VenueOrder(BaseModel):
-    """Why a venue is kept out or let in again; it stands in the log."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    reason: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=300),
-        AfterValidator(_one_line),
-        WithJsonSchema(
-            {"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"^[!-~]+( [!-~]+)*$"}
-        ),
-    ]
-
-
 _SEEN = operation(problems=(400, 404))
-_TOLD = operation(problems=(400, 401, 404, 413, 415, 422), body=VenueOrder, guarded=True)
+_TOLD = operation(problems=(400, 401, 404, 413, 415, 422), body=Reason, guarded=True)
 
 
 @get("/v1/venues", operation_id="listVenues", operation_class=operation(problems=(400,)), tags=["venues"])
@@ -71,7 +50,7 @@ async def get_venue(request: AnyRequest, venue: FromPath[str]) -> Answer[VenueVi
 async def disable_venue(request: AnyRequest, venue: FromPath[str]) -> Answer[VenueView]:
     """Keeps a venue out of plans, over restarts too, until it is enabled. What was sent through it runs on."""
     no_parameters(request)
-    order = parse_body(await json_bytes(request), VenueOrder)
+    order = parse_body(await json_bytes(request), Reason)
     return Answer(await kernel_of(request).disable_venue(venue, order.reason, "api"))
 
 
@@ -86,7 +65,7 @@ async def disable_venue(request: AnyRequest, venue: FromPath[str]) -> Answer[Ven
 async def enable_venue(request: AnyRequest, venue: FromPath[str]) -> Answer[VenueView]:
     """Lets plans use a venue again, where it answers."""
     no_parameters(request)
-    order = parse_body(await json_bytes(request), VenueOrder)
+    order = parse_body(await json_bytes(request), Reason)
     return Answer(await kernel_of(request).enable_venue(venue, order.reason, "api"))
 
 

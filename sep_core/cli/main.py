@@ -32,6 +32,7 @@ VERBS = {
     "reconcile": "show the evidence held and missing for what is in doubt",
     "doctor": "look at everything that an engine needs",
     "venue": "show venues, keep one out of plans, let it in again",
+    "account": "show accounts, let a frozen one sign again",
     "plugin": "list, describe and check plugins",
     "help": "explain a verb, or `sep help exit-codes`",
 }

@@ -16,6 +16,7 @@ from sep_core.execution.commands import (
     RecordReorg,
     RecordReplaced,
     RecordSigned,
+    ReleaseAccount,
     SignedStep,
 )
 from sep_core.execution.decide import calldata_digest, decide
@@ -53,6 +54,7 @@ __all__ = [
     "RecordReorg",
     "RecordReplaced",
     "RecordSigned",
+    "ReleaseAccount",
     "SignedStep",
     "SigningDesk",
     "StalePlan",

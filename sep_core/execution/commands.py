@@ -58,6 +58,19 @@ class AdoptAssets:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseAccount:
+    """An operator lets a frozen account sign again, from what its chain says of it at a final block."""
+
+    lane: LaneKey
+    next_nonce: int
+    block: BlockRef
+    balances: tuple[tuple[AssetId, Amount], ...]
+    reason: str
+    by: str
+    prices: PriceBook | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SignedStep:
     """A step with the transaction that will carry it; `sealed` are the raw bytes, encrypted. Where `relay` is named,
     nobody else may see them before a block holds them.
@@ -205,6 +218,7 @@ class RecordChainReorg:
 type ExecutionCommand = (
     OpenAccount
     | AdoptAssets
+    | ReleaseAccount
     | RecordSigned
     | RecordPaperFill
     | AdoptSigned

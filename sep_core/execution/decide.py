@@ -13,6 +13,7 @@ from sep_core.events.decided import Decided
 from sep_core.events.facts import (
     AccountFrozen,
     AccountOpened,
+    AccountReleased,
     AssetsAdopted,
     ChainReorged,
     NonceConsumedExternally,
@@ -45,6 +46,7 @@ from sep_core.execution.commands import (
     RecordReorg,
     RecordReplaced,
     RecordSigned,
+    ReleaseAccount,
     SignedStep,
 )
 from sep_core.execution.doubt import doubt_of
@@ -57,6 +59,7 @@ from sep_core.execution.errors import (
     NonceBound,
     NonceGap,
     PayloadMismatch,
+    ReleaseRefused,
     SecondPayload,
     UnknownEffect,
 )
@@ -87,6 +90,8 @@ def decide(lane: LaneState | None, command: ExecutionCommand) -> tuple[Decided, 
             return _in(
                 lane.key, AssetsAdopted(command.name, *_place(lane.key), command.block, command.balances)
             )
+        case ReleaseAccount():
+            return _released(lane, command)
         case RecordSigned():
             return _signed(lane, command)
         case AdoptSigned():
@@ -140,6 +145,27 @@ def _opened(command: OpenAccount) -> tuple[Decided, ...]:
     )
 
 
+def _released(lane: LaneState, command: ReleaseAccount) -> tuple[Decided, ...]:
+    if lane.frozen is None:
+        return ()
+    if lane.unfinished:
+        nonces = ", ".join(str(entry.nonce) for entry in lane.unfinished)
+        raise ReleaseRefused(
+            f"nonce {nonces} of account {lane.name} is not final yet; the account stays frozen",
+            next_step="leave the engine running until it is; `sep reconcile` shows what is missing",
+        )
+    if command.next_nonce < lane.next_nonce:
+        raise ReleaseRefused(
+            f"account {lane.name} stands at nonce {command.next_nonce} in final block {command.block.number}, and at"
+            f" {lane.next_nonce} here; the account stays frozen",
+            next_step="wait for finality; where it does not come, compare the chain's endpoints with `sep doctor`",
+        )
+    return _in(
+        lane.key,
+        AccountReleased(command.next_nonce, command.block, command.balances, command.reason, command.by),
+    )
+
+
 def _signed(lane: LaneState, command: RecordSigned) -> tuple[Decided, ...]:
     # Steps that recovery adopted from the signer stand in the lane already; the others follow on them.
     fresh = [one for one in command.steps if not _repeats(lane, one)]
@@ -148,7 +174,7 @@ def _signed(lane: LaneState, command: RecordSigned) -> tuple[Decided, ...]:
     if lane.frozen is not None:
         raise LaneFrozen(
             f"account {lane.name} is frozen: {lane.frozen}; what was just signed was not recorded and not sent",
-            next_step="look at the account on its chain, then see `sep reconcile`",
+            next_step="look at the account on its chain, then `sep account release`",
         )
     check_unbound(
         lane,
@@ -252,7 +278,9 @@ def _adopted(lane: LaneState, command: AdoptSigned) -> tuple[Decided, ...]:
     entry = lane.entries.get(nonce)
     if entry is not None and entry.payload(command.signed.hash) is not None:
         return ()
-    _check_nonce(lane, nonce, command.signed.hash, lane.next_nonce)
+    # Of a frozen account nonces before this one may have been used outside: its release takes them in.
+    expected = lane.next_nonce if lane.frozen is None else max(lane.next_nonce, nonce)
+    _check_nonce(lane, nonce, command.signed.hash, expected)
     siblings = [
         payload.hash
         for one in lane.of_intent(command.intent_id)

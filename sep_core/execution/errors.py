@@ -29,6 +29,12 @@ class LaneFrozen(LaneError):
     code = "lane_frozen"
 
 
+class ReleaseRefused(LaneError):
+    """A frozen account cannot be let go yet: something of it is open, or its chain is not settled about it."""
+
+    code = "release_refused"
+
+
 class SecondPayload(LaneError):
     """Another payload belongs to this nonce already: one nonce carries one step."""
 

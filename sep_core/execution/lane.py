@@ -11,6 +11,7 @@ from sep_hooks.types import AnswerKind, BlockRef, IntentId, SwapFill
 from sep_core.events.facts import (
     AccountFrozen,
     AccountOpened,
+    AccountReleased,
     NonceConsumedExternally,
     NonceReserved,
     TransactionBroadcast,
@@ -183,6 +184,8 @@ def evolve_lane(state: LaneState | None, fact: Fact) -> LaneState:
             return _consumed(state, fact)
         case AccountFrozen():
             return replace(state, frozen=fact.reason)
+        case AccountReleased():
+            return replace(state, frozen=None, next_nonce=fact.next_nonce)
         case _:
             return state
 

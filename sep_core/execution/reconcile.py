@@ -105,7 +105,10 @@ def _money(entry: NonceEntry) -> str:
 
 def _next_step(lane: LaneState, entry: NonceEntry) -> str:
     if lane.frozen is not None:
-        return f"the account is frozen ({lane.frozen}): find out who else holds its key"
+        return (
+            f"the account is frozen ({lane.frozen}): find out who else holds its key, then"
+            f" `sep account release {lane.name} --reason TEXT`"
+        )
     if entry.status.finished:
         return "nothing"
     if DoubtReason.RELAY_GONE in entry.reasons:

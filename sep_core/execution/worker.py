@@ -89,6 +89,11 @@ class LaneWorker:
         """Why no new work is prepared, empty where it is."""
         return self._blocked or self._only_watches
 
+    @property
+    def recovered(self) -> bool:
+        """Whether the log has everything that the signer remembers for it."""
+        return self._adopted
+
     def may_have_signed(self, intent_id: IntentId) -> bool:
         """Whether the signer may hold a signature for the intent that the log does not have."""
         return not self._taken_over or (not self._adopted and self._asked_for == intent_id)
@@ -372,7 +377,7 @@ def _too_long(request: PrepareRequest) -> StalePlan | None:
 def _obstacle(lane: LaneState, sight: Sight | None, request: PrepareRequest) -> str:
     """Why the plan may not be signed now; empty where it may."""
     if lane.frozen is not None:
-        return f"account {lane.name} is frozen: {lane.frozen}"
+        return f"account {lane.name} is frozen: {lane.frozen}; `sep account release {lane.name}` lets it go"
     if lane.in_doubt:
         nonces = ", ".join(str(entry.nonce) for entry in lane.in_doubt)
         return f"nonce {nonces} of account {lane.name} is in doubt; nothing new is signed until evidence ends that"

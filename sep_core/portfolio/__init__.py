@@ -11,6 +11,7 @@ from sep_core.portfolio.posting import (
     post_included,
     post_opening,
     post_paper,
+    post_release,
     post_reorged,
 )
 from sep_core.portfolio.profit import Profit, floor_value, profit
@@ -38,6 +39,7 @@ __all__ = [
     "post_included",
     "post_opening",
     "post_paper",
+    "post_release",
     "post_reorged",
     "profit",
     "reversed_postings",

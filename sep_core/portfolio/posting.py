@@ -21,6 +21,7 @@ from sep_core.events.decided import Decided
 from sep_core.events.facts import (
     AccountClass,
     AccountOpened,
+    AccountReleased,
     AssetsAdopted,
     JournalPosted,
     Posting,
@@ -59,6 +60,30 @@ def post_opening(
     )
     reason = f"{'opened' if first else 'adopted'} at block {fact.block.number}"
     return _entry(owner, key, "final", reason, None, postings, "", prices)
+
+
+def post_release(
+    ledger: Ledger, fact: AccountReleased, owner: Owner, prices: PriceBook | None = None
+) -> tuple[Decided, ...]:
+    """What came and went while the account was used outside: what the chain has more or less than the books, from
+    outside, costed at `prices`. Nothing where they agree.
+    """
+    booked: dict[AssetId, int] = {}
+    for one in ledger.holdings():
+        if one.account == owner.account:
+            booked[one.asset] = booked.get(one.asset, 0) + one.final
+    changes = [(asset, amount - booked.get(asset, 0)) for asset, amount in fact.balances]
+    postings = tuple(
+        line
+        for asset, change in changes
+        if change
+        for line in _pair(owner, asset, change, "external", _worth(prices, asset, change))
+    )
+    if not postings:
+        return ()
+    key = entry_key(owner, f"released:{fact.block.hash}", 0)
+    reason = f"released at block {fact.block.number}"
+    return (_entry(owner, key, "final", reason, None, postings, "", prices),)
 
 
 def post_included(

@@ -19,6 +19,7 @@ from sep_core.runtime.queries import (
 from sep_core.runtime.read_model import CLIENT, INTENT, PLAN, PORTFOLIO, client_key, label
 from sep_core.runtime.settings import Settings
 from sep_core.runtime.views import (
+    AccountView,
     EventPage,
     EventView,
     ExplanationView,
@@ -90,6 +91,10 @@ class CachedQueries:
         if body is None:
             return PortfolioView(balances=[], mismatches=None)
         return PortfolioView.model_validate_json(body)
+
+    async def accounts(self) -> list[AccountView]:
+        """The accounts on chains, from the log."""
+        return await Queries(await fold(self._store), self._store, self._settings).accounts()
 
     async def events(
         self, *, after: int, limit: int, stream: str | None = None, types: Sequence[str] = ()

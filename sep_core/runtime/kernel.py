@@ -17,6 +17,7 @@ from sep_core.intents import SUPPORTED_TYPES
 from sep_core.markets.board import MarketBoard
 from sep_core.planning import Planned, Planner, PlanRefused, PlanRequest, Sliced
 from sep_core.portfolio import Mismatch
+from sep_core.runtime.account_desk import AccountDesk
 from sep_core.runtime.books import compare_lane
 from sep_core.runtime.chain_watch import ChainWatch
 from sep_core.runtime.commands import CancelIntent, SubmitIntent
@@ -37,6 +38,7 @@ from sep_core.runtime.submission import MAX_ASSETS, MAX_BODY_BYTES, MAX_NESTING,
 from sep_core.runtime.trial import accepted, first_of, first_slice
 from sep_core.runtime.venue_manager import VenueManager
 from sep_core.runtime.views import (
+    AccountView,
     ChainView,
     DrainView,
     DryRunView,
@@ -71,6 +73,7 @@ class Kernel:
     board: MarketBoard
     plans: PlanQueue
     venue_manager: VenueManager
+    account_desk: AccountDesk
     drain: Drain
     watches: dict[str, ChainWatch] = field(default_factory=dict)
     workers: dict[LaneKey, LaneWorker] = field(default_factory=dict)
@@ -208,6 +211,11 @@ class Kernel:
         if self.orders is not None and name in self.orders.manager(self.desk):
             return await self.orders.manager(self.desk).tell(name, "ok", reason, by)
         return await self.venue_manager.enable(name, reason, by)
+
+    async def release_account(self, name: str, reason: str, by: str) -> AccountView:
+        """Lets a frozen account sign again. Raises `NotFound`, `ReleaseRefused`."""
+        await self.account_desk.release(name, reason, by)
+        return self._live().account(name)
 
     def plugins(self) -> list[PluginView]:
         """The plugins of this run, and what became of them."""

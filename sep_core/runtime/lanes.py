@@ -1,63 +1,25 @@
-"""The accounts of a running engine: opened in the log, each with a worker of its lane."""
+"""The lanes of a running engine, each with its worker."""
 
 from collections.abc import Sequence
 from functools import partial
 
-from sep_hooks.types import Asset, ChainLog, SwapFill, SwapOrder, native_asset
+from sep_hooks.types import ChainLog, SwapFill, SwapOrder
 
 from sep_core.events.log_store import LogStore
 from sep_core.execution import LaneKey
-from sep_core.execution.commands import AdoptAssets, OpenAccount
 from sep_core.execution.prepare import SigningDesk
 from sep_core.execution.reading import ReceiptReader
 from sep_core.execution.worker import LaneWorker
-from sep_core.markets.board import MarketBoard
-from sep_core.runtime.asset_book import NATIVE_DECIMALS
 from sep_core.runtime.commands import WithdrawPlan
-from sep_core.runtime.desk import Desk
-from sep_core.runtime.flow import Composition
 from sep_core.runtime.guarded_relay import GuardedRelay
 from sep_core.runtime.guarded_signer import GuardedSigner
 from sep_core.runtime.identity import must_be_followed
 from sep_core.runtime.installation import ChainPart, Installation
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.lane_desk import LaneWork
-from sep_core.runtime.settings import Mode, Settings
+from sep_core.runtime.settings import Mode
 from sep_core.runtime.witnesses import EndpointWitnesses
-from sep_core.runtime.worth import Worth
-from sep_core.telemetry.crashpoints import crossing
 from sep_core.telemetry.log import NamedLog
-
-
-async def open_accounts(
-    settings: Settings, installation: Installation, composition: Composition, board: MarketBoard, desk: Desk
-) -> None:
-    """Records what each configured account holds that the log does not know yet."""
-    worth = Worth(board, composition.numeraire)
-    for said in settings.accounts.values():
-        part = installation.chains[said.chain]
-        key = LaneKey(part.ref, said.address)
-        native = Asset(native_asset(part.preset.chain_id), "", NATIVE_DECIMALS)
-        on_chain = [one for one in installation.assets.values() if one.chain == part.ref]
-        # An asset that was opened, with nothing of it even, changes by transactions alone from then on: to take it
-        # over again would count twice what a transaction brought that was not looked at yet.
-        opened = desk.world.opened_assets.get(key, frozenset())
-        fresh = [one for one in dict.fromkeys([*on_chain, native]) if one.id not in opened]
-        lane = desk.world.lanes.get(key)
-        if lane is not None and (not fresh or lane.unfinished):
-            continue
-        head = await crossing("start.account_block", part.access.head())
-        wanted = [one.id for one in fresh]
-        balances = await crossing(
-            "start.account_balances", part.access.balances(said.address, wanted, head.ref)
-        )
-        held = tuple((one, balances[one]) for one in wanted)
-        prices = worth.prices(fresh)
-        if lane is None:
-            nonce = await crossing("start.account_nonce", part.access.nonce(said.address, head.ref))
-            await desk.record(OpenAccount(key, said.name, nonce, head.ref, held, prices))
-        else:
-            await desk.record(AdoptAssets(key, said.name, head.ref, held, prices))
 
 
 class Lanes:

@@ -11,7 +11,7 @@ from sep_hooks.errors import Permanent
 from sep_hooks.store import EventFilter, EventStore, Recorded
 from sep_hooks.types import Intent, IntentId, IntentStatus, Plan
 
-from sep_core.execution import NonceEntry
+from sep_core.execution import LaneState, NonceEntry
 from sep_core.execution.orders import OrderEntry
 from sep_core.intents import IntentState
 from sep_core.portfolio import Holding, floor_value
@@ -22,6 +22,7 @@ from sep_core.runtime.plan_view import plan_view, verdict_views
 from sep_core.runtime.settings import Settings
 from sep_core.runtime.slices_view import changes_view, parent_view, slices_view, slicing_view
 from sep_core.runtime.views import (
+    AccountView,
     BalanceView,
     ConstraintsView,
     EventPage,
@@ -198,6 +199,17 @@ class Queries:
             balances=[self._balance(one) for one in self._world.ledger.holdings()], mismatches=None
         )
 
+    async def accounts(self) -> list[AccountView]:
+        """The accounts on chains, in the order in which they joined the log."""
+        return [account_view(lane) for lane in self._world.lanes.values()]
+
+    def account(self, name: str) -> AccountView:
+        """One account. Raises `NotFound`."""
+        lane = self._world.lane(name)
+        if lane is None:
+            raise NotFound(f"there is no account {name!r}", next_step="sep account list")
+        return account_view(lane)
+
     def _strategy(self, name_or_id: str) -> str:
         return strategy_named(self._settings, name_or_id)
 
@@ -317,6 +329,24 @@ def acceptance_view(
         position=recorded.pos,
         leaf_hash="0x" + leaf_hash(recorded.record).hex(),
         duplicate=duplicate,
+    )
+
+
+def account_view(lane: LaneState) -> AccountView:
+    """An account as answers show it."""
+    status, reason = "ok", None
+    if lane.in_doubt:
+        status, reason = "in_doubt", "; ".join(f"nonce {one.nonce}: {one.reason}" for one in lane.in_doubt)
+    if lane.frozen is not None:
+        status, reason = "frozen", lane.frozen
+    return AccountView(
+        name=lane.name,
+        chain=lane.key.chain,
+        address=lane.key.address,
+        status=status,
+        reason=reason,
+        next_nonce=lane.next_nonce,
+        open_nonces=[one.nonce for one in lane.unfinished],
     )
 
 

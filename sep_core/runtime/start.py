@@ -41,6 +41,7 @@ from sep_core.plugins.tripwire import tripwire
 from sep_core.plugins.watchdog import Watchdog
 from sep_core.risk import RiskEngine
 from sep_core.runtime import flow
+from sep_core.runtime.account_desk import AccountDesk
 from sep_core.runtime.chain_watch import ChainWatch
 from sep_core.runtime.commands import RecordFacts
 from sep_core.runtime.deadlines import Deadlines
@@ -61,7 +62,7 @@ from sep_core.runtime.installation import ChainPart, Installation, Installer
 from sep_core.runtime.intake import Intake
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.lane_desk import LaneWork
-from sep_core.runtime.lanes import Lanes, open_accounts
+from sep_core.runtime.lanes import Lanes
 from sep_core.runtime.leading import leading, open_leading
 from sep_core.runtime.orders import Orders
 from sep_core.runtime.plan_queue import PlanQueue
@@ -180,8 +181,10 @@ async def _wired(
     version = importlib.metadata.version("sep-core")
     watches: dict[str, ChainWatch] = {}
     venues = VenueManager(installation, board, desk, calls, partial(_silence, watches))
+    accounts = AccountDesk(settings, installation, composition, board, desk, workers)
     kernel = Kernel(
-        settings, version, store, desk, clock, composition, installation, intake, planner, board, plans, venues, drain
+        settings, version, store, desk, clock, composition, installation, intake, planner, board, plans, venues,
+        accounts, drain,
     )  # fmt: skip
     kernel.watches, kernel.workers = watches, workers
     kernel.orders, kernel.make_plan = orders, make_plan
@@ -217,7 +220,7 @@ async def _wired(
             with anyio.move_on_after(FIRST_LOOK_SECONDS):
                 for watch in kernel.watches.values():
                     await watch.ready.wait()
-            await open_accounts(settings, installation, composition, board, desk)  # sep-ok: it crosses itself
+            await accounts.open_all()  # sep-ok: it crosses itself
             orders.start(group, desk, worth, plans.markets_moved)
             await orders.opened(FIRST_LOOK_SECONDS)  # sep-ok: time or news
             strategies = KernelStrategyDesk(desk, composition, intake, installation.assets, clock)

@@ -481,6 +481,23 @@ class VenueView(View):
     calls: VenueCallsView
 
 
+class AccountView(View):
+    """An account on a chain as the log has it.
+
+    `status` is `ok`, `in_doubt` while nobody knows what became of something that it sent, or `frozen`: then nothing is
+    signed for it until an operator lets it go. `next_nonce` is the first that nothing has taken; the effects of
+    `open_nonces` are not final.
+    """
+
+    name: str
+    chain: str
+    address: str
+    status: str
+    reason: str | None
+    next_nonce: int
+    open_nonces: list[int]
+
+
 class ServiceView(View):
     """One thing that the engine depends on."""
 

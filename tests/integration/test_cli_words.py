@@ -18,6 +18,7 @@ README = Path(__file__).parents[2] / "README.md"
 _GROUPS = {
     "plugin": ("list", "info", "check"),
     "venue": ("list", "info", "disable", "enable"),
+    "account": ("list", "release"),
     "store": ("migrate", "copy", "verify"),
 }
 WITH_JSON = [verb for verb in VERBS if verb not in _GROUPS] + [

@@ -3,6 +3,7 @@
 from sep_core.events.facts.account import (
     AccountFrozen,
     AccountOpened,
+    AccountReleased,
     AssetsAdopted,
     NonceConsumedExternally,
     NonceReserved,
@@ -72,6 +73,7 @@ __all__ = [
     "AccountClass",
     "AccountFrozen",
     "AccountOpened",
+    "AccountReleased",
     "Amounts",
     "AssetsAdopted",
     "CancelRequested",

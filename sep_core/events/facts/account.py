@@ -180,3 +180,16 @@ class AccountFrozen(Fact):
     """Nothing is signed for the account until an operator has looked."""
 
     reason: str
+
+
+@fact("AccountReleased")
+class AccountReleased(Fact):
+    """An operator has looked at a frozen account and lets it sign again: `next_nonce` and `balances` are the chain's at
+    the final `block`. What the books lack of them came or went outside this log.
+    """
+
+    next_nonce: int
+    block: BlockRef
+    balances: tuple[tuple[AssetId, Amount], ...]
+    reason: str
+    by: str

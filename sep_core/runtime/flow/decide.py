@@ -16,6 +16,7 @@ from sep_core.execution.commands import (
     RecordReorg,
     RecordReplaced,
     RecordSigned,
+    ReleaseAccount,
 )
 from sep_core.execution.orders import (
     OpenOrderAccount,
@@ -93,6 +94,8 @@ def _decided(world: World, command: KernelCommand, composition: Composition) -> 
             return effects.finished(world, command, composition)
         case OpenAccount() | AdoptAssets():
             return effects.opened(world, command, composition)
+        case ReleaseAccount():
+            return effects.released(world, command, composition)
         case RecordChainReorg():
             return effects.chain_reorganised(command)
         case OpenOrderAccount():

@@ -4,7 +4,13 @@ from sep_hooks.types import Amount, IntentId, IntentStatus, IntentType
 
 from sep_core import execution, intents, portfolio, risk
 from sep_core.events.decided import Decided
-from sep_core.events.facts import AccountOpened, AssetsAdopted, TransactionIncluded, TransactionReorged
+from sep_core.events.facts import (
+    AccountOpened,
+    AccountReleased,
+    AssetsAdopted,
+    TransactionIncluded,
+    TransactionReorged,
+)
 from sep_core.execution import EntryStatus, LaneState, NonceEntry, evolve_lane
 from sep_core.execution.commands import (
     AdoptAssets,
@@ -21,6 +27,7 @@ from sep_core.execution.commands import (
     RecordReorg,
     RecordReplaced,
     RecordSigned,
+    ReleaseAccount,
 )
 from sep_core.execution.fills import fill_of_entry
 from sep_core.intents import IntentState
@@ -49,6 +56,18 @@ def opened(world: World, command: OpenAccount | AdoptAssets, composition: Compos
         if isinstance(one.fact, AccountOpened | AssetsAdopted) and any(held for _, held in one.fact.balances)
     ]
     return (*decided, *entries)
+
+
+def released(world: World, command: ReleaseAccount, composition: Composition) -> Facts:
+    """The account, and the entry that brings the books to what its chain says."""
+    lane = world.lanes.get(command.lane)
+    decided = execution.decide(lane, command)
+    said: Facts = decided
+    for one in decided:
+        if lane is not None and isinstance(one.fact, AccountReleased):
+            owner = composition.owner_of_lane(lane.key, lane.name)
+            said += portfolio.post_release(world.ledger, one.fact, owner, command.prices)
+    return said
 
 
 def signed(world: World, command: RecordSigned, composition: Composition) -> Facts:
