@@ -11,7 +11,7 @@ from typing import Final
 from nacl.utils import random as secure_random
 from sep_hooks.store import StoreLocked, StoreUnavailable
 
-from sep_core.events.signing import SEED_BYTES
+from sep_core.events.signing import SEED_BYTES, PublicKey, public_key_of
 from sep_core.events.vault import KEY_BYTES
 
 LOG_NAME: Final = "log.sqlite3"
@@ -39,6 +39,11 @@ class DataFolder:
     def log_key(self) -> Path:
         """The seed that signs checkpoints."""
         return self.keys / "log.key"
+
+    @property
+    def next_log_key(self) -> Path:
+        """The seed that a rotation of the key leads to, until it has taken the place of the one before."""
+        return self.keys / "log.key.next"
 
     @property
     def log_verifier(self) -> Path:
@@ -84,6 +89,22 @@ class DataFolder:
         for path, size in ((self.log_key, SEED_BYTES), (self.vault_key, KEY_BYTES)):
             if not path.exists():
                 write_durably(path, secure_random(size).hex().encode() + b"\n", mode=0o600)
+
+    def make_next_log_key(self) -> bytes:
+        """The seed that the log's key is changed to; that of a change that did not come about, where there is one."""
+        if not self.next_log_key.exists():
+            write_durably(self.next_log_key, secure_random(SEED_BYTES).hex().encode() + b"\n", mode=0o600)
+        return _read_secret(self.next_log_key, SEED_BYTES)
+
+    def settle_log_key(self, verifier: PublicKey) -> None:
+        """Puts the next key in its place where the log is under that one already: a change that was cut short."""
+        if not self.next_log_key.exists():
+            return
+        seed = _read_secret(self.next_log_key, SEED_BYTES)
+        if public_key_of(verifier.store_id, seed) == verifier:
+            self.next_log_key.replace(self.log_key)
+            sync_folder(self.keys)
+            self.publish_verifier(verifier.text())
 
     def take_keys_of(self, other: "DataFolder") -> None:
         """Copies the keys of another folder. Raises `StoreUnavailable` where they are missing, or others stand here."""

@@ -28,7 +28,7 @@ _into = click.option(
 
 @click.group()
 def store() -> None:
-    """Migrate the schema of the log, copy it to another store, restore an archive, check it."""
+    """Migrate the schema of the log, copy it, restore an archive, give it a new key, check it."""
 
 
 @store.command()
@@ -132,6 +132,29 @@ def restore(file: Path, target: Path, keys: Path, as_json: bool) -> int:
     if code == EXIT_OK and not as_json:
         click.echo("next  start no engine on an older place of this log: one log has one history")
     return code
+
+
+@store.command(name="rotate-key")
+@config_option
+@json_option
+def rotate_key(config: Path | None, as_json: bool) -> int:
+    """Give the log a new key for its checkpoints; the old one vouches for it, and is gone afterwards.
+
+    No engine may run. What was signed before stays valid, under the key of its time. In PostgreSQL this needs a role
+    that owns the schema. Cut short, it is done by the next start, or repeated.
+    """
+    from sep_core.runtime.clock import SystemClock
+    from sep_core.runtime.log_moves import rotate_log_key
+
+    settings, secrets = _opened(config)
+    done = rotate_log_key(settings, secrets, SystemClock())
+    if as_json:
+        emit_json({"position": done.pos, "old": done.old.text(), "new": done.new.text()})
+        return EXIT_OK
+    click.echo(f"from position {done.pos} on the log is signed by  {done.new.text()}")
+    click.echo(f"before it was signed by  {done.old.text()}")
+    click.echo("next  hand log.pub to whoever checks the log, and archive it and its keys anew")
+    return EXIT_OK
 
 
 @store.command()

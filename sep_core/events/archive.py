@@ -8,10 +8,10 @@ from sep_hooks.errors import Permanent
 from sep_hooks.store import Recorded
 
 from sep_core.events.appender import SUBTREE_WIDTH, LogHead, StreamHead
-from sep_core.events.copying import StoredKey
 from sep_core.events.envelope import time_of_text
 from sep_core.events.export import Header, records_of, verify_export
 from sep_core.events.native import Tree, leaf_hash
+from sep_core.events.rotation import Rotation, StoredKey, rotation_in
 from sep_core.events.signing import PublicKey
 from sep_core.events.verify import Progress, StoredCheckpoint, StoredRow
 
@@ -48,6 +48,7 @@ class Archive:
         self._file = file
         self._tree, self._subtrees = Tree(), list[tuple[int, bytes]]()
         self._streams: dict[str, StreamHead] = {}
+        self._rotations: list[Rotation] = []
         self._last_recorded = 0
         part = Tree()
         for event in self._records():
@@ -59,6 +60,9 @@ class Archive:
                 part = Tree()
             self._streams[event.stream] = StreamHead(event.version, leaf)
             self._last_recorded = _recorded_at(event)
+            found = rotation_in(event)
+            if found is not None:
+                self._rotations.append(found)
 
     @property
     def key(self) -> PublicKey:
@@ -74,9 +78,10 @@ class Archive:
         return LogHead(one.store_id, epoch, one.pos, self._tree.peaks, self._last_recorded)
 
     def keys(self) -> Sequence[StoredKey]:
-        """The public key of the log."""
-        key = self.key
-        return [StoredKey(key.key_id.hex(), key.text(), 0)]
+        """The public keys of the log, as its events tell of them."""
+        keys = [(0, self._rotations[0].old if self._rotations else self.key)]
+        keys += [(one.pos, one.new) for one in self._rotations]
+        return [StoredKey(key.key_id.hex(), key.text(), first) for first, key in keys]
 
     def rows(self) -> Iterator[StoredRow]:
         """All rows by position."""

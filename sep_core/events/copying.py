@@ -2,22 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import batched
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from sep_hooks.store import StoreUnavailable
 
 from sep_core.events.appender import LogHead, StreamHead
+from sep_core.events.rotation import StoredKey
 from sep_core.events.verify import LogContent, Progress, StoredCheckpoint, StoredRow
 
 _ROWS: Final = 2000
-
-
-class StoredKey(NamedTuple):
-    """A key that has signed checkpoints from a size on."""
-
-    key_id: str
-    verifier: str
-    first_size: int
 
 
 class CopySource(LogContent, Protocol):

@@ -41,6 +41,14 @@ class PublicKey:
         """The four bytes that stand before each of its signatures."""
         return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.key).digest()[:4]
 
+    @property
+    def store_id(self) -> UUID:
+        """The log that it signs. Raises `BadCheckpoint`."""
+        try:
+            return UUID(self.name.removeprefix("sep/"))
+        except ValueError as error:
+            raise BadCheckpoint(f"{self.name[:80]!r} is the name of no log") from error
+
     def text(self) -> str:
         """`<name>+<key id>+<base64 of algorithm and key>`, as C2SP writes verifier keys."""
         return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(ED25519 + self.key).decode()}"
@@ -115,6 +123,14 @@ def open_note(note: str, key: PublicKey) -> Checkpoint:
             ) from error
         return checkpoint
     raise BadCheckpoint(f"the checkpoint of size {checkpoint.pos} is not signed by key {key.key_id.hex()}")
+
+
+def size_of(note: str) -> int:
+    """How many events the checkpoint of a note is over, whoever signed it. Raises `BadCheckpoint`."""
+    text, separator, _ = note.rpartition("\n\n")
+    if not separator:
+        raise BadCheckpoint("a checkpoint has no signature")
+    return _parse(text + "\n", note).pos
 
 
 def _parse(text: str, note: str) -> Checkpoint:

@@ -12,6 +12,7 @@ from sep_core.events.codec import encode
 from sep_core.events.envelope import KEYS, RECORD_VERSION, recorded, time_of_text
 from sep_core.events.native import Tree, leaf_hash, verify_inclusion
 from sep_core.events.proof import Receipt
+from sep_core.events.rotation import BadRotation, KeyRing, StoredKey, root_in, rotation_in
 from sep_core.events.signing import BadCheckpoint, PublicKey, open_note
 
 type Progress = Callable[[int, int], None]
@@ -86,6 +87,10 @@ class LogSource(LogContent, Protocol):
         """How many ids the index of ids holds."""
         ...
 
+    def keys(self) -> Sequence[StoredKey]:
+        """The public keys of the log."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
@@ -116,12 +121,14 @@ def verify_log(
     anchors: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> VerifyReport:
-    """Checks a whole log. `anchors` are signed notes of earlier checkpoints, kept outside.
+    """Checks a whole log. `key` is any key that the log ever had; how it came to the others is checked as well.
+    `anchors` are signed notes of earlier checkpoints, kept outside.
 
     Raises `BadCheckpoint` for an anchor of another log or with a false signature: that says nothing about this log.
     """
-    anchored = [open_note(note, key) for note in anchors]
-    check = _Check(source, key)
+    ring = _ring(source, key)
+    anchored = [ring.open(note) for note in anchors]
+    check = _Check(source, ring)
     bad: tuple[int, str] | None = None
     try:
         check.run(anchored, progress)
@@ -131,6 +138,16 @@ def verify_log(
         bad = check.done + 1, found.message
     whole = check.done if bad is None else min(check.done, max(bad[0] - 1, 0))
     return VerifyReport(bad is None, whole, check.checkpoints, bad, key.text())
+
+
+def _ring(source: LogSource, key: PublicKey) -> KeyRing:
+    """The keys that the log names, where the trusted one is among them; else that one alone, which will not fit."""
+    alone = KeyRing([(0, key)])
+    try:
+        claimed = KeyRing.of_rows(source.keys())
+    except (BadRotation, LogBroken):
+        return alone
+    return claimed if key in claimed else alone
 
 
 @dataclass(slots=True)
@@ -145,9 +162,10 @@ class _Span:
 
 
 class _Check:
-    def __init__(self, source: LogSource, key: PublicKey) -> None:
+    def __init__(self, source: LogSource, ring: KeyRing) -> None:
         self._source = source
-        self._key = key
+        self._ring = ring
+        self._rotations = {one.pos: one for one in ring.rotations()}
         self.done = 0
         self.checkpoints = 0
         self._tree = Tree()
@@ -213,10 +231,22 @@ class _Check:
             span = self._span
             if span.broken is None:
                 span.broken = (pos, f"`prev` is not the hash of the event before it in {row.stream!r}")
+        self._check_rotation(event)
         self._streams[row.stream] = StreamHead(row.version, leaf)
         self._last_recorded = row.recorded
         self._last_epoch = event.epoch
         return leaf
+
+    def _check_rotation(self, event: Recorded) -> None:
+        """Whether the log goes over to another key where it says so, and nowhere else."""
+        try:
+            found = rotation_in(event)
+        except BadRotation as error:
+            raise _Bad(event.pos, error.message) from error
+        if found != self._rotations.pop(event.pos, None):
+            raise _Bad(event.pos, "the table of keys does not say what this event says of them")
+        if found is not None and root_in(event) != self._tree.root():
+            raise _Bad(event.pos, "it was signed over another log than the one before it")
 
     def _flaw(self, row: StoredRow, event: Recorded) -> str:
         envelope = event.envelope
@@ -260,7 +290,7 @@ class _Check:
 
     def _check_root(self, stored: StoredCheckpoint) -> None:
         try:
-            checkpoint = open_note(stored.note, self._key)
+            checkpoint = open_note(stored.note, self._ring.at(stored.size))
         except BadCheckpoint as error:
             raise _Bad(max(stored.size, 1), error.message) from error
         if checkpoint.pos != stored.size or checkpoint.root != stored.root:
@@ -353,6 +383,10 @@ class _Check:
             raise _Bad(end + 1, f"the log ends at position {end}, its head says {self._head.pos}")
         if due is not None:
             raise _Bad(end + 1, f"the log ends at position {end}, a signed checkpoint covers {due.size}")
+        for pos in self._rotations:
+            raise _Bad(
+                end + 1, f"the table of keys names one for position {pos}, where the log does not have it"
+            )
         for anchor in anchors:
             if anchor.pos > end:
                 raise _Bad(end + 1, f"the log ends at position {end}, the anchor covers {anchor.pos}")

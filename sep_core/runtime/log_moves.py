@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sep_hooks.context import Clock
 from sep_hooks.store import StoreUnavailable
 
 from sep_core.adapters.data_folder import DataFolder, FolderLock
@@ -18,6 +19,7 @@ from sep_core.runtime.stores import POSTGRES, check_store, postgres_config
 if TYPE_CHECKING:
     from sep_core.adapters.migrated import Migrated
     from sep_core.events.appender import LogHead
+    from sep_core.events.rotation import Rotation
     from sep_core.events.verify import Progress
 
 
@@ -34,6 +36,21 @@ def migrate_log(settings: Settings, secrets: Secrets, *, dry_run: bool) -> "Migr
     from sep_core.adapters.store_sqlite import migrate
 
     return migrate(settings.store.path, dry_run=dry_run)
+
+
+def rotate_log_key(settings: Settings, secrets: Secrets, clock: Clock) -> "Rotation":
+    """Gives a log a new key, which the old one vouches for; the old seed is gone afterwards.
+
+    Raises `StoreUnavailable` where there is no log, or the role may not, `StoreLocked` while an engine writes.
+    """
+    check_store(settings, secrets)
+    if settings.store.use == POSTGRES:
+        from sep_core.adapters import store_postgres
+
+        return store_postgres.rotate_key(postgres_config(settings, secrets), settings.store.path, clock)
+    from sep_core.adapters import store_sqlite
+
+    return store_sqlite.rotate_key(settings.store.path, clock)
 
 
 def copy_between(

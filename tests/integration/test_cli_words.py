@@ -19,7 +19,7 @@ _GROUPS = {
     "plugin": ("list", "info", "check"),
     "venue": ("list", "info", "disable", "enable"),
     "account": ("list", "release"),
-    "store": ("migrate", "copy", "verify"),
+    "store": ("migrate", "copy", "restore", "rotate-key", "verify"),
 }
 WITH_JSON = [verb for verb in VERBS if verb not in _GROUPS] + [
     f"{group} {verb}" for group, verbs in _GROUPS.items() for verb in verbs

@@ -201,7 +201,7 @@ async def test_a_missing_or_open_key(folder: Path, name: str) -> None:
 
 async def test_another_key_is_refused_for_writing(folder: Path) -> None:
     (folder / "keys" / "log.key").write_text("00" * 32)
-    with pytest.raises(Exception, match="not signed by key"):
+    with pytest.raises(Exception, match="does not fit the key"):
         opened(folder)
 
 

@@ -4,6 +4,7 @@ from sep_core.adapters.store_postgres.audit import DatabaseSource, verify_store
 from sep_core.adapters.store_postgres.config import PostgresConfig
 from sep_core.adapters.store_postgres.copy_sink import DatabaseSink
 from sep_core.adapters.store_postgres.migrate import migrate_database
+from sep_core.adapters.store_postgres.rotate import rotate_key
 from sep_core.adapters.store_postgres.store import PostgresStore, leader_silence, open_store
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "leader_silence",
     "migrate_database",
     "open_store",
+    "rotate_key",
     "verify_store",
 ]

@@ -24,7 +24,7 @@ from sep_core.adapters.store_postgres.session import (
     schema_version,
 )
 from sep_core.events.appender import LogHead, StreamHead
-from sep_core.events.copying import StoredKey
+from sep_core.events.rotation import StoredKey
 from sep_core.events.signing import PublicKey
 from sep_core.events.verify import Progress, StoredCheckpoint, StoredRow, VerifyReport, verify_log
 

@@ -14,7 +14,7 @@ from sep_core.adapters.store_postgres.errors import LOST, unavailable
 from sep_core.adapters.store_postgres.migrate import migrate
 from sep_core.adapters.store_postgres.session import connect, holder, lock, locked
 from sep_core.events.appender import LogHead, StreamHead
-from sep_core.events.copying import StoredKey
+from sep_core.events.rotation import StoredKey
 from sep_core.events.verify import StoredCheckpoint, StoredRow
 
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -40,7 +40,7 @@ from sep_core.adapters.store_postgres.session import (
 from sep_core.events.appender import Batch, LogHead, Sequencer
 from sep_core.events.envelope import microseconds
 from sep_core.events.native import tree_root
-from sep_core.events.signing import BadCheckpoint, LogKey
+from sep_core.events.signing import LogKey
 
 RECONNECT_SECONDS: Final = 60.0
 """How long a leader tries to find its server again, a restart after a crash included."""
@@ -116,6 +116,7 @@ class Lead:
             mark.check(None, place)
             folder.make_keys()
             head = await self._create(LogKey(store_id := new_id(), folder.read_log_key()), store_id, now)
+        folder.settle_log_key((await read_checkpoint(connection))[1])
         self.key = LogKey(head.store_id, folder.read_log_key())
         if take_over is not None and head.epoch != take_over:
             raise _displaced()
@@ -137,13 +138,14 @@ class Lead:
 
     async def _last_checkpoint(self, folder: DataFolder) -> Checkpoint:
         """The last checkpoint. Raises `StoreUnavailable` where it was not signed by the key of this engine."""
-        try:
-            return await read_checkpoint(self.connection, self.key.public)
-        except BadCheckpoint as error:
+        checkpoint, signer = await read_checkpoint(self.connection)
+        if signer != self.key.public:
             raise StoreUnavailable(
-                f"{self.place}: the last checkpoint does not fit the key in {folder.keys} ({error.message})",
+                f"{self.place}: the last checkpoint does not fit the key in {folder.keys}: it is signed by key"
+                f" {signer.key_id.hex()}, log.key is {self.key.key_id}",
                 next_step="every engine of a log needs its keys: let store.keys name their folder",
-            ) from error
+            )
+        return checkpoint
 
     async def _end_other(self) -> None:
         """Ends the session of the leader that the new epoch has fenced. Where this role may not do that, the epoch

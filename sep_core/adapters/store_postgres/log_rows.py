@@ -39,12 +39,16 @@ async def read_head(connection: Connection, place: str) -> LogHead | None:
     return LogHead(UUID(bytes=store_id), epoch, pos, peaks, last_recorded)
 
 
-async def read_checkpoint(connection: Connection, key: PublicKey) -> Checkpoint:
-    """The last checkpoint, its signature checked under `key`."""
-    note = await connection.fetchval("SELECT note FROM sep.log_checkpoints ORDER BY size DESC LIMIT 1")
-    if note is None:
+async def read_checkpoint(connection: Connection) -> tuple[Checkpoint, PublicKey]:
+    """The last checkpoint, its signature checked under the key that the log names for it, and that key."""
+    row = await connection.fetchrow(
+        "SELECT note, verifier FROM sep.log_checkpoints JOIN sep.log_keys USING (key_id)"
+        " ORDER BY size DESC LIMIT 1"
+    )
+    if row is None:
         raise StoreUnavailable("the log has no checkpoint", next_step="restore it from a backup")
-    return open_note(note, key)
+    key = PublicKey.parse(row[1])
+    return open_note(row[0], key), key
 
 
 async def read_verifier(connection: Connection) -> PublicKey:

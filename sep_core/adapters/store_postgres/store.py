@@ -40,7 +40,6 @@ from sep_core.adapters.store_postgres.log_rows import (
     read_page,
     read_stream_page,
     read_tree,
-    read_verifier,
     recorded_at,
 )
 from sep_core.adapters.store_postgres.schema import MOVED
@@ -156,8 +155,8 @@ class PostgresStore(LogStore):
                 raise StoreUnavailable(
                     f"{place} holds no log", next_step="start SEP once, or lead store.dsn to another database"
                 )
-            self.verifier = await read_verifier(connection)
-            self._head, self._epoch = await read_checkpoint(connection, self.verifier), head.epoch
+            self._head, self.verifier = await read_checkpoint(connection)
+            self._epoch = head.epoch
 
     @property
     def failure(self) -> SepError | None:
@@ -296,7 +295,9 @@ class PostgresStore(LogStore):
         raise unavailable(self.config.place, lost) from lost
 
     async def _read_head(self) -> Checkpoint:
-        return await self._pool_call(lambda connection: read_checkpoint(connection, self.verifier))
+        # The key of a log may change while others read it.
+        checkpoint, self.verifier = await self._pool_call(read_checkpoint)
+        return checkpoint
 
     async def _read_head_pos(self) -> int:
         return await self._pool_call(read_head_pos)

@@ -6,6 +6,7 @@ from sep_core.adapters.store_sqlite.connection import SqliteOptions
 from sep_core.adapters.store_sqlite.copy_sink import FileSink
 from sep_core.adapters.store_sqlite.migrate import migrate
 from sep_core.adapters.store_sqlite.read_model import SqliteReadModel
+from sep_core.adapters.store_sqlite.rotate import rotate_key
 from sep_core.adapters.store_sqlite.store import SqliteStore, open_store
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "file_source",
     "migrate",
     "open_store",
+    "rotate_key",
     "verify_store",
 ]

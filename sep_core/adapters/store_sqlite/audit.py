@@ -13,7 +13,7 @@ from sep_core.adapters.data_folder import DataFolder
 from sep_core.adapters.store_sqlite.connection import SqliteOptions, check_identity, open_reader, unavailable
 from sep_core.adapters.store_sqlite.log_file import read_raw_head, read_verifier
 from sep_core.events.appender import LogHead, StreamHead
-from sep_core.events.copying import StoredKey
+from sep_core.events.rotation import StoredKey
 from sep_core.events.signing import PublicKey
 from sep_core.events.verify import Progress, StoredCheckpoint, StoredRow, VerifyReport, verify_log
 

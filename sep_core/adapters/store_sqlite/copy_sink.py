@@ -12,7 +12,7 @@ from sep_core.adapters.data_folder import DataFolder, FolderLock, sync_folder
 from sep_core.adapters.store_sqlite.connection import SqliteOptions, open_writer, unavailable
 from sep_core.adapters.store_sqlite.log_file import create_tables
 from sep_core.events.appender import LogHead, StreamHead
-from sep_core.events.copying import StoredKey
+from sep_core.events.rotation import StoredKey
 from sep_core.events.verify import StoredCheckpoint, StoredRow
 
 _EVENT: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

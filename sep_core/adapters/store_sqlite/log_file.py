@@ -1,6 +1,6 @@
 """The log file itself: made, opened, taken over, read in pages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, cast
 from uuid import UUID
@@ -8,11 +8,12 @@ from uuid import UUID
 import apsw
 from sep_hooks.store import Checkpoint, NotInLog, StoreUnavailable
 
+from sep_core.adapters.data_folder import DataFolder
 from sep_core.adapters.store_sqlite.connection import check_identity
 from sep_core.adapters.store_sqlite.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
-from sep_core.events.appender import HASH_BYTES, SUBTREE_WIDTH, LogHead
+from sep_core.events.appender import HASH_BYTES, SUBTREE_WIDTH, KnownEvent, LogHead, StreamHead, known_event
 from sep_core.events.log_store import TreeParts
-from sep_core.events.native import tree_root
+from sep_core.events.native import DraftedAppend, tree_root
 from sep_core.events.pages import PageSize
 from sep_core.events.signing import LogKey, PublicKey, open_note
 
@@ -50,12 +51,20 @@ def create_log(connection: apsw.Connection, store_id: UUID, seed: bytes, now: in
         raise
 
 
-def open_log(connection: apsw.Connection, path: Path, seed: bytes) -> tuple[LogHead, Checkpoint, LogKey]:
+def open_log(connection: apsw.Connection, folder: DataFolder) -> tuple[LogHead, Checkpoint, LogKey]:
     """The state to go on from. Raises `StoreUnavailable` when head, checkpoint and key do not fit together."""
+    path = folder.log
     check_identity(connection, path)
     head = read_head(connection, path)
-    key = LogKey(head.store_id, seed)
-    checkpoint = read_checkpoint(connection, key.public)
+    checkpoint, signer = read_checkpoint(connection)
+    folder.settle_log_key(signer)
+    key = LogKey(head.store_id, folder.read_log_key())
+    if signer != key.public:
+        raise StoreUnavailable(
+            f"{path}: the last checkpoint does not fit the key in {folder.keys}: it is signed by key"
+            f" {signer.key_id.hex()}, log.key is {key.key_id}",
+            next_step="restore the key that belongs to the log from a backup",
+        )
     if checkpoint.pos != head.pos:
         raise StoreUnavailable(
             f"{path} ends at position {head.pos}, its last checkpoint at {checkpoint.pos}",
@@ -89,12 +98,15 @@ def read_raw_head(connection: apsw.Connection, path: Path) -> LogHead:
     )
 
 
-def read_checkpoint(connection: apsw.Connection, key: PublicKey) -> Checkpoint:
-    """The last checkpoint, its signature checked under `key`."""
-    rows = connection.execute("SELECT note FROM log_checkpoints ORDER BY size DESC LIMIT 1").fetchall()
+def read_checkpoint(connection: apsw.Connection) -> tuple[Checkpoint, PublicKey]:
+    """The last checkpoint, its signature checked under the key that the log names for it, and that key."""
+    rows = connection.execute(
+        "SELECT note, verifier FROM log_checkpoints JOIN log_keys USING (key_id) ORDER BY size DESC LIMIT 1"
+    ).fetchall()
     if not rows:
         raise StoreUnavailable("the log has no checkpoint", next_step="restore it from a backup")
-    return open_note(cast(str, rows[0][0]), key)
+    key = PublicKey.parse(cast(str, rows[0][1]))
+    return open_note(cast(str, rows[0][0]), key), key
 
 
 def read_verifier(connection: apsw.Connection) -> PublicKey:
@@ -105,11 +117,11 @@ def read_verifier(connection: apsw.Connection) -> PublicKey:
     return PublicKey.parse(cast(str, rows[0][0]))
 
 
-def take_over(connection: apsw.Connection, path: Path, seed: bytes) -> tuple[LogHead, Checkpoint, LogKey]:
+def take_over(connection: apsw.Connection, folder: DataFolder) -> tuple[LogHead, Checkpoint, LogKey]:
     """Takes the log over, under the next epoch: whoever wrote to it before is fenced. See `open_log`."""
     with connection:
         connection.execute("UPDATE log_head SET epoch = epoch + 1 WHERE one = 1")
-        head, checkpoint, key = open_log(connection, path, seed)
+        head, checkpoint, key = open_log(connection, folder)
     return head, checkpoint, key
 
 
@@ -148,6 +160,8 @@ def read_tree(connection: apsw.Connection, index: int, size: int) -> TreeParts:
         read_tail(connection, size),
     )
 
+
+_MOST_PARAMETERS: Final = 500
 
 # Many records come back as one value: each return from SQLite waits for the interpreter, which may be busy. Canonical
 # JSON holds no line feed.
@@ -202,3 +216,36 @@ def _split(rows: Sequence[tuple[object, ...]], size: PageSize) -> list[bytes]:
     records = joined.split(b"\n")
     size.learn(len(records), len(joined))
     return records
+
+
+def stream_heads(connection: apsw.Connection, streams: Sequence[str]) -> dict[str, StreamHead]:
+    """Where streams stand."""
+    heads = dict.fromkeys(streams, StreamHead(0, None))
+    for chunk in _chunks(streams):
+        query = f"SELECT stream, version, last_hash FROM streams WHERE stream IN ({_marks(chunk)})"  # noqa: S608
+        for stream, version, last_hash in connection.execute(query, chunk).fetchall():
+            heads[cast(str, stream)] = StreamHead(cast(int, version), cast(bytes, last_hash))
+    return heads
+
+
+def known_ids(connection: apsw.Connection, appends: Iterable[DraftedAppend]) -> dict[bytes, KnownEvent]:
+    """Those of the ids of appends that stand in the log."""
+    ids = [item.id for append in appends for write in append.writes for item in write[1]]
+    known: dict[bytes, KnownEvent] = {}
+    for chunk in _chunks(ids):
+        query = (
+            "SELECT event_ids.id, record FROM event_ids JOIN events USING (pos)"  # noqa: S608
+            f" WHERE event_ids.id IN ({_marks(chunk)})"
+        )
+        for event_id, record in connection.execute(query, chunk).fetchall():
+            known[cast(bytes, event_id)] = known_event(cast(bytes, record))
+    return known
+
+
+def _chunks[T](values: Sequence[T]) -> Iterable[Sequence[T]]:
+    for start in range(0, len(values), _MOST_PARAMETERS):
+        yield values[start : start + _MOST_PARAMETERS]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

@@ -37,7 +37,6 @@ from sep_core.adapters.store_sqlite.log_file import (
     read_page,
     read_stream_page,
     read_tree,
-    read_verifier,
 )
 from sep_core.adapters.store_sqlite.reader import ReaderPool
 from sep_core.adapters.store_sqlite.writer import Writer
@@ -272,7 +271,9 @@ class SqliteStore(LogStore):
         return self._writer is not None and self._failure is None
 
     async def _read_head(self) -> Checkpoint:
-        return await self._readers.run(lambda connection: read_checkpoint(connection, self.verifier))
+        # The key of a log may change while others read it.
+        checkpoint, self.verifier = await self._readers.run(read_checkpoint)
+        return checkpoint
 
     async def _read_head_pos(self) -> int:
         return await self._readers.run(read_head_pos)
@@ -336,5 +337,5 @@ class SqliteStore(LogStore):
 
 def _read_identity(connection: apsw.Connection, path: Path) -> tuple[Checkpoint, int, PublicKey]:
     check_identity(connection, path)
-    verifier = read_verifier(connection)
-    return read_checkpoint(connection, verifier), read_head(connection, path).epoch, verifier
+    checkpoint, verifier = read_checkpoint(connection)
+    return checkpoint, read_head(connection, path).epoch, verifier

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, cast
 from uuid import UUID
@@ -23,24 +23,21 @@ from sep_core.adapters.store_sqlite.connection import (
 from sep_core.adapters.store_sqlite.log_file import (
     create_log,
     is_empty,
+    known_ids,
     open_log,
     read_tail,
+    stream_heads,
     take_over,
 )
 from sep_core.events.appender import (
     Batch,
-    KnownEvent,
     Sequencer,
-    StreamHead,
-    known_event,
 )
 from sep_core.events.envelope import microseconds
-from sep_core.events.native import DraftedAppend, LogWriter, Placed
+from sep_core.events.native import LogWriter, Placed
 from sep_core.events.pending import QueuedAppend
 from sep_core.events.signing import LogKey
 from sep_core.telemetry.crashpoints import crash_point
-
-_MOST_PARAMETERS: Final = 500
 
 type Outcomes = list[AppendResult | SepError]
 
@@ -113,19 +110,19 @@ class Writer:
                 self._stopped()
 
     def _open(self) -> apsw.Connection:
-        seed = self._folder.read_log_key()
         connection = open_writer(self._folder.log, self._options)
         try:
             mark = AcknowledgedMark(self._folder.acknowledged)
             if is_empty(connection):
                 mark.check(None, str(self._folder.path))
                 use_wal(connection)
+                seed = self._folder.read_log_key()
                 create_log(connection, self._new_id(), seed, microseconds(self._now()))
             with connection:
-                _, checkpoint, _ = open_log(connection, self._folder.log, seed)
+                _, checkpoint, _ = open_log(connection, self._folder)
             mark.check(checkpoint, str(self._folder.log))
             use_wal(connection)
-            head, self.checkpoint, self.key = take_over(connection, self._folder.log, seed)
+            head, self.checkpoint, self.key = take_over(connection, self._folder)
             self.epoch = head.epoch
             self._sequencer = Sequencer(head, read_tail(connection, head.pos), self.key)
             load_native(connection)
@@ -183,7 +180,7 @@ class Writer:
         sequencer = self._sequencer
         unknown = sequencer.unknown_streams(appends)
         if unknown:
-            sequencer.learn(_stream_heads(connection, unknown))
+            sequencer.learn(stream_heads(connection, unknown))
         now = max(item.taken_at for item in items)
         batch = None if look_up else sequencer.plan(appends, now=now, known=None)
         if batch is None:
@@ -191,7 +188,7 @@ class Writer:
             head = sequencer.head
             if _place(connection) != (head.store_id.bytes, head.epoch, head.pos):
                 raise self._displaced(connection)
-            batch = sequencer.plan(appends, now=now, known=_known_ids(connection, appends))
+            batch = sequencer.plan(appends, now=now, known=known_ids(connection, appends))
         assert batch is not None
         return batch
 
@@ -283,34 +280,3 @@ def _failure(error: BaseException) -> SepError:
 def _place(connection: apsw.Connection) -> tuple[bytes, int, int]:
     row = connection.execute("SELECT store_id, epoch, pos FROM log_head").fetchall()[0]
     return cast(tuple[bytes, int, int], row)
-
-
-def _stream_heads(connection: apsw.Connection, streams: Sequence[str]) -> dict[str, StreamHead]:
-    heads = dict.fromkeys(streams, StreamHead(0, None))
-    for chunk in _chunks(streams):
-        query = f"SELECT stream, version, last_hash FROM streams WHERE stream IN ({_marks(chunk)})"  # noqa: S608
-        for stream, version, last_hash in connection.execute(query, chunk).fetchall():
-            heads[cast(str, stream)] = StreamHead(cast(int, version), cast(bytes, last_hash))
-    return heads
-
-
-def _known_ids(connection: apsw.Connection, appends: Iterable[DraftedAppend]) -> dict[bytes, KnownEvent]:
-    ids = [item.id for append in appends for write in append.writes for item in write[1]]
-    known: dict[bytes, KnownEvent] = {}
-    for chunk in _chunks(ids):
-        query = (
-            "SELECT event_ids.id, record FROM event_ids JOIN events USING (pos)"  # noqa: S608
-            f" WHERE event_ids.id IN ({_marks(chunk)})"
-        )
-        for event_id, record in connection.execute(query, chunk).fetchall():
-            known[cast(bytes, event_id)] = known_event(cast(bytes, record))
-    return known
-
-
-def _chunks[T](values: Sequence[T]) -> Iterable[Sequence[T]]:
-    for start in range(0, len(values), _MOST_PARAMETERS):
-        yield values[start : start + _MOST_PARAMETERS]
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))

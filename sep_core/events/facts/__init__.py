@@ -38,6 +38,7 @@ from sep_core.events.facts.intent import (
 )
 from sep_core.events.facts.kernel import KernelStarted, KernelStopped
 from sep_core.events.facts.ledger import AccountClass, JournalPosted, Posting
+from sep_core.events.facts.log import KeyRotated
 from sep_core.events.facts.order import (
     OrderAccountOpened,
     OrderAssetsAdopted,
@@ -98,6 +99,7 @@ __all__ = [
     "JournalPosted",
     "KernelStarted",
     "KernelStopped",
+    "KeyRotated",
     "NonceConsumedExternally",
     "NonceReserved",
     "OrderAccountOpened",
