@@ -209,7 +209,7 @@ def forged_row(data: Path) -> tuple[str, tuple[object, ...]]:
         (lambda _: ("DELETE FROM log_keys WHERE first_size = 0", ()), "not signed by key"),
         (
             lambda _: (f"UPDATE log_keys SET first_size = {SIZE - 5} WHERE first_size > 0", ()),
-            "not signed by",
+            "table of keys",
         ),
         (
             lambda _: (f"UPDATE log_keys SET first_size = {SIZE + 2} WHERE first_size > 0", ()),
