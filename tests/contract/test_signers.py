@@ -9,6 +9,7 @@ from sep_hooks.signer import Signer
 from sep_hooks.testing.signer import Opened, SignerSuite
 from sep_native.sign import Keystore
 
+from sep_core.adapters import signer_keystore
 from sep_core.adapters.signer_keystore import KeystoreConfig, KeystoreSigner
 from sep_core.adapters.signer_process import ProcessConfig
 
@@ -34,6 +35,14 @@ class TestKeystore(SignerSuite):
         yield opened
         for one in made:
             await one.close()
+
+    async def test_a_signer_that_checks_no_epoch_is_seen(
+        self, opened: Opened, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Planted: an engine that was displaced still gets its signatures."""
+        monkeypatch.setattr(signer_keystore, "_raise_epoch", lambda *_: None)
+        with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+            await self.test_an_older_epoch_is_refused_over_restarts(opened)
 
 
 class TestProcess(SignerSuite):
