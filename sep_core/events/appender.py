@@ -19,6 +19,7 @@ from sep_hooks.store import (
     Expected,
     IdConflict,
     InvalidEvent,
+    LogBroken,
     NoStream,
     StreamCondition,
     StreamWrite,
@@ -27,7 +28,7 @@ from sep_hooks.store import (
 
 from sep_core.events.codec import LARGEST_INTEGER
 from sep_core.events.envelope import body_of, check_stream, draft, moment_text, recorded
-from sep_core.events.native import Draft, DraftedAppend, Ledger, Placed, draft_append_plain
+from sep_core.events.native import Draft, DraftedAppend, Ledger, Placed, Tree, draft_append_plain
 from sep_core.events.signing import LogKey
 
 HASH_BYTES: Final = 32
@@ -53,6 +54,10 @@ class LogHead:
     peaks: bytes
     last_recorded: int
     """Microseconds of the last event; the clock may go back, the log does not."""
+
+    def root(self) -> bytes:
+        """The root over all events, out of the peaks."""
+        return Tree(self.pos, self.peaks).root()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,17 @@ class Sequencer:
     """Assigns places. `plan` changes nothing; `adopt` takes a committed batch over."""
 
     def __init__(self, head: LogHead, tail: bytes, key: LogKey) -> None:
-        """`tail` holds the leaf hashes, joined, behind the last full 256-wide subtree."""
+        """`tail` holds the leaf hashes, joined, behind the last full 256-wide subtree. Raises `LogBroken` where they
+        are not those that the head was made of.
+        """
+        last = Tree()
+        last.extend(tail)
+        if not head.peaks.endswith(last.peaks):
+            raise LogBroken(
+                f"the hashes of the last {last.size} events are not those of the log's head",
+                pos=0,
+                next_step="run `sep verify`, then restore a backup; nothing was written",
+            )
         self._store_id, self._epoch = head.store_id, head.epoch
         self.ledger: Final = Ledger(
             head.store_id.bytes, head.epoch, head.pos, head.peaks, tail, head.last_recorded, key.signer

@@ -22,7 +22,11 @@ from sep_hooks.store import (
 
 from sep_core.events.appender import HASH_BYTES, SUBTREE_WIDTH
 from sep_core.events.envelope import check_stream, microseconds, page_of
-from sep_core.events.native import consistency_proof_from_subtrees, inclusion_proof_from_subtrees
+from sep_core.events.native import (
+    consistency_proof_from_subtrees,
+    inclusion_proof_from_subtrees,
+    verify_inclusion,
+)
 from sep_core.events.pages import LAST_POSITION, PageSize
 from sep_core.events.proof import Receipt, receipt_of
 from sep_core.events.signing import PublicKey
@@ -188,7 +192,14 @@ class LogStore(EventStore):
         subtrees, block, tail = await self._tree_parts(index, checkpoint.pos)
         path = inclusion_proof_from_subtrees(index, subtrees, block, tail)
         offset = index % SUBTREE_WIDTH * HASH_BYTES
-        return InclusionProof(pos, (block or tail)[offset : offset + HASH_BYTES], tuple(path), checkpoint)
+        leaf = (block or tail)[offset : offset + HASH_BYTES]
+        if not verify_inclusion(leaf, index, checkpoint.pos, path, checkpoint.root):
+            raise LogBroken(
+                f"the hashes about position {pos} are not those that were signed; no proof was made of them",
+                pos=pos,
+                next_step="run `sep verify`, then restore a backup",
+            )
+        return InclusionProof(pos, leaf, tuple(path), checkpoint)
 
     async def prove_consistency(self, first: int, second: int) -> ConsistencyProof:
         """Proof that the log of one size is the beginning of that of another; see `EventStore.prove_consistency`."""

@@ -29,7 +29,7 @@ from sep_hooks.store import (
 from sep_hooks.types import IntentId
 
 from sep_core.events.decided import Decided
-from sep_core.events.reading import read_facts
+from sep_core.events.reading import FactReader
 from sep_core.events.registry import encode_fact, fact_type
 from sep_core.execution import LaneKey
 from sep_core.execution.orders import OrderLaneKey
@@ -205,11 +205,17 @@ class Desk:
 
 
 async def fold(store: EventStore, *, as_of: int | datetime | None = None) -> World:
-    """The world as the log tells it, now or as of a position or moment."""
-    world = World()
+    """The world as the log tells it, now or as of a position or moment. Raises `LogBroken` where what was read is not
+    what was signed.
+    """
+    world, reader = World(), FactReader(store, as_of=as_of)
     with _without_collections():
-        async for recorded, fact in read_facts(store, as_of=as_of):  # sep-ok: reads the log into memory
-            world.apply(recorded.stream, fact)
+        try:
+            async for recorded, fact in reader.facts():  # sep-ok: reads the log into memory
+                world.apply(recorded.stream, fact)
+        except Exception:
+            await reader.check_rest()  # sep-ok: reads
+            raise
     return world
 
 

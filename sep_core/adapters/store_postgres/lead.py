@@ -129,9 +129,10 @@ class Lead:
         self.checkpoint = await self._last_checkpoint(folder)
         if head is None or head.epoch != self.epoch:
             raise _displaced()
-        if self.checkpoint.pos != head.pos:
+        if (self.checkpoint.pos, self.checkpoint.root) != (head.pos, head.root()):
             raise StoreUnavailable(
-                f"{place}: the log ends at position {head.pos}, its last checkpoint at {self.checkpoint.pos}",
+                f"{place}: the log ends at position {head.pos}, and its last checkpoint, at {self.checkpoint.pos}, is"
+                " of another log",
                 next_step="run `sep verify`, then restore a backup",
             )
         self.sequencer = Sequencer(head, await read_tail(connection, head.pos), self.key)

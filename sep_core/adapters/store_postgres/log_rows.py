@@ -18,7 +18,7 @@ from sep_core.events.appender import (
 )
 from sep_core.events.log_store import TreeParts
 from sep_core.events.pages import PageSize
-from sep_core.events.signing import PublicKey, open_note
+from sep_core.events.signing import BadCheckpoint, PublicKey, open_note
 
 type Connection = asyncpg.Connection | asyncpg.Pool
 
@@ -47,8 +47,14 @@ async def read_checkpoint(connection: Connection) -> tuple[Checkpoint, PublicKey
     )
     if row is None:
         raise StoreUnavailable("the log has no checkpoint", next_step="restore it from a backup")
-    key = PublicKey.parse(row[1])
-    return open_note(row[0], key), key
+    try:
+        key = PublicKey.parse(row[1])
+        return open_note(row[0], key), key
+    except BadCheckpoint as error:
+        raise StoreUnavailable(
+            f"the last checkpoint is damaged: {error.message}",
+            next_step="run `sep verify`, then restore a backup",
+        ) from error
 
 
 async def read_verifier(connection: Connection) -> PublicKey:

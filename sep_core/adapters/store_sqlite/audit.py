@@ -10,7 +10,13 @@ from sep_hooks.store import LogBroken, StoreUnavailable
 
 from sep_core.adapters.acknowledged import Acknowledged, held_to
 from sep_core.adapters.data_folder import DataFolder
-from sep_core.adapters.store_sqlite.connection import SqliteOptions, check_identity, open_reader, unavailable
+from sep_core.adapters.store_sqlite.connection import (
+    UNUSABLE,
+    SqliteOptions,
+    check_identity,
+    open_reader,
+    unavailable,
+)
 from sep_core.adapters.store_sqlite.log_file import read_raw_head, read_verifier
 from sep_core.events.appender import LogHead, StreamHead
 from sep_core.events.rotation import StoredKey
@@ -136,5 +142,5 @@ class FileSource:
     def _read(self, query: str, values: tuple[int | str, ...] = ()) -> Iterator[tuple[object, ...]]:
         try:
             yield from self._connection.execute(query, values)
-        except apsw.Error as error:
+        except UNUSABLE as error:
             raise LogBroken(f"the disk gives nothing readable here ({error})", pos=0) from error

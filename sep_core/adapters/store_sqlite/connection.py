@@ -110,11 +110,15 @@ def check_identity(connection: apsw.Connection, path: Path) -> None:
         )
 
 
-def unavailable(path: Path, error: apsw.Error) -> StoreUnavailable:
-    """What an error of SQLite while opening means."""
+UNUSABLE: Final = (apsw.Error, ValueError, TypeError)
+"""What SQLite says of a file that it cannot use, and what reading a row ends with where its bytes are none of ours."""
+
+
+def unavailable(path: Path, error: apsw.Error | ValueError | TypeError) -> StoreUnavailable:
+    """What an error while opening means."""
     if isinstance(error, apsw.NotADBError):
         return StoreUnavailable(f"{path} is not a SQLite file", next_step="restore it from a backup")
-    if isinstance(error, apsw.CorruptError):
+    if isinstance(error, apsw.CorruptError | apsw.SQLError | ValueError | TypeError):
         return StoreUnavailable(
             f"{path} is damaged ({error})", next_step="run `sep verify`, then restore a backup"
         )

@@ -6,7 +6,7 @@ from typing import Final, cast
 from uuid import UUID
 
 import apsw
-from sep_hooks.store import Checkpoint, NotInLog, StoreUnavailable
+from sep_hooks.store import Checkpoint, LogBroken, NotInLog, StoreUnavailable
 
 from sep_core.adapters.data_folder import DataFolder
 from sep_core.adapters.store_sqlite.connection import check_identity
@@ -15,7 +15,7 @@ from sep_core.events.appender import HASH_BYTES, SUBTREE_WIDTH, KnownEvent, LogH
 from sep_core.events.log_store import TreeParts
 from sep_core.events.native import DraftedAppend, tree_root
 from sep_core.events.pages import PageSize
-from sep_core.events.signing import LogKey, PublicKey, open_note
+from sep_core.events.signing import BadCheckpoint, LogKey, PublicKey, open_note
 
 
 def is_empty(connection: apsw.Connection) -> bool:
@@ -65,9 +65,9 @@ def open_log(connection: apsw.Connection, folder: DataFolder) -> tuple[LogHead, 
             f" {signer.key_id.hex()}, log.key is {key.key_id}",
             next_step="restore the key that belongs to the log from a backup",
         )
-    if checkpoint.pos != head.pos:
+    if (checkpoint.pos, checkpoint.root) != (head.pos, head.root()):
         raise StoreUnavailable(
-            f"{path} ends at position {head.pos}, its last checkpoint at {checkpoint.pos}",
+            f"{path} ends at position {head.pos}, and its last checkpoint, at {checkpoint.pos}, is of another log",
             next_step="run `sep verify`, then restore a backup",
         )
     return head, checkpoint, key
@@ -105,8 +105,14 @@ def read_checkpoint(connection: apsw.Connection) -> tuple[Checkpoint, PublicKey]
     ).fetchall()
     if not rows:
         raise StoreUnavailable("the log has no checkpoint", next_step="restore it from a backup")
-    key = PublicKey.parse(cast(str, rows[0][1]))
-    return open_note(cast(str, rows[0][0]), key), key
+    try:
+        key = PublicKey.parse(cast(str, rows[0][1]))
+        return open_note(cast(str, rows[0][0]), key), key
+    except BadCheckpoint as error:
+        raise StoreUnavailable(
+            f"the last checkpoint is damaged: {error.message}",
+            next_step="run `sep verify`, then restore a backup",
+        ) from error
 
 
 def read_verifier(connection: apsw.Connection) -> PublicKey:
@@ -160,6 +166,12 @@ def read_tree(connection: apsw.Connection, index: int, size: int) -> TreeParts:
         read_tail(connection, size),
     )
 
+
+_STREAM_HEADS: Final = (
+    "WITH asked (stream) AS (VALUES {}) SELECT asked.stream, streams.version, last_hash, events.version, leaf_hash"
+    " FROM asked LEFT JOIN streams USING (stream) LEFT JOIN events ON events.pos ="
+    " (SELECT pos FROM events WHERE stream = asked.stream ORDER BY version DESC LIMIT 1)"
+)
 
 _MOST_PARAMETERS: Final = 500
 
@@ -219,12 +231,19 @@ def _split(rows: Sequence[tuple[object, ...]], size: PageSize) -> list[bytes]:
 
 
 def stream_heads(connection: apsw.Connection, streams: Sequence[str]) -> dict[str, StreamHead]:
-    """Where streams stand."""
+    """Where streams stand; what the table of streams says is held to the events themselves. Raises `LogBroken`."""
     heads = dict.fromkeys(streams, StreamHead(0, None))
     for chunk in _chunks(streams):
-        query = f"SELECT stream, version, last_hash FROM streams WHERE stream IN ({_marks(chunk)})"  # noqa: S608
-        for stream, version, last_hash in connection.execute(query, chunk).fetchall():
-            heads[cast(str, stream)] = StreamHead(cast(int, version), cast(bytes, last_hash))
+        found = connection.execute(_STREAM_HEADS.format(", ".join(["(?)"] * len(chunk))), chunk).fetchall()
+        for stream, version, last_hash, last_version, leaf in found:
+            if (version, last_hash) != (last_version, leaf):
+                raise LogBroken(
+                    f"the table of streams is wrong about {stream!r}: its last event is another one",
+                    pos=0,
+                    next_step="run `sep verify`, then restore a backup; nothing was written",
+                )
+            if version is not None:
+                heads[cast(str, stream)] = StreamHead(cast(int, version), cast(bytes, last_hash))
     return heads
 
 

@@ -45,8 +45,12 @@ class ReaderPool:
                 raise unavailable(self._path, error) from error
         try:
             return read(connection)
-        except apsw.CorruptError as error:
-            raise LogBroken(f"{self._path} is damaged ({error})", pos=0) from error
+        except (apsw.CorruptError, ValueError, TypeError) as error:
+            raise LogBroken(
+                f"{self._path} is damaged ({error})",
+                pos=0,
+                next_step="run `sep verify`, then restore a backup",
+            ) from error
         except apsw.Error as error:
             raise unavailable(self._path, error) from error
         finally:

@@ -14,6 +14,7 @@ from sep_hooks.store import AppendResult, Checkpoint, CommitUnknown, Fenced, Sto
 from sep_core.adapters.acknowledged import AcknowledgedMark
 from sep_core.adapters.data_folder import DataFolder
 from sep_core.adapters.store_sqlite.connection import (
+    UNUSABLE,
     SqliteOptions,
     load_native,
     open_writer,
@@ -94,7 +95,7 @@ class Writer:
         connection: apsw.Connection | None = None
         try:
             connection = self._open()
-        except apsw.Error as error:
+        except UNUSABLE as error:
             self._open_error = unavailable(self._folder.log, error)
         except BaseException as error:
             self._open_error = error
@@ -266,7 +267,7 @@ def _failure(error: BaseException) -> SepError:
         return error
     if isinstance(error, apsw.FullError):
         reason, step = "no space is left on the disk", "free space, then restart SEP"
-    elif isinstance(error, apsw.CorruptError | apsw.NotADBError):
+    elif isinstance(error, apsw.CorruptError | apsw.NotADBError | ValueError | TypeError):
         reason, step = f"the log file is damaged ({error})", "run `sep verify`, then restore a backup"
     elif isinstance(error, apsw.BusyError):
         reason, step = "another program holds the log file", "close it, then restart SEP"

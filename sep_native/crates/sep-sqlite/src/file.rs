@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use sep_log::{HASH_BYTES, Hash, Placed, StreamHead};
 
 use crate::{WriteError, extension};
@@ -18,6 +18,8 @@ const STREAM: &str = "INSERT OR ROLLBACK INTO streams (stream, version, last_has
 const NODE: &str = "INSERT INTO merkle_nodes VALUES (8, ?, ?)";
 const CHECKPOINT: &str = "INSERT INTO log_checkpoints VALUES (?, ?, ?, ?)";
 const HEAD_OF_STREAM: &str = "SELECT version, last_hash FROM streams WHERE stream = ?";
+const LAST_OF_STREAM: &str =
+    "SELECT version, leaf_hash FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1";
 
 /// The tables of a log, through the connection of somebody else, who must outlive it.
 #[derive(Debug)]
@@ -105,17 +107,22 @@ impl LogFile {
         }
     }
 
-    /// Where streams stand; one that the log does not know is at version 0.
+    /// Where streams stand; one that the log does not know is at version 0. What the table of streams says is held to
+    /// the events themselves: a disk may have changed it.
     pub fn stream_heads(
         &self,
         streams: &[Arc<str>],
     ) -> Result<Vec<(Arc<str>, StreamHead)>, WriteError> {
-        let mut statement = self.connection.prepare_cached(HEAD_OF_STREAM)?;
+        let mut table = self.connection.prepare_cached(HEAD_OF_STREAM)?;
+        let mut events = self.connection.prepare_cached(LAST_OF_STREAM)?;
         let mut heads = Vec::with_capacity(streams.len());
         for stream in streams {
-            let row: Option<(i64, Vec<u8>)> = statement
-                .query_row([&**stream], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
+            let row = head_in(&mut table, stream)?;
+            if row != head_in(&mut events, stream)? {
+                return Err(corrupt(format!(
+                    "the table of streams is wrong about '{stream}': its last event is another one"
+                )));
+            }
             let head = match row {
                 None => StreamHead::default(),
                 Some((version, last_hash)) => StreamHead {
@@ -129,6 +136,14 @@ impl LogFile {
     }
 }
 
+fn head_in(
+    statement: &mut CachedStatement<'_>,
+    stream: &str,
+) -> Result<Option<(i64, Vec<u8>)>, WriteError> {
+    let row = statement.query_row([stream], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(row.optional()?)
+}
+
 fn position(placed: &Placed, index: usize) -> i64 {
     number(placed.size_before + index as u64 + 1)
 }
@@ -139,11 +154,14 @@ fn number(value: u64) -> i64 {
 }
 
 fn hash(bytes: &[u8]) -> Result<Hash, WriteError> {
-    bytes.try_into().map_err(|_| WriteError::Sqlite {
+    let length = bytes.len();
+    let wrong = format!("a stream's last hash has {length} bytes, not {HASH_BYTES}");
+    bytes.try_into().map_err(|_| corrupt(wrong))
+}
+
+fn corrupt(message: String) -> WriteError {
+    WriteError::Sqlite {
         code: rusqlite::ffi::SQLITE_CORRUPT,
-        message: format!(
-            "a stream's last hash has {} bytes, not {HASH_BYTES}",
-            bytes.len()
-        ),
-    })
+        message,
+    }
 }
