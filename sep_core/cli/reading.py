@@ -37,13 +37,13 @@ def intent_id(settings: "Settings", text: str) -> "UUID":
 async def _read[T](
     settings: "Settings", ask: "Callable[[Queries, World], Awaitable[T]]", as_of: str | None
 ) -> T:
-    from sep_core.runtime.desk import fold
     from sep_core.runtime.queries import Queries
+    from sep_core.runtime.state_cache import StateCache
 
     store = await log_of(settings)
     try:
         when = None if as_of is None else place(as_of)
-        world = await fold(store, as_of=when)
+        world = await StateCache(settings.store.path, store).fold(when)
         return await ask(Queries(world, store, settings, as_of=when), world)
     finally:
         await store.close()
@@ -70,13 +70,13 @@ async def fold_of(settings: "Settings") -> "World | None":
     """The folded log, or None where there is none."""
     from sep_hooks.store import StoreUnavailable
 
-    from sep_core.runtime.desk import fold
+    from sep_core.runtime.state_cache import StateCache
 
     try:
         store = await log_of(settings)
     except StoreUnavailable:
         return None
     try:
-        return await fold(store)
+        return await StateCache(settings.store.path, store).fold()
     finally:
         await store.close()

@@ -23,6 +23,7 @@ from sep_hooks.store import (
 from sep_core.events.appender import HASH_BYTES, SUBTREE_WIDTH
 from sep_core.events.envelope import check_stream, microseconds, page_of
 from sep_core.events.native import (
+    Tree,
     consistency_proof_from_subtrees,
     inclusion_proof_from_subtrees,
     verify_inclusion,
@@ -212,6 +213,14 @@ class LogStore(EventStore):
             return ConsistencyProof(first, second, ())
         parts = await self._tree_parts(first, second)
         return ConsistencyProof(first, second, tuple(consistency_proof_from_subtrees(first, *parts)))
+
+    async def tree(self, size: int) -> Tree:
+        """The tree over the first `size` events, out of the hashes that are kept. Raises `NotInLog`."""
+        parts = await self._tree_parts(size, size)
+        upper, last = Tree(), Tree()
+        upper.extend(parts.subtrees)
+        last.extend(parts.tail)
+        return Tree(size, upper.peaks + last.peaks)
 
     async def receipt(self, pos: int) -> Receipt:
         """One event with its proof, for somebody outside."""

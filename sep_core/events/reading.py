@@ -13,15 +13,17 @@ _LEAVES: Final = 512
 
 
 class FactReader:
-    """One way through a log from its first event, now or as of a position or moment.
+    """One way through a log, now or as of a position or moment, behind the events of `tree`.
 
     What is read is held to what the log's key has signed: a disk gives back what it likes.
     """
 
-    def __init__(self, store: EventStore, *, as_of: int | datetime | None = None) -> None:
+    def __init__(
+        self, store: EventStore, *, as_of: int | datetime | None = None, tree: Tree | None = None
+    ) -> None:
         self._store = store
         self._as_of = as_of
-        self._tree = Tree()
+        self._tree = tree or Tree()
         self._leaves: list[bytes] = []
 
     async def facts(self) -> AsyncIterator[tuple[Recorded, Fact]]:

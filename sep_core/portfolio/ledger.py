@@ -1,9 +1,10 @@
 """The books: what every account of the ledger holds, folded from journal entries."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sep_hooks.types import AssetId
@@ -45,13 +46,28 @@ class Ledger:
         self._status: dict[tuple[str, UUID], Literal["provisional", "final", "void"]] = {}
         self._pending: dict[tuple[str, str], dict[UUID, JournalPosted]] = {}
         self._pending_keys: dict[tuple[str, UUID], JournalPosted] = {}
-        self._settled: dict[tuple[str, UUID], int] = {}
+        self._settled: dict[tuple[str, UUID], bytes] = {}
         self._versions: dict[str, int] = {}
 
-    def contents(self) -> Mapping[str, object]:
-        """All that it holds, by name, for those who compare whole states."""
-        # What tells two settled entries of a name apart holds in one process alone.
-        return {**vars(self), "_settled": frozenset(self._settled)}
+    def contents(self) -> dict[str, dict[Any, Any]]:
+        """All that it holds, by name, for those who compare or keep whole states."""
+        return vars(self)
+
+    @classmethod
+    def of_contents(cls, contents: Mapping[str, dict[Any, Any]]) -> "Ledger":
+        """The books that hold that."""
+        ledger = cls()
+        vars(ledger).update(contents)
+        return ledger
+
+    def copy(self) -> "Ledger":
+        """The books as they are now, which go on apart."""
+        return Ledger.of_contents(
+            {
+                name: {key: dict(one) if isinstance(one, dict) else one for key, one in book.items()}
+                for name, book in vars(self).items()
+            }
+        )
 
     def version(self, account: str) -> int:
         """How many entries the account's stream holds."""
@@ -163,7 +179,7 @@ class Ledger:
 
     def _post_final(self, entry: JournalPosted, key: tuple[str, UUID], status: str | None) -> None:
         if status == "final":
-            if self._settled[key] != hash(entry.postings):
+            if self._settled[key] != _digest(entry.postings):
                 raise EntryConflict(f"entry {entry.key} of {entry.account} is final with other amounts")
             return
         if status == "void":
@@ -172,7 +188,7 @@ class Ledger:
             self._forget(self._pending_keys[key], key)
         self._apply(self._final, entry.account, entry.postings, 1)
         self._book_cost(entry)
-        self._settled[key] = hash(entry.postings)
+        self._settled[key] = _digest(entry.postings)
         self._status[key] = "final"
 
     def _same(self, entry: JournalPosted, expected: tuple[Posting, ...]) -> None:
@@ -242,6 +258,14 @@ def _after(position: Position, posting: Posting, entry: JournalPosted) -> Positi
     if against == {"trade"}:
         return position.sell(quantity, value, entry.numeraire)
     return position.withdraw(quantity)
+
+
+def _digest(postings: tuple[Posting, ...]) -> bytes:
+    """What tells the amounts of two entries of one key apart, in every process and for ever."""
+    text = "|".join(
+        [f"{one.account_class} {one.asset} {one.strategy} {one.quantity} {one.value}" for one in postings]
+    )
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
 def _check_zero_sum(entry: JournalPosted) -> None:

@@ -47,6 +47,10 @@ class RiskBook:
     _money: dict[MoneyKey, int] = field(default_factory=dict)
     _charges: dict[ChargeKey, int] = field(default_factory=dict)
 
+    def copy(self) -> "RiskBook":
+        """The book as it is now, which goes on apart."""
+        return RiskBook(self.version, dict(self._holds), dict(self._money), dict(self._charges))
+
     @property
     def holds(self) -> Mapping[IntentId, Hold]:
         """The holds that stand."""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID, uuid5
 
 import anyio
@@ -29,6 +30,7 @@ from sep_hooks.store import (
 from sep_hooks.types import IntentId
 
 from sep_core.events.decided import Decided
+from sep_core.events.native import Tree
 from sep_core.events.reading import FactReader
 from sep_core.events.registry import encode_fact, fact_type
 from sep_core.execution import LaneKey
@@ -50,10 +52,11 @@ LONGEST_PAUSE_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A decision on its way to the disk. Empty where the command changed nothing."""
+    """A decision on its way to the disk; behind it the log is at `position`. Empty where a command changed nothing."""
 
     decided: tuple[Decided, ...]
     pending: Pending | None
+    position: int = 0
 
     async def durable(self) -> AppendResult | None:
         """Where the facts stand, once they are durable. Raises what the store raises."""
@@ -65,8 +68,16 @@ class Commit:
 class Desk:
     """Decides, remembers, and tells after each commit what has changed."""
 
-    def __init__(self, store: EventStore, world: World, decide: Decide, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        world: World,
+        decide: Decide,
+        clock: Clock,
+        fold_again: Callable[[], Awaitable[World]] | None = None,
+    ) -> None:
         self.store = store
+        self._fold = fold_again or partial(fold, store)
         self.world = world
         self._decide = decide
         self._clock = clock
@@ -74,6 +85,10 @@ class Desk:
         self._queued = anyio.Event()
         self._listeners: list[CommitListener] = []
         self._astray = self._over = False
+        self.durable = world.position
+        """Up to where memory is known to be what the log folds to."""
+        self.folds = 0
+        """How often the log was read again, as it did not confirm what memory had."""
 
     def on_commit(self, listener: CommitListener) -> None:
         """Calls `listener` after every commit, in order, with what it touched."""
@@ -107,7 +122,7 @@ class Desk:
             self._astray = True
             self._queued.set()
             raise
-        commit = Commit(decided, pending)
+        commit = Commit(decided, pending, self.world.position)
         self._open.append((commit, touched_by(decided)))
         self._queued.set()
         return commit
@@ -160,6 +175,7 @@ class Desk:
                 self._astray = True
                 continue
             self._open.popleft()
+            self.durable = commit.position
             self._tell(touched)
 
     def _tell(self, touched: Touched) -> None:
@@ -174,7 +190,8 @@ class Desk:
             except (WrongExpectedVersion, IdConflict):
                 continue
         self._open.clear()
-        self.world = await fold(self.store)
+        self.world = await self._fold()  # sep-ok: reads
+        self.durable, self.folds = self.world.position, self.folds + 1
         self._astray = False
         self._tell(self.everything())
 
@@ -204,12 +221,18 @@ class Desk:
         return uuid5(self.store.store_id, f"{stream}/{version}")
 
 
-async def fold(store: EventStore, *, as_of: int | datetime | None = None) -> World:
-    """The world as the log tells it, now or as of a position or moment. Raises `LogBroken` where what was read is not
-    what was signed.
+async def fold(
+    store: EventStore,
+    *,
+    as_of: int | datetime | None = None,
+    start: World | None = None,
+    tree: Tree | None = None,
+) -> World:
+    """The world as the log tells it, now or as of a position or moment; from its first event on, or from `start`, which
+    the events of `tree` fold to. Raises `LogBroken` where what was read is not what was signed.
     """
-    world, reader = World(), FactReader(store, as_of=as_of)
-    with _without_collections():
+    world, reader = start or World(), FactReader(store, as_of=as_of, tree=tree)
+    with without_collections():
         try:
             async for recorded, fact in reader.facts():  # sep-ok: reads the log into memory
                 world.apply(recorded.stream, fact)
@@ -220,7 +243,7 @@ async def fold(store: EventStore, *, as_of: int | datetime | None = None) -> Wor
 
 
 @contextmanager
-def _without_collections() -> Iterator[None]:
+def without_collections() -> Iterator[None]:
     """A fold makes much and drops nothing in circles: looking for circles all the while costs a quarter of it."""
     if not gc.isenabled():
         yield

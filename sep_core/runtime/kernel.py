@@ -21,7 +21,7 @@ from sep_core.runtime.account_desk import AccountDesk
 from sep_core.runtime.books import compare_lane
 from sep_core.runtime.chain_watch import ChainWatch
 from sep_core.runtime.commands import CancelIntent, SubmitIntent
-from sep_core.runtime.desk import Desk, fold
+from sep_core.runtime.desk import Desk
 from sep_core.runtime.draining import Drain
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.flow.life import assess_as
@@ -34,6 +34,7 @@ from sep_core.runtime.queries import NotFound, Queries, acceptance_view, moment_
 from sep_core.runtime.quote_body import QuoteBody
 from sep_core.runtime.quote_desk import QuoteDesk
 from sep_core.runtime.settings import Mode, Settings
+from sep_core.runtime.state_cache import StateCache
 from sep_core.runtime.submission import MAX_ASSETS, MAX_BODY_BYTES, MAX_NESTING, Submission
 from sep_core.runtime.trial import accepted, first_of, first_slice
 from sep_core.runtime.venue_manager import VenueManager
@@ -75,6 +76,7 @@ class Kernel:
     venue_manager: VenueManager
     account_desk: AccountDesk
     drain: Drain
+    cache: StateCache
     watches: dict[str, ChainWatch] = field(default_factory=dict)
     workers: dict[LaneKey, LaneWorker] = field(default_factory=dict)
     quote_desk: QuoteDesk = field(default_factory=QuoteDesk)
@@ -184,7 +186,7 @@ class Kernel:
         if as_of is None:
             return self._live()
         when = moment_or_position(as_of)
-        return Queries(await fold(self.store, as_of=when), self.store, self.settings, as_of=when)
+        return Queries(await self.cache.fold(when), self.store, self.settings, as_of=when)
 
     def chains(self) -> list[ChainView]:
         """The chains as seen now."""

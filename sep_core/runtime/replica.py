@@ -5,12 +5,13 @@ from typing import Final
 
 import anyio
 from sep_hooks.errors import Retryable
-from sep_hooks.store import CaughtUp, EventStore, StoreUnavailable
+from sep_hooks.store import CaughtUp, StoreUnavailable
 
+from sep_core.events.log_store import LogStore
 from sep_core.events.registry import decode_fact
-from sep_core.runtime.desk import fold
 from sep_core.runtime.queries import Queries, moment_or_position
 from sep_core.runtime.settings import Settings
+from sep_core.runtime.state_cache import StateCache
 from sep_core.runtime.world import World
 from sep_core.telemetry.log import NamedLog
 
@@ -29,8 +30,9 @@ class ReplicaBehind(Retryable):
 class Replica:
     """The world as the log tells it, kept up while `follow` runs."""
 
-    def __init__(self, store: EventStore, settings: Settings, version: str) -> None:
+    def __init__(self, store: LogStore, settings: Settings, version: str) -> None:
         self.store = store
+        self._cache = StateCache(settings.store.path, store)
         self.version = version
         self._settings = settings
         self._world = World()
@@ -45,7 +47,7 @@ class Replica:
 
     async def catch_up(self) -> None:
         """Takes in all that the log holds now, at once."""
-        self._world = await fold(self.store)
+        self._world = await self._cache.fold()
 
     async def follow(self) -> None:
         """Takes in what is appended, for as long as it runs; a store that is away for a while is waited for."""
@@ -74,7 +76,7 @@ class Replica:
         """
         if as_of is not None:
             when = moment_or_position(as_of)
-            return Queries(await fold(self.store, as_of=when), self.store, self._settings, as_of=when)
+            return Queries(await self._cache.fold(when), self.store, self._settings, as_of=when)
         wanted = (await self.store.head()).pos
         with anyio.move_on_after(BEHIND_SECONDS):
             while self.position < wanted:

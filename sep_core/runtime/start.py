@@ -45,7 +45,7 @@ from sep_core.runtime.account_desk import AccountDesk
 from sep_core.runtime.chain_watch import ChainWatch
 from sep_core.runtime.commands import RecordFacts
 from sep_core.runtime.deadlines import Deadlines
-from sep_core.runtime.desk import Desk, fold
+from sep_core.runtime.desk import Desk
 from sep_core.runtime.draining import Drain
 from sep_core.runtime.executors import check_executor
 from sep_core.runtime.flow import Composition
@@ -70,6 +70,8 @@ from sep_core.runtime.recording import PluginReports, record_early, record_start
 from sep_core.runtime.settings import Mode, Settings
 from sep_core.runtime.settings_secrets import Secrets
 from sep_core.runtime.slice_clock import SliceClock
+from sep_core.runtime.state_cache import StateCache
+from sep_core.runtime.state_keeper import StateKeeper
 from sep_core.runtime.strategies import run_strategies, specs_of
 from sep_core.runtime.strategy_desk import KernelStrategyDesk
 from sep_core.runtime.venue_calls import CallBook
@@ -111,7 +113,8 @@ async def running_kernel(
         holding = Holding(folder / SLOT_FILE)
         stack.callback(holding.close)
         stack.enter_context(tripwire(holding))
-        world = await crossing("start.fold", fold(store))
+        cache = StateCache(folder, store)
+        world = await crossing("start.fold", cache.fold())
         check_mode(world, settings)
         quarantine = Quarantine()
         for facts in world.plugins.values():
@@ -140,7 +143,9 @@ async def running_kernel(
         check_order_accounts(world, settings)
         check_owners(world, settings)
         genesis = await check_chains(world, settings, installation)  # sep-ok: it crosses itself
-        async with _wired(settings, clock, store, world, installation, reports, holding, genesis) as kernel:
+        async with _wired(
+            settings, clock, store, cache, world, installation, reports, holding, genesis
+        ) as kernel:
             remove_notes(findings.notes)
             yield kernel
 
@@ -150,6 +155,7 @@ async def _wired(
     settings: Settings,
     clock: Clock,
     store: LogStore,
+    cache: StateCache,
     world: World,
     installation: Installation,
     reports: PluginReports,
@@ -168,7 +174,7 @@ async def _wired(
     )
     booked = booked_owners(world)
     composition = _composition(settings, clock, installation, board, works, workers, booked)
-    desk = Desk(store, world, lambda one, command: flow.decide(one, command, composition), clock)
+    desk = Desk(store, world, lambda one, command: flow.decide(one, command, composition), clock, cache.fold)
     planner = _planner(settings, clock, installation, composition, board, desk)
     orders, worth = Orders(settings, installation, clock, log, calls), Worth(board, composition.numeraire)
     holdings = BookedHoldings(desk, composition)
@@ -184,7 +190,7 @@ async def _wired(
     accounts = AccountDesk(settings, installation, composition, board, desk, workers)
     kernel = Kernel(
         settings, version, store, desk, clock, composition, installation, intake, planner, board, plans, venues,
-        accounts, drain,
+        accounts, drain, cache,
     )  # fmt: skip
     kernel.watches, kernel.workers = watches, workers
     kernel.orders, kernel.make_plan = orders, make_plan
@@ -206,7 +212,10 @@ async def _wired(
             ):
                 desk.on_commit(listener)
                 listener(desk.everything())
+            keeper = StateKeeper(desk, cache)
             desk.on_commit(kernel.touched)
+            desk.on_commit(keeper.touched)
+            group.start_soon(keeper.run)
             await _watch_chains(kernel, group)
             for worker in workers.values():
                 group.start_soon(worker.run)

@@ -1,7 +1,7 @@
 """Everything that is known: the fold of the whole log, in memory."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from uuid import UUID
 
@@ -71,6 +71,15 @@ class World:
     assets: dict[AssetId, Asset] = field(default_factory=dict)
     position: int = 0
     _open: dict[IntentId, None] = field(default_factory=dict)
+
+    def copy(self) -> "World":
+        """All that is known now, which goes on apart: what never changes is shared."""
+        parts = {one.name: getattr(self, one.name) for one in fields(self)}
+        parts |= {name: dict(part) for name, part in parts.items() if isinstance(part, dict)}
+        parts |= {name: list(part) for name, part in parts.items() if isinstance(part, list)}
+        plugins = {name: list(facts) for name, facts in self.plugins.items()}
+        parts |= {"plugins": plugins, "ledger": self.ledger.copy(), "book": self.book.copy()}
+        return World(**parts)
 
     def version(self, stream: str) -> int:
         """The last version of a stream, 0 where it does not exist."""

@@ -22,6 +22,7 @@ from sep_core.adapters.store_sqlite import SqliteStore, open_store
 from sep_core.events.registry import Fact, decode_fact
 from sep_core.runtime.clock import SystemClock
 from sep_core.runtime.desk import fold
+from sep_core.runtime.state_cache import StateCache
 from sep_core.runtime.world import World
 
 INTENTS = 2_500
@@ -95,6 +96,18 @@ async def replay(path: Path) -> None:
             begun = time.perf_counter()
             world = await fold(store)
             _best(seconds, "fold", begun)
+        cache = StateCache(log, store)
+        begun = time.perf_counter()
+        state = world.copy()
+        _best(seconds, "copy", begun)
+        begun = time.perf_counter()
+        await cache.keep(state)
+        _best(seconds, "keep", begun)
+        kept_bytes = sum(one.stat().st_size for one in (log / "state").iterdir())
+        for _ in range(ROUNDS):
+            begun = time.perf_counter()
+            assert (await cache.fold()).position == events
+            _best(seconds, "start", begun)
         assert len(world.intents) == INTENTS
         assert world.open_count == 0
         assert world.position == events
@@ -122,6 +135,19 @@ async def replay(path: Path) -> None:
         target=TARGET,
         budget_events_per_s=300_000,
         record_bytes=mean_bytes,
+        events=events,
+    )
+
+    show(
+        "start_from_kept_state",
+        seconds["start"] * 1000,
+        "ms",
+        ratio=seconds["start"] / seconds["fold"],
+        control="folding all events",
+        fold_ms=seconds["fold"] * 1000,
+        copy_ms=seconds["copy"] * 1000,
+        keep_ms=seconds["keep"] * 1000,
+        kept_bytes_per_intent=kept_bytes / INTENTS,
         events=events,
     )
 
