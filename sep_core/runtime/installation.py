@@ -1,7 +1,7 @@
 """From settings to living parts: every plugin that the configuration names, vetted, constructed, in its place."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -447,3 +447,16 @@ class Installer:
                     pointer="mode",
                     next_step='use mode "paper", or a node on loopback or a known test chain',
                 )
+
+
+@asynccontextmanager
+async def installed_apart(
+    settings: Settings, environ: Mapping[str, str], clock: Clock
+) -> AsyncIterator[Installation]:
+    """The parts of a configuration without an engine: no key store is opened, nothing is recorded or sent."""
+    async with AsyncExitStack() as stack:
+        secrets, holding = Secrets(environ, settings.folder), Holding()
+        guard = Guard(lambda *_: None, holding=holding, redact=secrets.redact)
+        bare = replace(settings, mode=Mode.PAPER)
+        installer = Installer(bare, secrets, guard, Quarantine(), clock, holding, lambda *_: None)
+        yield await installer.install(stack)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from sep_hooks.context import Clock
@@ -14,13 +13,9 @@ from sep_core.markets.board_venue import BoardVenue
 from sep_core.markets.native import network_of
 from sep_core.markets.snapshot import Snapshot
 from sep_core.markets.snapshot_data import ChainAt, SnapshotData
-from sep_core.plugins.guard import Guard
-from sep_core.plugins.holding import Holding
-from sep_core.plugins.quarantine import Quarantine
 from sep_core.runtime.guards import BoardGuard
-from sep_core.runtime.installation import ChainPart, Installation, Installer
-from sep_core.runtime.settings import Mode, Settings
-from sep_core.runtime.settings_secrets import Secrets
+from sep_core.runtime.installation import ChainPart, Installation, installed_apart
+from sep_core.runtime.settings import Settings
 from sep_core.runtime.token_names import described
 from sep_core.runtime.venue_calls import CallBook
 
@@ -89,12 +84,8 @@ async def snapshot_of_settings(
             next_step="add a table [venues.NAME]",
         )
     # Keys, risk rules and strategies have no part in this.
-    bare = replace(settings, mode=Mode.PAPER, strategies={}, risk={})
-    async with AsyncExitStack() as stack:
-        secrets, holding = Secrets(environ, settings.folder), Holding()
-        guard = Guard(lambda *_: None, holding=holding, redact=secrets.redact)
-        installer = Installer(bare, secrets, guard, Quarantine(), clock, holding, lambda *_: None)
-        made = await installer.install(stack)
+    bare = replace(settings, strategies={}, risk={})
+    async with installed_apart(bare, environ, clock) as made:
         return await _read(made, BoardGuard(made, CallBook(clock, monotonic)))
 
 

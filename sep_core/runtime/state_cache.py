@@ -77,9 +77,14 @@ class StateCache:
                 continue  # of another log, or the log itself is broken: then reading all of it says so
         return await fold(self._store, as_of=as_of)  # sep-ok: reads
 
-    def newest(self) -> int:
-        """The position of the newest state, 0 where there is none."""
-        return max((position for position, _ in self._files()), default=0)
+    def positions(self) -> frozenset[int]:
+        """Where states are kept; whether they open is not known yet."""
+        return frozenset(position for position, _ in self._files())
+
+    def at(self, position: int) -> World | None:
+        """The state that is kept of a position; None where none is that opens and fits."""
+        found = self._read(self._path(position))
+        return None if found is None else found[0]
 
     async def keep(self, world: World) -> None:
         """Keeps a state that the log is known to fold to; `world` must not change meanwhile. It yields often, so that
@@ -91,8 +96,8 @@ class StateCache:
         for piece in _pieces(world):
             _dump(written, piece)
             await anyio.lowlevel.checkpoint()  # sep-ok: lets others work
-        path = self._folder / f"{world.position:020d}"
-        await anyio.to_thread.run_sync(self._write, path, written.getbuffer())  # sep-ok: a cache
+        path, plain = self._path(world.position), written.getbuffer()
+        await anyio.to_thread.run_sync(self._write, path, plain)  # sep-ok: a cache
 
     def _write(self, path: Path, plain: memoryview) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -111,6 +116,9 @@ class StateCache:
             return _world_of(plain), Tree(position, peaks)
         except (OSError, CannotOpen, StoreUnavailable, ValueError, zlib.error, pickle.UnpicklingError):
             return None
+
+    def _path(self, position: int) -> Path:
+        return self._folder / f"{position:020d}"
 
     def _fitting(self, as_of: int | datetime | None) -> list[Path]:
         if isinstance(as_of, datetime):

@@ -23,7 +23,7 @@ class StateKeeper:
         self._desk = desk
         self._cache = cache
         self._every = every
-        self._last = cache.newest()
+        self._last = max(cache.positions(), default=0)
         self._news = anyio.Event()
         self._log = NamedLog("state")
 

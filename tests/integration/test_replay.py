@@ -1,7 +1,8 @@
 """What a log folds to: the running state, in every process, and from the command line."""
 
+import json
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -13,6 +14,7 @@ from sep_core.runtime.state_digest import state_digest
 from ..harness.bench import DATA, acquire, dispose, new_chain
 from ..harness.run import engine, submit_all
 from ..harness.scenario import Scenario
+from .api_engine import intent
 from .command import refused, running, sep
 
 
@@ -74,3 +76,64 @@ def test_what_cannot_be_replayed_is_refused(worked: Path, tmp_path: Path) -> Non
     refused(sep("replay", "--as-of", "yesterday", cwd=worked), 2, "yesterday")
     assert sep("init", ".", cwd=tmp_path).code == 0
     refused(sep("replay", cwd=tmp_path), 6, "holds no log")
+
+
+AUTHOR = "ce91fa64-d3be-4c24-bff9-bc76d38033c5"
+
+
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which two intents settled and a large one was refused by a risk rule."""
+    folder = tmp_path_factory.mktemp("traded")
+    assert sep("init", ".", cwd=folder).code == 0
+    text = (folder / "sep.toml").read_text()
+    (folder / "sep.toml").write_text(
+        text.replace('"50000000000"', '"8000000000"').replace(text.split('id = "')[1].split('"')[0], AUTHOR)
+    )
+    with running(["serve", "--port", "0"], folder, "ready") as engine:
+        for number, (amount, code) in enumerate(((1, 0), (2, 0), (3, 1))):
+            body = intent(strategy_id=AUTHOR, id=str(UUID(int=number)), type="DISPOSE")
+            body["assets"][0]["amount"] = str(amount * 10**18)
+            said = {"max_slippage": "0.05", "time_window_ms": 60_000, "execution_style": "IMMEDIATE"}
+            body["constraints"] = said
+            (folder / f"{number}.json").write_text(json.dumps(body))
+            told = sep("submit", f"{number}.json", "--wait", "20", cwd=folder)
+            assert told.code == code, told
+        assert engine.stop() == 0
+    return folder
+
+
+def again(folder: Path, *changes: tuple[str, str]) -> tuple[int, list[tuple[str, str, str]]]:
+    """What a changed configuration decides otherwise: about what, what was decided, what would be."""
+    text = (folder / "sep.toml").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "other.toml").write_text(text)
+    told = sep("replay", "--with", "other.toml", "--json", cwd=folder)
+    found = [(one["about"], one["recorded"], one["now"]) for one in told.json["differences"]]
+    assert told.json["ok"] is (told.code == 0) is (not found)
+    return told.json["decisions"], found
+
+
+def test_decisions_are_taken_again_by_another_configuration(traded: Path) -> None:
+    decisions, same = again(traded)
+    assert (decisions >= 6, same) == (True, [])
+    tighter = again(traded, ('"8000000000"', '"4000000000"'))
+    assert tighter == (decisions, [("risk", "approved", "notional_exceeded")])
+    wider = again(traded, ('"8000000000"', '"50000000000"'))
+    assert wider == (decisions, [("risk", "notional_exceeded", "approved")])
+    bounds = "[intents.bounds.DISPOSE]\nmax_slippage = [0.001, 0.02]\n\n[risk.limits]"
+    strict = again(traded, ("[risk.limits]", bounds))
+    assert strict == (decisions, [("intake", "taken", "constraint_out_of_bounds")] * 3)
+    gone = again(
+        traded, (AUTHOR, "00000000-0000-0000-0000-00000000000f"), ("[strategies.mine]", "[strategies.other]")
+    )
+    assert {one[2] for one in gone[1]} == {"unknown_strategy"}
+    told = sep("replay", "--with", "other.toml", cwd=traded)
+    assert (told.code, "decisions taken again, 3 would be others" in told.out) == (1, True), told
+    refused(sep("replay", "--with", "other.toml", "--every", "3", cwd=traded), 2, "--with")
+    refused(sep("replay", "--with", "nowhere.toml", cwd=traded), 2, "nowhere.toml")
+    text = (traded / "sep.toml").read_text()
+    (traded / "other.toml").write_text(text.replace('numeraire = "USDC"', 'numeraire = "DAI"'))
+    refused(sep("replay", "--with", "other.toml", cwd=traded), 3, "the log's prices are in")

@@ -24,6 +24,7 @@ from sep_core.runtime.state_keeper import StateKeeper
 
 from ..contract.test_store_postgres import config_of, make_database
 from ..harness.servers import PostgresServer
+from .command import running, sep
 from .identity_engine import Stage, settle, stage, submit
 
 pytestmark = pytest.mark.anyio
@@ -221,3 +222,23 @@ async def test_the_tree_of_any_size_is_that_of_its_events(
             assert (found.size, found.peaks) == (tree.size, tree.peaks)
         assert (await StateCache(tmp_path, store).fold()).position == 700
         await store.close()
+
+
+async def test_a_replay_compares_kept_states_on_its_way(tmp_path: Path) -> None:
+    assert sep("init", "bot", cwd=tmp_path).code == 0
+    folder = tmp_path / "bot"
+    with running(["run"], folder, "ready") as engine:
+        assert engine.stop() == 0
+    data = folder / "sep-data"
+    store = opened(data)
+    cache, head = StateCache(data, store), (await store.head()).pos
+    await cache.keep(await fold(store, as_of=head - 1))
+    assert sep("replay", "--json", cwd=folder).json["kept_states_astray"] == []
+    wrong = await fold(store, as_of=head - 1)
+    wrong.genesis.clear()
+    await cache.keep(wrong)
+    told = sep("replay", cwd=folder)
+    assert (told.code, f"ASTRAY  the state that is kept of position {head - 1}" in told.out) == (1, True), (
+        told
+    )
+    await store.close()
