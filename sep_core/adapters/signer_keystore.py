@@ -15,7 +15,8 @@ from sep_hooks.config import PluginConfig
 from sep_hooks.context import SignerContext
 from sep_hooks.errors import SignerRefused
 from sep_hooks.signer import PayloadKind, SignedEntry, Signer, SignRequest
-from sep_hooks.types import Address, Amount, IntentId, SignedTransaction, Transaction, address
+from sep_hooks.signer_wire import request_json, request_of
+from sep_hooks.types import Address, SignedTransaction, Transaction, address
 from sep_native.sign import Keystore, Transaction1559
 
 _TRANSFERS = frozenset({bytes.fromhex("a9059cbb"), bytes.fromhex("23b872dd")})
@@ -319,46 +320,11 @@ def _second_payload(known: SignRequest | None, request: SignRequest) -> SignerRe
 
 
 def _text_of(request: SignRequest) -> str:
-    transaction = request.transaction
-    return json.dumps(
-        {
-            "store_id": str(request.store_id),
-            "intent_id": str(request.intent_id),
-            "step_id": request.step_id,
-            "epoch": request.epoch,
-            "plan_digest": request.plan_digest,
-            "chain_id": transaction.chain_id,
-            "nonce": transaction.nonce,
-            "to": transaction.to,
-            "value": str(transaction.value),
-            "data": transaction.data.hex(),
-            "gas_limit": transaction.gas_limit,
-            "max_fee_per_gas": str(transaction.max_fee_per_gas),
-            "max_priority_fee_per_gas": str(transaction.max_priority_fee_per_gas),
-            "kind": request.kind,
-            "replaces": request.replaces,
-        }
-    )
+    return json.dumps(request_json(request))
 
 
 def _request_of(text: str) -> SignRequest:
-    fields = json.loads(text)
-    return SignRequest(
-        intent_id=IntentId(UUID(fields["intent_id"])),
-        step_id=fields["step_id"],
-        epoch=fields["epoch"],
-        plan_digest=fields["plan_digest"],
-        transaction=Transaction(
-            chain_id=fields["chain_id"],
-            nonce=fields["nonce"],
-            to=Address(fields["to"]),
-            value=Amount(int(fields["value"])),
-            data=bytes.fromhex(fields["data"]),
-            gas_limit=fields["gas_limit"],
-            max_fee_per_gas=int(fields["max_fee_per_gas"]),
-            max_priority_fee_per_gas=int(fields["max_priority_fee_per_gas"]),
-        ),
-        store_id=UUID(fields["store_id"]) if "store_id" in fields else _NO_LOG,
-        kind=PayloadKind(fields.get("kind", PayloadKind.EFFECT)),
-        replaces=fields.get("replaces", ""),
+    """A remembered request; the first ones said less."""
+    return request_of(
+        {"store_id": str(_NO_LOG), "kind": PayloadKind.EFFECT.value, "replaces": "", **json.loads(text)}
     )

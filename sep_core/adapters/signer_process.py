@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from sep_hooks.config import PluginConfig
 from sep_hooks.context import SignerContext
-from sep_hooks.errors import Ambiguous, Retryable, SignerRefused
+from sep_hooks.errors import Ambiguous, CheckTooOld, Retryable, SignerRefused
 from sep_hooks.signer import SignedEntry, Signer, SignRequest
 from sep_hooks.signer_wire import LINE_LIMIT_BYTES, entry_of, request_json, signed_of
 from sep_hooks.types import Address, Json, SignedTransaction, address
@@ -88,7 +88,8 @@ class ProcessSigner(Signer[ProcessConfig]):
         answer = _object(orjson.loads(line))
         if "refused" in answer:
             refused = _object(answer["refused"])
-            raise SignerRefused(str(refused["message"]), next_step=str(refused["next_step"]))
+            kind = CheckTooOld if refused["reason"] == "stale_check" else SignerRefused
+            raise kind(str(refused["message"]), next_step=str(refused["next_step"]))
         return answer["ok"]
 
     def _gone(self, why: str) -> SignerGone:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import anyio
-from sep_hooks.errors import Retryable, SepError, SignerRefused
+from sep_hooks.context import Clock
+from sep_hooks.errors import CheckTooOld, Retryable, SepError, SignerRefused
 from sep_hooks.signer import SignedEntry, SignRequest
 from sep_hooks.types import (
     Amount,
@@ -86,8 +88,10 @@ class Preparation:
         reader: LogReader,
         desk: LaneDesk,
         signing: SigningDesk | None,
+        clock: Clock,
         relay: RelayPort | None,
     ) -> None:
+        self._clock = clock
         self._relay = relay
         self._chain = chain
         self._reader = reader
@@ -103,6 +107,7 @@ class Preparation:
         `PartlySigned` where it refuses half way, `SignatureMismatch` where its bytes are others than those asked
         for, `NonceBound` before anything is signed.
         """
+        checked_at = self._clock.now()
         signed = await self._adopted(request, lane)
         rest = tuple(step for step in request.plan.steps if all(step.id != done.step.id for done in signed))
         head = await ask("execution.prepare.head", self._chain.head())
@@ -119,7 +124,7 @@ class Preparation:
             return await self._on_paper(request, lane, rest, results, head, fees, trouble)
         if trouble is not None:
             return trouble
-        return await self._sign(self._signing, request, lane, signed, rest, fees)
+        return await self._sign(self._signing, request, lane, signed, rest, fees, checked_at)
 
     async def _adopted(self, request: PrepareRequest, lane: LaneState) -> tuple[SignedStep, ...]:
         """Steps of this very plan that were signed before a crash and adopted since."""
@@ -229,6 +234,7 @@ class Preparation:
         signed: tuple[SignedStep, ...],
         rest: Sequence[Step],
         fees: FeeSuggestion,
+        checked_at: datetime,
     ) -> RecordSigned | StalePlan:
         done = list(signed)
         check_unbound(
@@ -250,7 +256,13 @@ class Preparation:
                 tip,
             )
             sign = SignRequest(
-                request.intent_id, step.id, desk.epoch, request.plan.digest, transaction, desk.store_id
+                request.intent_id,
+                step.id,
+                desk.epoch,
+                request.plan.digest,
+                transaction,
+                desk.store_id,
+                checked_at=checked_at,
             )
             try:
                 with anyio.fail_after(CALL_TIMEOUT_SECONDS):
@@ -260,6 +272,11 @@ class Preparation:
                     f"no signature for step {step.id} within {CALL_TIMEOUT_SECONDS:.0f} s; nothing was sent,"
                     " what the signer may have made is adopted before anything else is signed"
                 ) from None
+            except CheckTooOld as error:
+                why = f"the signer refuses step {step.id}: {error.message}"
+                if not done:
+                    return StalePlan(request.intent_id, request.plan.digest, error.code, why)
+                raise SignerSilent(f"{why}; what it has signed of the plan is adopted first") from error
             except SignerRefused as error:
                 stale = StalePlan(
                     request.intent_id,

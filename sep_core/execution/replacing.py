@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
-from sep_hooks.errors import SepError, SignerRefused
+from sep_hooks.context import Clock
+from sep_hooks.errors import CheckTooOld, SepError, SignerRefused
 from sep_hooks.signer import PayloadKind, SignRequest
 from sep_hooks.types import Address, Amount, Block, FeeSuggestion, IntentId, Transaction
 
@@ -92,8 +93,10 @@ class Replacing:
         signing: SigningDesk,
         sending: Sending,
         tell: Callable[[str, NonceEntry, str], None],
+        clock: Clock,
     ) -> None:
         self._chain = chain
+        self._clock = clock
         self._desk = desk
         self._signing = signing
         self._sending = sending
@@ -142,6 +145,7 @@ class Replacing:
             desk.store_id,
             kind,
             last.hash,
+            self._clock.now(),
         )
         try:
             with anyio.fail_after(CALL_TIMEOUT_SECONDS):
@@ -151,6 +155,9 @@ class Replacing:
                 f"no signature for a {kind} of step {entry.step_id} within {CALL_TIMEOUT_SECONDS:.0f} s;"
                 " what the signer may have made is adopted before anything else is signed"
             ) from None
+        except CheckTooOld as error:
+            self._wait(found, f"the signer refuses a {kind}: {error.message}")
+            return None
         except SignerRefused as error:
             self._refused.add((last.hash, kind))
             self._wait(found, f"the signer refuses a {kind}: {error.message}")

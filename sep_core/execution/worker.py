@@ -71,9 +71,9 @@ class LaneWorker:
         self._sending = Sending(chain, desk, signing.vault, clock, relay) if signing is not None else None
         self._replacing: Replacing | None = None
         if signing is not None and self._sending is not None and not only_watches:
-            self._replacing = Replacing(chain, desk, signing, self._sending, self._tell_of)
+            self._replacing = Replacing(chain, desk, signing, self._sending, self._tell_of, clock)
         self._watch = Watch(chain, reader, desk, self._sending, witnesses or OneWitness(), quorum)
-        self._preparation = Preparation(chain, reader, desk, signing, relay)
+        self._preparation = Preparation(chain, reader, desk, signing, clock, relay)
         self._wake = anyio.Event()
         self._removed: set[str] = set()
         self._looks = 0

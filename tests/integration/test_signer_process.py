@@ -1,22 +1,30 @@
 """`sep-signer` under engines: killed in the middle, its answers lost, its policy asked; the key is nowhere else."""
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
 import pytest
 from sep_hooks.errors import SignerRefused
+from sep_hooks.signer import SignRequest
 from sep_hooks.signer_wire import request_json
 from sep_hooks.testing.signer import asked
 from sep_hooks.types import SignedTransaction
 from sep_native.sign import recover_transaction
 
-from sep_core.adapters.signer_process import SignerGone
+from sep_core.adapters.signer_process import ProcessSigner, SignerGone
 
 from ..harness.signer import KEY, OWNER, PASSWORD, SignerProcess, client, router_rules
 from .identity_engine import Stage, settle, stage, submit, until
+from .test_clock_jumps import SetClock
 
 pytestmark = pytest.mark.anyio
 
@@ -157,3 +165,79 @@ async def test_the_kill_switch_ends_what_the_engine_asks_for(tmp_path: Path) -> 
             assert view.status in ("FAILED", "REJECTED"), view
             assert "kill switch is engaged (a drill)" in str(view)
             assert one.nonce() == signed
+
+
+@pytest.mark.parametrize("late", [1, 2])
+async def test_an_engine_that_was_paused_after_its_checks_checks_again(
+    late: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its first signature, or half way through its plan: what was signed is kept, the rest is looked at anew."""
+    with outside(tmp_path) as (one, process):
+        async with one.engine() as kernel:
+            sign, asked_for = ProcessSigner.sign, list[SignRequest]()
+
+            async def paused(self: ProcessSigner, request: SignRequest) -> SignedTransaction:
+                asked_for.append(request)
+                if len(asked_for) == late:
+                    assert request.checked_at is not None
+                    request = replace(request, checked_at=request.checked_at - timedelta(minutes=2))
+                return await sign(self, request)
+
+            monkeypatch.setattr(ProcessSigner, "sign", paused)
+            await settle(kernel)
+            assert process.ask(b'{"do": "status"}\n')["ok"]["refusals"] == {"stale_check": 1}
+            entries = await kernel.installation.signers["first"].list_signed()
+            assert [entry.request.transaction.nonce for entry in entries] == list(range(one.nonce()))
+            assert await kernel.mismatches() == []
+
+
+async def test_clocks_that_are_apart_sign_nothing_and_say_so(tmp_path: Path) -> None:
+    clock = SetClock()
+    clock.ahead = -timedelta(hours=1)
+    with outside(tmp_path) as (one, _):
+        async with one.engine(clock=clock) as kernel:
+            view = await kernel.wait_until_ended(await submit(kernel), 60.0)
+            assert view.status == "REJECTED", view
+            assert "it was checked at" in str(view.reason)
+            assert one.nonce() == 0
+
+
+ASKING = """
+import os, socket, sys
+os.setuid(int(sys.argv[3]))
+with socket.socket(socket.AF_UNIX) as one:
+    one.connect(sys.argv[1])
+    one.sendall(sys.argv[2].encode() + b"\\n")
+    print(one.makefile().readline())
+"""
+NOBODY = 65534
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can ask as another user")
+def test_another_user_of_the_machine_is_known_by_the_kernels_word() -> None:
+    """Even where the file system lets everybody in; what a request says of itself counts for nothing."""
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        with SignerProcess(Path(place) / "signer") as process:
+            process.folder.chmod(0o755)
+            process.socket.chmod(0o666)
+            for body in (
+                {"do": "sign", "account": "main", "request": request_json(asked())},
+                {"do": "open", "account": "main", "uid": 0},
+                {"do": "kill_switch", "engaged": False, "reason": "let me"},
+                {"do": "status"},
+            ):
+                answers = [
+                    json.loads(
+                        subprocess.run(
+                            [sys.executable, "-c", ASKING, str(process.socket), json.dumps(body), str(user)],
+                            capture_output=True,
+                            check=True,
+                            text=True,
+                        ).stdout
+                    )
+                    for user in (NOBODY, 0)
+                ]
+                assert answers[0]["refused"]["reason"] == "not_allowed", body
+                assert f"user {NOBODY} is not in" in answers[0]["refused"]["message"]
+                assert "ok" in answers[1], body

@@ -87,7 +87,11 @@ class Bench:
         return said["ok"] if "ok" in said else Reason(said["refused"]["reason"])
 
     def sign(self, request: SignRequest, uid: int = ENGINE) -> Any:
-        """As `do`."""
+        """As `do`, right after the engine's checks."""
+        return self.sign_as_checked(replace(request, checked_at=self.now), uid)
+
+    def sign_as_checked(self, request: SignRequest, uid: int = ENGINE) -> Any:
+        """The same, checked when the request says."""
         return self.do(uid, "sign", request=request_json(request))
 
     def swap(
@@ -151,6 +155,22 @@ def test_each_breach_is_refused_counted_and_kept(
     assert bench.do(ENGINE, "list_signed") == []
     bench.restart()
     assert bench.do(ENGINE, "status")["refusals"] == {reason.value: 1}
+
+
+@pytest.mark.parametrize("seconds", [-61, 61, None])
+def test_a_check_that_is_old_of_the_future_or_missing_is_refused(bench: Bench, seconds: int | None) -> None:
+    moment = None if seconds is None else bench.now + timedelta(seconds=seconds)
+    request = replace(bench.swap(), checked_at=moment)
+    assert bench.sign_as_checked(request) is Reason.STALE_CHECK
+    assert bench.counted == [Reason.STALE_CHECK]
+    first = bench.sign(request)
+    assert "raw" in first, "after new checks it is signed"
+    assert bench.sign_as_checked(request) == first, "what was signed is given again, whenever it was checked"
+    bumped = replace(dearer(request, first["hash"]), checked_at=moment)
+    assert bench.sign_as_checked(bumped) is Reason.STALE_CHECK
+    end = {"to": bench.own, "data": b"", "gas_limit": 21_000}
+    cancel = replace(dearer(request, first["hash"], PayloadKind.CANCEL, **end), checked_at=moment)
+    assert "raw" in bench.sign_as_checked(cancel), "an end needs no check"
 
 
 def test_a_cap_holds_over_a_day_and_a_bump_counts_once(bench: Bench) -> None:

@@ -119,6 +119,12 @@ class SignerRefused(Permanent):
     code = "signer_refused"
 
 
+class CheckTooOld(SignerRefused):
+    """Too much time has passed since the engine's own checks; the same step may be signed after new ones."""
+
+    code = "check_too_old"
+
+
 class NoRoute(Permanent):
     """No path of markets leads from what may be spent to what is wanted."""
 

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
@@ -26,7 +27,8 @@ class SignRequest:
 
     `store_id` is the log's identity: what was signed for one log is never taken over by another. A second payload at
     a nonce names in `replaces` the hash of the last one; a bump carries the same call, a cancel is a call of the
-    account itself without value and data, and both pay more per gas.
+    account itself without value and data, and both pay more per gas. `checked_at` is when the engine began the checks
+    that let it ask, by its own clock; it is no part of what is signed.
     """
 
     intent_id: IntentId
@@ -37,6 +39,7 @@ class SignRequest:
     store_id: UUID
     kind: PayloadKind = PayloadKind.EFFECT
     replaces: str = ""
+    checked_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ none of theirs.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from sep_hooks.signer import PayloadKind, SignedEntry, SignRequest
@@ -24,6 +25,7 @@ def request_json(request: SignRequest) -> dict[str, Json]:
         "plan_digest": request.plan_digest,
         "kind": request.kind.value,
         "replaces": request.replaces,
+        "checked_at": None if request.checked_at is None else request.checked_at.isoformat(),
         "chain_id": transaction.chain_id,
         "nonce": transaction.nonce,
         "to": transaction.to,
@@ -55,6 +57,7 @@ def request_of(fields: Mapping[str, Json]) -> SignRequest:
         store_id=UUID(_text(fields, "store_id")),
         kind=PayloadKind(_text(fields, "kind")),
         replaces=_text(fields, "replaces"),
+        checked_at=None if fields.get("checked_at") is None else _moment(fields, "checked_at"),
     )
 
 
@@ -90,6 +93,13 @@ def _text(fields: Mapping[str, Json], name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} is no text")
     return value
+
+
+def _moment(fields: Mapping[str, Json], name: str) -> datetime:
+    moment = datetime.fromisoformat(_text(fields, name))
+    if moment.tzinfo is None:
+        raise ValueError(f"{name} names no time zone")
+    return moment
 
 
 def _count(fields: Mapping[str, Json], name: str) -> int:

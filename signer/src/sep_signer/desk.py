@@ -18,6 +18,7 @@ from sep_signer.ledger import Ledger, call_text, step_text
 from sep_signer.policy import (
     Reason,
     Refusal,
+    check_fresh,
     check_payload,
     check_recipient,
     check_spend,
@@ -158,6 +159,7 @@ class Desk:
                 if _payload(known.request) == _payload(request):
                     return signed_json(known.signed)  # its answer was lost: the same bytes again
             self._check_switch(request, account.address)
+            check_fresh(request, now)
             movement = movement_of(account.rules, place, account.address)
             check_recipient(movement, account.address, self._withdrawals(account.name, now))
             check_payload(before, request, account.address)

@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from sep_hooks.errors import SignerRefused
 from sep_hooks.signer import PayloadKind, SignedEntry, SignRequest
@@ -14,12 +16,16 @@ _APPROVE = bytes.fromhex("095ea7b3")
 _TRANSFER = bytes.fromhex("a9059cbb")
 _UNLIMITED = 2**255
 
+CHECK_LASTS: Final = timedelta(seconds=60)
+"""How long the engine's checks before a signature hold; clocks may differ by as much."""
+
 
 class Reason(StrEnum):
     """Why something is not signed; the label of `sep_signer_refusals_total`."""
 
     EPOCH = "epoch"
     KILL_SWITCH = "kill_switch"
+    STALE_CHECK = "stale_check"
     CHAIN = "chain"
     FEE = "fee"
     VALUE = "value"
@@ -55,6 +61,22 @@ class Movement:
 def is_cancel(transaction: Transaction, own: Address) -> bool:
     """A call of the account itself without value and data: it only uses its nonce up."""
     return transaction.to == own and not transaction.value and not transaction.data
+
+
+def check_fresh(request: SignRequest, now: datetime) -> None:
+    """Raises `Refusal` where the engine's checks are older than a minute: it may have been paused since, and the market
+    has moved on. A cancel needs none.
+    """
+    if request.kind is PayloadKind.CANCEL:
+        return
+    if request.checked_at is None:
+        raise Refusal(Reason.STALE_CHECK, "the request does not say when it was checked")
+    if abs(now - request.checked_at) > CHECK_LASTS:
+        raise Refusal(
+            Reason.STALE_CHECK,
+            f"it was checked at {request.checked_at.isoformat()}, and it is {now.isoformat()} here",
+            next_step="it is checked again; where that goes on, set the clocks of engine and signer",
+        )
 
 
 def movement_of(rules: AccountRules, transaction: Transaction, own: Address) -> Movement:

@@ -6,6 +6,7 @@ for chain 31337, which may call `swap_selector` of `contract` without value.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -37,7 +38,8 @@ def asked(nonce: int = 0, step: str = "1", **changes: object) -> SignRequest:
         max_priority_fee_per_gas=10**9,
     )
     changed = replace(transaction, **changes)  # type: ignore[arg-type]
-    return SignRequest(IntentId(UUID(int=1)), step, 1, f"plan of {nonce}", changed, STORE)
+    now = datetime.now(UTC)
+    return SignRequest(IntentId(UUID(int=1)), step, 1, f"plan of {nonce}", changed, STORE, checked_at=now)
 
 
 def dearer(
