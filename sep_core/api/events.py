@@ -13,12 +13,12 @@ from sep_core.api.parameters import (
     EventListParameters,
     StateParameters,
     StreamParameters,
-    no_parameters,
     read_parameters,
 )
 from sep_core.api.problem import TooManyStreams
 from sep_core.api.shutdown import stopping
 from sep_core.api.stream import EventStream, StreamLimits, StreamPlaces
+from sep_core.runtime.queries import moment_or_position
 from sep_core.runtime.submission import RequestProblem, RequestRefused
 from sep_core.runtime.views import CheckpointView, EventPage, EventView
 
@@ -96,11 +96,17 @@ async def stream_events(request: AnyRequest) -> EventStream:
     return EventStream(store, after, wanted, limits, places, stopping(request))
 
 
-@get("/v1/audit/head", operation_id="getAuditHead", operation_class=operation(), tags=["audit"])
+@get(
+    "/v1/audit/head",
+    operation_id="getAuditHead",
+    operation_class=operation(problems=(404,), query=StateParameters),
+    tags=["audit"],
+)
 async def get_audit_head(request: AnyRequest) -> Answer[CheckpointView]:
-    """The signed checkpoint of the log's head."""
-    no_parameters(request)
-    head = await reader_of(request).store.head()
+    """The signed checkpoint of the log's head; of the past the last one over nothing behind that place."""
+    asked = read_parameters(request, StateParameters)
+    when = None if asked.as_of is None else moment_or_position(asked.as_of)
+    head = await reader_of(request).store.head(as_of=when)
     return Answer(
         CheckpointView(
             store_id=head.store_id,

@@ -75,6 +75,30 @@ class QueriesPort(Protocol):
         ...
 
 
+class PastPort(QueriesPort, Protocol):
+    """What the log says besides, of a time that is past."""
+
+    def chains(self) -> list[ChainView]:
+        """The chains as the last start had found them."""
+        ...
+
+    def venues(self) -> list[VenueView]:
+        """The venues with their standing."""
+        ...
+
+    def venue(self, name: str) -> VenueView:
+        """One venue with its standing."""
+        ...
+
+    def plugins(self) -> list[PluginView]:
+        """The plugins and how far they had come."""
+        ...
+
+    def limits(self) -> LimitsView:
+        """The bounds in force."""
+        ...
+
+
 class ReaderPort(Protocol):
     """Whoever answers questions about the log: the engine, or a replica."""
 
@@ -95,6 +119,10 @@ class ReaderPort(Protocol):
 
 class KernelPort(ReaderPort, Protocol):
     """The running engine."""
+
+    async def queries(self, as_of: str | None = None) -> PastPort:
+        """The present state, or that of a position or an RFC 3339 moment."""
+        ...
 
     @property
     def drain(self) -> Drain:

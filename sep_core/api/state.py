@@ -30,6 +30,7 @@ class ChainList(View):
 
 
 _NOW = operation(problems=(400,))
+_THEN = operation(problems=(404,), query=StateParameters)
 
 
 @get(
@@ -44,25 +45,28 @@ async def get_portfolio(request: AnyRequest) -> Answer[PortfolioView]:
     return Answer(await (await reader_of(request).queries(asked.as_of)).portfolio())
 
 
-@get("/v1/plugins", operation_id="listPlugins", operation_class=_NOW, tags=["state"])
+@get("/v1/plugins", operation_id="listPlugins", operation_class=_THEN, tags=["state"])
 async def list_plugins(request: AnyRequest) -> Answer[PluginList]:
-    """The plugins of this run, and what became of them."""
-    no_parameters(request)
-    return Answer(PluginList(items=kernel_of(request).plugins()))
+    """The plugins of this run, and what became of them; of the past all that the log tells of."""
+    asked, kernel = read_parameters(request, StateParameters), kernel_of(request)
+    source = kernel if asked.as_of is None else await kernel.queries(asked.as_of)
+    return Answer(PluginList(items=source.plugins()))
 
 
-@get("/v1/chains", operation_id="listChains", operation_class=_NOW, tags=["state"])
+@get("/v1/chains", operation_id="listChains", operation_class=_THEN, tags=["state"])
 async def list_chains(request: AnyRequest) -> Answer[ChainList]:
-    """The chains as seen now."""
-    no_parameters(request)
-    return Answer(ChainList(items=kernel_of(request).chains()))
+    """The chains as seen now; of the past as the last start had found them."""
+    asked, kernel = read_parameters(request, StateParameters), kernel_of(request)
+    source = kernel if asked.as_of is None else await kernel.queries(asked.as_of)
+    return Answer(ChainList(items=source.chains()))
 
 
-@get("/v1/limits", operation_id="getLimits", operation_class=_NOW, tags=["state"])
+@get("/v1/limits", operation_id="getLimits", operation_class=_THEN, tags=["state"])
 async def get_limits(request: AnyRequest) -> Answer[LimitsView]:
-    """The bounds that an intent must keep, and which table of the configuration says so."""
-    no_parameters(request)
-    return Answer(kernel_of(request).limits())
+    """The bounds that an intent must keep, and which table of the configuration says so; of the past, of that run."""
+    asked, kernel = read_parameters(request, StateParameters), kernel_of(request)
+    source = kernel if asked.as_of is None else await kernel.queries(asked.as_of)
+    return Answer(source.limits())
 
 
 @get("/v1/time", operation_id="getTime", operation_class=_NOW, tags=["state"])

@@ -9,7 +9,7 @@ from sep_core.api.answer import Answer, AnyRequest, kernel_of
 from sep_core.api.body import json_bytes
 from sep_core.api.edge import require_token
 from sep_core.api.operation import operation
-from sep_core.api.parameters import no_parameters
+from sep_core.api.parameters import StateParameters, no_parameters, read_parameters
 from sep_core.api.reason import Reason
 from sep_core.runtime.submission import parse_body
 from sep_core.runtime.views import VenueView, View
@@ -21,22 +21,24 @@ class VenueList(View):
     items: list[VenueView]
 
 
-_SEEN = operation(problems=(400, 404))
+_SEEN = operation(problems=(404,), query=StateParameters)
 _TOLD = operation(problems=(400, 401, 404, 413, 415, 422), body=Reason, guarded=True)
 
 
-@get("/v1/venues", operation_id="listVenues", operation_class=operation(problems=(400,)), tags=["venues"])
+@get("/v1/venues", operation_id="listVenues", operation_class=_SEEN, tags=["venues"])
 async def list_venues(request: AnyRequest) -> Answer[VenueList]:
-    """The venues as seen now."""
-    no_parameters(request)
-    return Answer(VenueList(items=kernel_of(request).venues()))
+    """The venues as seen now; of the past their standing."""
+    asked, kernel = read_parameters(request, StateParameters), kernel_of(request)
+    source = kernel if asked.as_of is None else await kernel.queries(asked.as_of)
+    return Answer(VenueList(items=source.venues()))
 
 
 @get("/v1/venues/{venue:str}", operation_id="getVenue", operation_class=_SEEN, tags=["venues"])
 async def get_venue(request: AnyRequest, venue: FromPath[str]) -> Answer[VenueView]:
-    """One venue as seen now."""
-    no_parameters(request)
-    return Answer(kernel_of(request).venue(venue))
+    """One venue as seen now; of the past its standing."""
+    asked, kernel = read_parameters(request, StateParameters), kernel_of(request)
+    source = kernel if asked.as_of is None else await kernel.queries(asked.as_of)
+    return Answer(source.venue(venue))
 
 
 @post(

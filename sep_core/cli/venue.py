@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import click
 
-from sep_core.cli.options import config_option, json_option, settings_of
+from sep_core.cli.options import as_of_option, config_option, json_option, settings_of
 from sep_core.cli.output import Waiting, emit_json, emit_table, emit_wrapped
 
 _WELL = ("ok", "degraded")
@@ -21,19 +21,20 @@ def venue() -> None:
 @venue.command(name="list")
 @config_option
 @json_option
-def list_(config: Path | None, as_json: bool) -> int:
+@as_of_option
+def list_(config: Path | None, as_json: bool, as_of: str | None) -> int:
     """List every venue: whether plans use it, how it answers, what is wrong with it."""
-    answer = _ask(config, "GET", "/v1/venues")
+    answer = _ask(config, "GET", f"/v1/venues{_past(as_of)}")
     if as_json:
         emit_json(answer)
         return 0
     rows = [
         [
             one["name"],
-            one["chain"],
+            one["chain"] or "-",
             one["status"],
-            one["circuit"],
-            str(one["markets"]),
+            one["circuit"] or "-",
+            "-" if one["markets"] is None else str(one["markets"]),
             _pace(one),
             one["reason"] or "",
         ]
@@ -47,14 +48,17 @@ def list_(config: Path | None, as_json: bool) -> int:
 @click.argument("name")
 @config_option
 @json_option
-def info(name: str, config: Path | None, as_json: bool) -> int:
+@as_of_option
+def info(name: str, config: Path | None, as_json: bool, as_of: str | None) -> int:
     """Show one venue with every market that takes no part, and why."""
-    one = _ask(config, "GET", _path(name))
+    one = _ask(config, "GET", f"{_path(name)}{_past(as_of)}")
     if as_json:
         emit_json(one)
         return 0
     _say(one)
     calls = one["calls"]
+    if calls is None:
+        return 0
     click.echo(f"  {calls['answered']} calls answered, {calls['failed']} failed, median {_pace(one)}")
     if calls["last_failure"]:
         emit_wrapped(calls["last_failure"], first="  last failure: ")
@@ -102,14 +106,19 @@ def _ask(config: Path | None, method: str, path: str, body: bytes | None = None)
 
 def _say(one: dict[str, Any]) -> None:
     used = "plans use it" if one["status"] in _WELL else "plans do not use it"
-    click.echo(f"{one['name']}  {one['status']}  {used}; {one['markets']} markets, circuit {one['circuit']}")
+    seen = "" if one["markets"] is None else f"; {one['markets']} markets, circuit {one['circuit']}"
+    click.echo(f"{one['name']}  {one['status']}  {used}{seen}")
     if one["reason"]:
         emit_wrapped(one["reason"], first="  ")
 
 
 def _pace(one: dict[str, Any]) -> str:
-    median = one["calls"]["median_microseconds"]
+    median = None if one["calls"] is None else one["calls"]["median_microseconds"]
     return "-" if median is None else f"{median / 1000:g} ms"
+
+
+def _past(as_of: str | None) -> str:
+    return "" if as_of is None else f"?as_of={quote(as_of, safe='')}"
 
 
 def _path(name: str) -> str:

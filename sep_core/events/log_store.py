@@ -85,6 +85,10 @@ class LogStore(EventStore):
         """The last checkpoint in the log, its signature checked."""
 
     @abstractmethod
+    async def _read_checkpoint(self, up_to: int) -> Checkpoint:
+        """The last checkpoint over at most so many events, its signature checked."""
+
+    @abstractmethod
     async def _read_head_pos(self) -> int:
         """The last committed position."""
 
@@ -180,8 +184,10 @@ class LogStore(EventStore):
 
     # Proving.
 
-    async def head(self) -> Checkpoint:
-        """The last published checkpoint, with its signature."""
+    async def head(self, *, as_of: int | datetime | None = None) -> Checkpoint:
+        """The last published checkpoint, with its signature; see `EventStore.head`."""
+        if as_of is not None:
+            return await self._read_checkpoint(await self._position(as_of))
         return self._head if self._published else await self._read_head()
 
     async def prove(self, pos: int) -> InclusionProof:

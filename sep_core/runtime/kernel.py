@@ -9,11 +9,10 @@ from uuid import UUID, uuid5
 import anyio
 from sep_hooks.context import Clock
 from sep_hooks.store import EventStore
-from sep_hooks.types import IntentId, IntentType, RiskStage
+from sep_hooks.types import IntentId, RiskStage
 
 from sep_core.execution import LaneKey
 from sep_core.execution.worker import LaneWorker
-from sep_core.intents import SUPPORTED_TYPES
 from sep_core.markets.board import MarketBoard
 from sep_core.planning import Planned, Planner, PlanRefused, PlanRequest, Sliced
 from sep_core.portfolio import Mismatch
@@ -28,14 +27,16 @@ from sep_core.runtime.flow.life import assess_as
 from sep_core.runtime.installation import Installation
 from sep_core.runtime.intake import Intake
 from sep_core.runtime.orders import Orders
+from sep_core.runtime.past_views import limits_view
 from sep_core.runtime.plan_queue import MakePlan, PlanQueue
 from sep_core.runtime.plan_view import verdict_views
 from sep_core.runtime.queries import NotFound, Queries, acceptance_view, moment_or_position
 from sep_core.runtime.quote_body import QuoteBody
 from sep_core.runtime.quote_desk import QuoteDesk
+from sep_core.runtime.recording import bounds_in_force
 from sep_core.runtime.settings import Mode, Settings
 from sep_core.runtime.state_cache import StateCache
-from sep_core.runtime.submission import MAX_ASSETS, MAX_BODY_BYTES, MAX_NESTING, Submission
+from sep_core.runtime.submission import Submission
 from sep_core.runtime.trial import accepted, first_of, first_slice
 from sep_core.runtime.venue_manager import VenueManager
 from sep_core.runtime.views import (
@@ -44,13 +45,10 @@ from sep_core.runtime.views import (
     DrainView,
     DryRunView,
     HealthView,
-    IntegerRangeView,
-    IntentBoundsView,
     IntentView,
     LimitsView,
     MismatchView,
     PluginView,
-    RatioRangeView,
     ReceiptView,
     ServiceView,
     VenueView,
@@ -240,25 +238,7 @@ class Kernel:
 
     def limits(self) -> LimitsView:
         """The bounds that intents must keep, and where they stand."""
-        rules = self.composition.rules
-        return LimitsView(
-            intents=[
-                IntentBoundsView(
-                    type=kind,
-                    supported=kind in SUPPORTED_TYPES,
-                    max_slippage=RatioRangeView(
-                        least=format(bounds.min_slippage, "f"), most=format(bounds.max_slippage, "f")
-                    ),
-                    time_window_ms=IntegerRangeView(least=bounds.min_window_ms, most=bounds.max_window_ms),
-                    source=bounds.source,
-                )
-                for kind in IntentType
-                for bounds in [rules.bounds(kind)]
-            ],
-            body_bytes=MAX_BODY_BYTES,
-            assets=MAX_ASSETS,
-            nesting=MAX_NESTING,
-        )
+        return limits_view(bounds_in_force(self.composition.rules))
 
     def end_when_idle(self) -> DrainView:
         """Takes in no new intents from here on, and ends when none is open. What is open goes on as ever."""

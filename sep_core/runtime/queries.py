@@ -18,12 +18,14 @@ from sep_core.portfolio import Holding, floor_value
 from sep_core.runtime.asset_book import AssetBook
 from sep_core.runtime.explain import explanation
 from sep_core.runtime.native import leaf_hash
+from sep_core.runtime.past_views import limits_view, past_chains, past_plugins, past_venues
 from sep_core.runtime.plan_view import plan_view, verdict_views
 from sep_core.runtime.settings import Settings
 from sep_core.runtime.slices_view import changes_view, parent_view, slices_view, slicing_view
 from sep_core.runtime.views import (
     AccountView,
     BalanceView,
+    ChainView,
     ConstraintsView,
     EventPage,
     EventView,
@@ -32,9 +34,12 @@ from sep_core.runtime.views import (
     IntentAssetView,
     IntentPage,
     IntentView,
+    LimitsView,
     PlanView,
+    PluginView,
     PortfolioView,
     ReceiptView,
+    VenueView,
 )
 from sep_core.runtime.world import World
 
@@ -198,6 +203,34 @@ class Queries:
         return PortfolioView(
             balances=[self._balance(one) for one in self._world.ledger.holdings()], mismatches=None
         )
+
+    def chains(self) -> list[ChainView]:
+        """The chains as the log tells of them."""
+        return past_chains(self._world)
+
+    def plugins(self) -> list[PluginView]:
+        """The plugins as the log tells of them."""
+        return past_plugins(self._world)
+
+    def venues(self) -> list[VenueView]:
+        """The venues as the log tells of them."""
+        return past_venues(self._world, self._settings)
+
+    def venue(self, name: str) -> VenueView:
+        """One venue as the log tells of it. Raises `NotFound`."""
+        for one in self.venues():
+            if one.name == name:
+                return one
+        raise NotFound(f"the log tells of no venue {name!r} there", next_step="sep venue list")
+
+    def limits(self) -> LimitsView:
+        """The bounds of the run that the log was in. Raises `NotFound` where it does not say."""
+        bounds = self._world.runs[-1].bounds if self._world.runs else ()
+        if not bounds:
+            raise NotFound(
+                "the log does not say what bounds were in force there", next_step="name a later place"
+            )
+        return limits_view(bounds)
 
     async def accounts(self) -> list[AccountView]:
         """The accounts on chains, in the order in which they joined the log."""

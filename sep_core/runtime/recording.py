@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from sep_hooks.context import Clock
 from sep_hooks.errors import UnknownBlock
 from sep_hooks.store import EventStore, StoreBusy
-from sep_hooks.types import BlockRef, ChainRef
+from sep_hooks.types import BlockRef, ChainRef, IntentType
 
 from sep_core.chains.access import ChainAccess
 from sep_core.events.decided import Decided
-from sep_core.events.facts import ChainConnected, KernelStarted
+from sep_core.events.facts import BoundsInForce, ChainConnected, KernelStarted
 from sep_core.events.registry import Fact
 from sep_core.events.streams import KERNEL, chain_stream
+from sep_core.intents import IntentRules
 from sep_core.plugins.facts import PluginFact
 from sep_core.plugins.reference import PluginRef
 from sep_core.runtime.commands import KernelCommand, RecordFacts
@@ -64,7 +65,11 @@ async def record_start(
 ) -> None:
     """Records the run, its plugins and its chains in one append; from then on plugins report to the desk."""
     started = KernelStarted(
-        desk.store.epoch, version, settings.mode.value, config_digest(settings, installation)
+        desk.store.epoch,
+        version,
+        settings.mode.value,
+        config_digest(settings, installation),
+        bounds_in_force(installation.rules_of_intents),
     )
     connected: list[tuple[str, Fact]] = []
     for part in installation.chains.values():
@@ -75,6 +80,22 @@ async def record_start(
     await desk.record(RecordFacts(((KERNEL, started), *reports.early, *connected)))
     reports.early.clear()
     reports.desk = desk
+
+
+def bounds_in_force(rules: IntentRules) -> tuple[BoundsInForce, ...]:
+    """The bounds of every type of intent."""
+    return tuple(
+        BoundsInForce(
+            kind,
+            bounds.min_slippage,
+            bounds.max_slippage,
+            bounds.min_window_ms,
+            bounds.max_window_ms,
+            bounds.source,
+        )
+        for kind in IntentType
+        for bounds in [rules.bounds(kind)]
+    )
 
 
 async def _final(access: ChainAccess) -> BlockRef | None:

@@ -438,7 +438,7 @@ class PluginView(View):
 
 
 class ChainView(View):
-    """A chain as seen now."""
+    """A chain as seen now; of the past (`recorded`) as the last start had found it."""
 
     name: str
     chain_id: int
@@ -462,7 +462,7 @@ class VenueCallsView(View):
 
 
 class VenueView(View):
-    """A venue as seen now. Plans use it while its status is `ok` or `degraded`.
+    """A venue. Plans use it while its status is `ok` or `degraded`. Of the past, what an engine only sees is null.
 
     `faults` are those in a row; `circuit` is `closed`, `open`, or `half_open` while one call is let through.
     `block` is what its states belong to. `left_out` names its markets that take no part, with the reason.
@@ -470,15 +470,15 @@ class VenueView(View):
 
     name: str
     implementation: str
-    chain: str
+    chain: str | None
     status: str
     reason: str | None
-    markets: int
+    markets: int | None
     left_out: list[LeftOutView]
     block: int | None
-    circuit: str
-    faults: int
-    calls: VenueCallsView
+    circuit: str | None
+    faults: int | None
+    calls: VenueCallsView | None
 
 
 class AccountView(View):

@@ -66,6 +66,7 @@ class World:
     reorganisations: list[ChainReorged] = field(default_factory=list)
     genesis: dict[ChainRef, str] = field(default_factory=dict)
     finalized: dict[ChainRef, BlockRef] = field(default_factory=dict)
+    connected: dict[ChainRef, ChainConnected] = field(default_factory=dict)
     runs: list[KernelStarted] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
     assets: dict[AssetId, Asset] = field(default_factory=dict)
@@ -140,6 +141,7 @@ class World:
         return None if key is None else self.lanes.get(key)
 
     def _apply_connected(self, fact: ChainConnected) -> None:
+        self.connected[fact.chain] = fact
         if fact.genesis_hash:
             self.genesis.setdefault(fact.chain, fact.genesis_hash)
         known, found = self.finalized.get(fact.chain), fact.finalized

@@ -468,8 +468,10 @@ class EventStore(ABC):
         """
 
     @abstractmethod
-    async def head(self) -> Checkpoint:
-        """The last published checkpoint."""
+    async def head(self, *, as_of: int | datetime | None = None) -> Checkpoint:
+        """The last published checkpoint; with `as_of` the last one over nothing behind that position or moment, which
+        may be over fewer events where it fell into a batch. Raises `NotInLog`.
+        """
 
     @abstractmethod
     async def prove(self, pos: int) -> InclusionProof:

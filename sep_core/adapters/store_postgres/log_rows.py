@@ -17,7 +17,7 @@ from sep_core.events.appender import (
     known_event,
 )
 from sep_core.events.log_store import TreeParts
-from sep_core.events.pages import PageSize
+from sep_core.events.pages import LAST_POSITION, PageSize
 from sep_core.events.signing import BadCheckpoint, PublicKey, open_note
 
 type Connection = asyncpg.Connection | asyncpg.Pool
@@ -39,11 +39,14 @@ async def read_head(connection: Connection, place: str) -> LogHead | None:
     return LogHead(UUID(bytes=store_id), epoch, pos, peaks, last_recorded)
 
 
-async def read_checkpoint(connection: Connection) -> tuple[Checkpoint, PublicKey]:
-    """The last checkpoint, its signature checked under the key that the log names for it, and that key."""
+async def read_checkpoint(connection: Connection, up_to: int = LAST_POSITION) -> tuple[Checkpoint, PublicKey]:
+    """The last checkpoint, of at most so many events, its signature checked under the key that the log names for it,
+    and that key.
+    """
     row = await connection.fetchrow(
         "SELECT note, verifier FROM sep.log_checkpoints JOIN sep.log_keys USING (key_id)"
-        " ORDER BY size DESC LIMIT 1"
+        " WHERE size <= $1 ORDER BY size DESC LIMIT 1",
+        up_to,
     )
     if row is None:
         raise StoreUnavailable("the log has no checkpoint", next_step="restore it from a backup")

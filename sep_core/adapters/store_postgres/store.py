@@ -299,6 +299,9 @@ class PostgresStore(LogStore):
         checkpoint, self.verifier = await self._pool_call(read_checkpoint)
         return checkpoint
 
+    async def _read_checkpoint(self, up_to: int) -> Checkpoint:
+        return (await self._pool_call(lambda connection: read_checkpoint(connection, up_to)))[0]
+
     async def _read_head_pos(self) -> int:
         return await self._pool_call(read_head_pos)
 

@@ -14,7 +14,7 @@ from sep_core.adapters.store_sqlite.schema import APPLICATION_ID, MIGRATIONS, SC
 from sep_core.events.appender import HASH_BYTES, SUBTREE_WIDTH, KnownEvent, LogHead, StreamHead, known_event
 from sep_core.events.log_store import TreeParts
 from sep_core.events.native import DraftedAppend, tree_root
-from sep_core.events.pages import PageSize
+from sep_core.events.pages import LAST_POSITION, PageSize
 from sep_core.events.signing import BadCheckpoint, LogKey, PublicKey, open_note
 
 
@@ -98,10 +98,14 @@ def read_raw_head(connection: apsw.Connection, path: Path) -> LogHead:
     )
 
 
-def read_checkpoint(connection: apsw.Connection) -> tuple[Checkpoint, PublicKey]:
-    """The last checkpoint, its signature checked under the key that the log names for it, and that key."""
+def read_checkpoint(connection: apsw.Connection, up_to: int = LAST_POSITION) -> tuple[Checkpoint, PublicKey]:
+    """The last checkpoint, of at most so many events, its signature checked under the key that the log names for it,
+    and that key.
+    """
     rows = connection.execute(
-        "SELECT note, verifier FROM log_checkpoints JOIN log_keys USING (key_id) ORDER BY size DESC LIMIT 1"
+        "SELECT note, verifier FROM log_checkpoints JOIN log_keys USING (key_id)"
+        " WHERE size <= ? ORDER BY size DESC LIMIT 1",
+        (up_to,),
     ).fetchall()
     if not rows:
         raise StoreUnavailable("the log has no checkpoint", next_step="restore it from a backup")

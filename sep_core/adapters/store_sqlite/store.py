@@ -275,6 +275,9 @@ class SqliteStore(LogStore):
         checkpoint, self.verifier = await self._readers.run(read_checkpoint)
         return checkpoint
 
+    async def _read_checkpoint(self, up_to: int) -> Checkpoint:
+        return (await self._readers.run(partial(read_checkpoint, up_to=up_to)))[0]
+
     async def _read_head_pos(self) -> int:
         return await self._readers.run(read_head_pos)
 

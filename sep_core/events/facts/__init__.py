@@ -36,7 +36,7 @@ from sep_core.events.facts.intent import (
     RiskApproved,
     StepsReverted,
 )
-from sep_core.events.facts.kernel import KernelStarted, KernelStopped
+from sep_core.events.facts.kernel import BoundsInForce, KernelStarted, KernelStopped
 from sep_core.events.facts.ledger import AccountClass, JournalPosted, Posting
 from sep_core.events.facts.log import KeyRotated
 from sep_core.events.facts.order import (
@@ -77,6 +77,7 @@ __all__ = [
     "AccountReleased",
     "Amounts",
     "AssetsAdopted",
+    "BoundsInForce",
     "CancelRequested",
     "ChainConnected",
     "ChainReorged",

@@ -501,6 +501,26 @@ class StoreSuite:
         rest = await everything(store, after=caught.value.resume_after)
         assert [item.pos for item in rest] == list(range(len(seen) + 1, 101))
 
+    async def test_heads_of_the_past_are_the_checkpoints_that_were(self, place: StorePlace) -> None:
+        clock = SteppedClock()
+        start = clock.moment
+        store = await place.open(clock=clock)
+        heads = {0: await store.head()}
+        for size in (1, 2, 5, 1):
+            clock.move(10)
+            await store.append(
+                [write("s", AnyVersion(), *(event(f"{len(heads)}-{one}") for one in range(size)))]
+            )
+            head = await store.head()
+            heads[head.pos] = head
+        last = max(heads)
+        for as_of in range(last + 1):
+            assert await store.head(as_of=as_of) == heads[max(size for size in heads if size <= as_of)]
+        assert await store.head(as_of=start + timedelta(seconds=25)) == heads[3]
+        with pytest.raises(NotInLog):
+            await store.head(as_of=last + 1)
+        await store.close()
+
     async def test_reading_in_parts_and_as_of(self, place: StorePlace) -> None:
         clock = SteppedClock()
         start = clock.moment
