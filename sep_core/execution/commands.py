@@ -166,6 +166,16 @@ class RecordLeak:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordPublished:
+    """What was given to its relay alone may be seen by everybody from now on; durable before it is."""
+
+    lane: LaneKey
+    nonce: int
+    hash: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordReceipt:
     """A receipt on the canonical chain, with its decoded effects."""
 
@@ -226,6 +236,7 @@ type ExecutionCommand = (
     | RecordBroadcast
     | RecordDoubt
     | RecordLeak
+    | RecordPublished
     | RecordReceipt
     | RecordReorg
     | RecordFinal

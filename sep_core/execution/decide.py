@@ -24,6 +24,7 @@ from sep_core.events.facts import (
     TransactionIncluded,
     TransactionLeaked,
     TransactionPlanned,
+    TransactionPublished,
     TransactionReorged,
     TransactionSigned,
 )
@@ -42,6 +43,7 @@ from sep_core.execution.commands import (
     RecordLeak,
     RecordNonceConsumed,
     RecordPaperFill,
+    RecordPublished,
     RecordReceipt,
     RecordReorg,
     RecordReplaced,
@@ -104,6 +106,8 @@ def decide(lane: LaneState | None, command: ExecutionCommand) -> tuple[Decided, 
             return _doubted(lane, command.nonce, command.hash, command.reason)
         case RecordLeak():
             return _leaked(lane, command)
+        case RecordPublished():
+            return _published(lane, command)
         case RecordReceipt():
             return _receipt(lane, command)
         case RecordReorg():
@@ -340,7 +344,7 @@ def _replaced(lane: LaneState, command: RecordReplaced) -> tuple[Decided, ...]:
             entry.plan_digest,
             command.recovered,
             command.kind,
-            "" if command.kind is PayloadKind.CANCEL else entry.relay,
+            entry.relay if entry.is_secret and command.kind is not PayloadKind.CANCEL else "",
         ),
     )
 
@@ -371,6 +375,13 @@ def _leaked(lane: LaneState, command: RecordLeak) -> tuple[Decided, ...]:
     if entry is None or entry.leaked or entry.status.finished or entry.status is EntryStatus.INCLUDED:
         return ()
     return _in(lane.key, TransactionLeaked(command.nonce, command.hash))
+
+
+def _published(lane: LaneState, command: RecordPublished) -> tuple[Decided, ...]:
+    entry = _ours(lane, command.nonce, command.hash)
+    if entry is None or entry.status.finished or not entry.is_secret:
+        return ()
+    return _in(lane.key, TransactionPublished(command.nonce, command.hash, command.reason))
 
 
 def _receipt(lane: LaneState, command: RecordReceipt) -> tuple[Decided, ...]:

@@ -20,6 +20,7 @@ from sep_core.events.facts import (
     TransactionIncluded,
     TransactionLeaked,
     TransactionPlanned,
+    TransactionPublished,
     TransactionReorged,
     TransactionSigned,
     Transfer,
@@ -55,9 +56,9 @@ class NonceEntry:
     """One nonce and the one step that it belongs to.
 
     `payloads` are all transactions that were ever signed for it, the last of which is sent, and `landed` is the hash
-    of the one that `block` holds. `relay` alone may see them before, where it is named; `leaked` where a public pool
-    held one all the same. `reorgs` counts, for each block hash, how often it lost that block; `reasons` are the doubts
-    voiced since it was last in no doubt.
+    of the one that `block` holds. `relay` alone may see them before, where it is named, until they are `published`;
+    `leaked` where a public pool held one all the same. `reorgs` counts, for each block hash, how often it lost that
+    block; `reasons` are the doubts voiced since it was last in no doubt.
     """
 
     nonce: int
@@ -68,6 +69,7 @@ class NonceEntry:
     landed: str = ""
     relay: str = ""
     leaked: bool = False
+    published: bool = False
     plan_digest: str = ""
     recovered: bool = False
     deadline: int | None = None
@@ -92,6 +94,11 @@ class NonceEntry:
     def hash(self) -> str:
         """The transaction that the chain holds, else the last one signed; empty where there is none."""
         return self.landed or (self.last.hash if self.last else "")
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its relay alone may see the step."""
+        return self.relay != "" and not self.published
 
     @property
     def is_cancelled(self) -> bool:
@@ -174,6 +181,8 @@ def evolve_lane(state: LaneState | None, fact: Fact) -> LaneState:
             )
         case TransactionLeaked():
             return _with(state, replace(_entry(state, fact.nonce), leaked=True))
+        case TransactionPublished():
+            return _with(state, replace(_entry(state, fact.nonce), published=True))
         case TransactionIncluded():
             return _with(state, _included(_entry(state, fact.nonce), fact))
         case TransactionReorged():

@@ -209,6 +209,10 @@ class LaneDesk(Protocol):
         """
         ...
 
+    def may_be_public(self, intent_id: IntentId) -> bool:
+        """Whether what a relay brings into no block in time may be sent to all."""
+        ...
+
     def most_fee(self, intent_id: IntentId, step_id: str) -> int | None:
         """The most wei that the step may pay for gas, by the intent's own limit; None where it has none."""
         ...

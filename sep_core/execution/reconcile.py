@@ -59,6 +59,8 @@ def _held(entry: NonceEntry) -> Sequence[str]:
         way = f", for relay {entry.relay} alone" if effect and entry.relay else ""
         held.append(f"{payload.hash} was {origin}{kind}{way}")
     held += [f"{endpoint} answered: {kind}" for endpoint, kind in entry.answers]
+    if entry.published:
+        held.append(f"what relay {entry.relay} alone could see goes to every endpoint: the intent allows it")
     if entry.leaked:
         held.append(f"a public pool held what was given to relay {entry.relay} alone")
     held += [f"doubt: {_DOUBTS.get(reason, reason)}" for reason in entry.reasons]

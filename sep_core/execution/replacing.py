@@ -15,7 +15,7 @@ from sep_core.execution.commands import RecordReplaced
 from sep_core.execution.lane import LaneState, NonceEntry, Payload
 from sep_core.execution.ports import ExecutionChain, LaneDesk
 from sep_core.execution.prepare import SignerSilent, SigningDesk
-from sep_core.execution.sending import Sending
+from sep_core.execution.sending import UNHURRIED, Sending
 from sep_core.execution.signature import check_signature
 from sep_core.telemetry.crashpoints import crossing
 
@@ -27,9 +27,6 @@ PAYLOADS_MAX: Final = 12
 
 GROWTH_MAX: Final = 10
 """How many times its first fee a payload may cost, where the intent sets no limit."""
-
-UNHURRIED: Final = 4
-"""How many times the usual patience a payload waits whose fees would do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from sep_hooks.context import Clock
 from sep_hooks.relay import PrivateTransaction
@@ -22,6 +23,8 @@ FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
 PATIENCE_BLOCKS = 4
 LEAST_PATIENCE_SECONDS = 3.0
+UNHURRIED: Final = 4
+"""How many times the usual patience a payload waits that could still come by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class Attempt:
 class Sending:
     """Sends the bytes of one lane. What it remembers only paces it; losing it loses nothing.
 
-    What is signed for a relay goes to that one, with later blocks each time, and nowhere else.
+    What is signed for a relay goes to that one, with later blocks each time, and nowhere else, unless its intent allows
+    that it is published in the end.
     """
 
     def __init__(
@@ -94,7 +98,7 @@ class Sending:
             private = PrivateTransaction(raw, last.hash, next_block, head.number + relay.most_blocks)
             return (await ask("execution.send.relay", relay.send(private)),)
         answers = tuple(await ask("execution.send.broadcast", self._chain.broadcast(raw)))
-        if relay is not None and entry.relay == relay.name:
+        if relay is not None and entry.relay == relay.name and last.kind is PayloadKind.CANCEL:
             with suppress(ChainSilent):  # it need not hear of a cancel: the chain decides
                 for payload in entry.payloads[:-1]:
                     await ask("execution.send.withdraw", relay.withdraw(payload.hash))
@@ -104,6 +108,21 @@ class Sending:
         """Whether what was signed last may go to a relay alone that is not there any more."""
         is_secret = entry.last is not None and _is_secret(entry, entry.last)
         return is_secret and (self._relay is None or self._relay.name != entry.relay)
+
+    def outstayed(self, entry: NonceEntry, head: Block) -> str:
+        """Why what only its relay could see may be published, where its intent allows it; empty where not yet."""
+        if entry.last is None or entry.block is not None or not _is_secret(entry, entry.last):
+            return ""
+        if self.lacks_relay(entry):
+            return f"relay {entry.relay} left the configuration"
+        if self.overdue(entry, head, UNHURRIED):
+            return f"relay {entry.relay} brought it into no block up to {head.number}"
+        return ""
+
+    def begin_again(self, entry: NonceEntry) -> None:
+        """What was sent so far counts no more: its patience begins with the next time."""
+        if entry.last is not None:
+            self._attempts.pop(entry.last.hash, None)
 
     def due(self, entry: NonceEntry) -> bool:
         """Whether the entry's bytes should go out now, if its nonce is free.
@@ -154,4 +173,4 @@ class Sending:
 
 def _is_secret(entry: NonceEntry, last: Payload) -> bool:
     """A cancel tells nobody anything, and must come everywhere: only a used nonce ends what a relay may hold."""
-    return entry.relay != "" and last.kind is not PayloadKind.CANCEL
+    return entry.is_secret and last.kind is not PayloadKind.CANCEL

@@ -165,7 +165,7 @@ class Watch:
             await self._record(RecordDoubt(lane.key, entry.nonce, entry.hash, DoubtReason.STUCK))
 
     async def _leaked(self, lane: LaneState, entry: NonceEntry) -> None:
-        if not entry.relay or entry.leaked or entry.reorgs:
+        if not entry.is_secret or entry.leaked or entry.reorgs:
             return  # what a block held everybody knows
         for payload in entry.payloads:
             if payload.kind is not PayloadKind.CANCEL and await ask(

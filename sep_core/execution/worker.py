@@ -10,7 +10,7 @@ from sep_hooks.store import StoreBusy
 from sep_hooks.types import ChainUpdate, IntentId, Json, SignedTransaction, chain_id_of
 
 from sep_core.execution.asking import ChainSilent, ask
-from sep_core.execution.commands import AdoptSigned, RecordReplaced
+from sep_core.execution.commands import AdoptSigned, RecordPublished, RecordReplaced
 from sep_core.execution.errors import ChainBehindLog, SignatureMismatch, is_refusal
 from sep_core.execution.lane import MAX_IN_FLIGHT, LaneState, NonceEntry
 from sep_core.execution.ports import (
@@ -221,9 +221,29 @@ class LaneWorker:
             return
         for entry in lane.unfinished:
             free = sight is None or entry.nonce >= sight.latest_nonce
+            if (
+                free and sight is not None and await self._published(entry, sight)
+            ):  # sep-ok: it crosses itself
+                continue
             if free and self._sending.due(entry):
                 await self._sending.send(entry, sight.head if sight else None)  # sep-ok: it crosses itself
         self._sending.forget(lane.unfinished)
+
+    async def _published(self, entry: NonceEntry, sight: Sight) -> bool:
+        """Whether what a relay has left lying goes to all from now on: recorded, then sent."""
+        lane = self._desk.lane()
+        if lane is None or self._sending is None or entry.intent_id is None or entry.last is None:
+            return False
+        reason = self._sending.outstayed(entry, sight.head)
+        if not reason or not self._desk.may_be_public(entry.intent_id):
+            return False
+        self._tell_of("transaction.published", entry, reason)
+        publish = RecordPublished(lane.key, entry.nonce, entry.last.hash, reason)
+        await crossing("execution.publish.record", self._desk.record(publish))
+        self._sending.begin_again(entry)
+        now = (self._desk.lane() or lane).entries[entry.nonce]
+        await self._sending.send(now, sight.head)  # sep-ok: it crosses itself
+        return True
 
     async def _replace(self, sight: Sight | None) -> None:
         """Has what is stuck replaced, one nonce at a time: it is sent, and may be looked at, before the next one."""
@@ -381,7 +401,7 @@ def _obstacle(lane: LaneState, sight: Sight | None, request: PrepareRequest) -> 
     if lane.in_doubt:
         nonces = ", ".join(str(entry.nonce) for entry in lane.in_doubt)
         return f"nonce {nonces} of account {lane.name} is in doubt; nothing new is signed until evidence ends that"
-    secret = [entry for entry in lane.in_flight if entry.relay]
+    secret = [entry for entry in lane.in_flight if entry.is_secret]
     if secret:
         return f"nonce {secret[0].nonce} of account {lane.name} waits at relay {secret[0].relay}, one at a time may"
     waiting = len(lane.in_flight)

@@ -196,6 +196,7 @@ class Intake:
             assets,
             said.max_fee,
             _slicing(said.slicing),
+            said.public_fallback,
         )
 
     def _venue(self, name: str, index: int, problems: list[RequestProblem]) -> str:

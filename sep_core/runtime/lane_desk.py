@@ -97,6 +97,11 @@ class LaneWork:
         state, step = self._desk.world.intents.get(intent_id), self.step(intent_id, step_id)
         return state is not None and state.cancel_requested and step is not None and step.exchanges
 
+    def may_be_public(self, intent_id: IntentId) -> bool:
+        """Whether the intent allows that what its relay leaves is sent to all."""
+        state = self._desk.world.intents.get(intent_id)
+        return state is not None and state.intent.constraints.public_fallback
+
     def most_fee(self, intent_id: IntentId, step_id: str) -> int | None:
         """What the intent's own limit leaves for the step: others may cost all that they were signed for."""
         state, lane = self._desk.world.intents.get(intent_id), self.lane()

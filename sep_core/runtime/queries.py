@@ -420,6 +420,7 @@ def _constraints(intent: Intent) -> ConstraintsView:
         chains=list(said.chains),
         assets=list(said.assets),
         max_fee=None if said.max_fee is None else str(said.max_fee),
+        public_fallback=said.public_fallback,
         slicing=slicing_view(said),
     )
 

@@ -173,6 +173,7 @@ class SubmittedConstraints(_Body):
     assets: list[str] = Field(default_factory=list, max_length=MOST_NAMED)
     max_fee: AmountField | None = None
     slicing: SubmittedSlicing | None = None
+    public_fallback: bool = Field(default=False, strict=True)
 
 
 class Submission(_Body):

@@ -65,6 +65,7 @@ class ConstraintsView(View):
     chains: list[str]
     assets: list[str]
     max_fee: AmountText | None
+    public_fallback: bool
     slicing: SlicingView | None
 
 

@@ -37,6 +37,7 @@ NOT_PASSED = {
     "execution.send.head": "a worker that sends has seen the chain before",
     **dict.fromkeys(
         (
+            "execution.publish.record",
             "execution.send.relay",
             "execution.send.relay_gone",
             "execution.send.withdraw",

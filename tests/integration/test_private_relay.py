@@ -226,6 +226,31 @@ async def test_an_engine_without_the_relay_waits_for_it(tmp_path: Path) -> None:
         at.never_seen(raw)
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_what_the_relay_drops_goes_to_all_where_its_intent_allows_it(
+    allowed: bool, tmp_path: Path
+) -> None:
+    async with dark(tmp_path) as at, at.one.engine() as kernel:
+        at.stub.mood = Mood.DROPS
+        intent_id = await submit(kernel, public_fallback=allowed)
+        await until(lambda: bool(at.stub.asked))
+        before = set(at.public.sent)
+        for _ in range(40):  # a second each, by the chain's time
+            at.one.ask("sim_mine")
+        if not allowed:
+            await until(
+                lambda: len(at.swap(kernel, intent_id).payloads) > 1
+            )  # it pays more, through the relay
+            assert set(at.public.sent) == before
+            return
+        assert await ended(kernel, intent_id) == "SETTLED"
+        entry = at.swap(kernel, intent_id)
+        assert (entry.published, entry.landed) == (True, entry.payloads[0].hash)
+        told = [event.type async for event in kernel.store.read_all(after=0)]
+        assert told.count("TransactionPublished") == 1
+        assert (await (await kernel.queries()).intent(intent_id)).constraints.public_fallback
+
+
 @pytest.mark.parametrize("mode", ["paper", "testnet"])
 async def test_a_relay_that_cannot_be_had_stops_the_start(tmp_path: Path, mode: str) -> None:
     async with dark(tmp_path) as at:

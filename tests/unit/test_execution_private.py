@@ -19,7 +19,7 @@ from sep_hooks.types import (
     erc20,
 )
 
-from sep_core.events.facts import TransactionLeaked, TransactionSigned
+from sep_core.events.facts import TransactionLeaked, TransactionPublished, TransactionSigned
 from sep_core.events.registry import decode_fact, encode_fact, fact_type
 from sep_core.execution import EntryStatus, reconcile, sending
 from sep_core.execution.doubt import DoubtReason
@@ -214,6 +214,49 @@ async def test_planted_public_sending_is_found(monkeypatch: pytest.MonkeyPatch) 
     assert swap_hashes(durable) <= set(durable.chain.sent)
 
 
+async def test_what_its_relay_leaves_goes_to_all_where_its_intent_allows_it() -> None:
+    """Not before its patience is over four times; recorded first; the same bytes, and one effect."""
+    durable = await open_world("a", "b")
+    durable.open_to_all.add(make_plan("a")[0])
+    nothing_leaves_undurable(durable)
+    relay = Relay(durable, works=False)
+    worker, desk = start(durable, relay=relay)
+    await go_on(durable, worker, relay.build, rounds=3)
+    (swap,) = swap_hashes(durable)
+    assert swap not in durable.chain.sent, "not at once"
+
+    def build(number: int, chain: SmallChain) -> ChainUpdate | None:
+        relay.works = swap in chain.sent  # for the other intent's sake
+        return relay.build(number, chain)
+
+    await go_on(durable, worker, build, rounds=60)
+    published = [one for one in durable.told() if isinstance(one, TransactionPublished)]
+    assert [one.hash for one in published] == [swap]
+    assert "brought it into no block" in published[0].reason
+    assert swap in durable.chain.sent
+    assert entry_of(desk).status is EntryStatus.FINAL
+    assert entry_of(desk).landed == swap
+    (_, held, _) = reconcile(desk.state, make_plan("a")[0]) if desk.state else ()
+    assert any("goes to every endpoint: the intent allows it" in line for line in held.held)
+    check(durable, ["a", "b"])
+    secret = {one.hash for one in relay.given} - {swap}
+    assert secret
+    assert not secret & set(durable.chain.sent), "what another intent does not allow stays where it was"
+
+
+async def test_without_its_relay_what_may_be_public_is() -> None:
+    durable = await open_world("a")
+    durable.open_to_all.add(make_plan("a")[0])
+    relay = Relay(durable, accepts=False)
+    worker, _ = start(durable, relay=relay)
+    await go_on(durable, worker, relay.build, rounds=2)
+    worker, _ = start(durable)
+    await go_on(durable, worker, rounds=8)
+    check(durable, ["a"])
+    (published,) = [one for one in durable.told() if isinstance(one, TransactionPublished)]
+    assert published.reason == "relay dark left the configuration"
+
+
 def test_signatures_of_the_first_release_went_to_everybody() -> None:
     fact = TransactionSigned(3, make_plan("a")[0], "s", "0x1", "sealed", 1, Amount(2), Amount(3), "0xa")
     old = {name: value for name, value in encode_fact(fact).items() if name != "relay"}
@@ -255,7 +298,16 @@ async def left(durable: Durable, relay: Relay) -> None:
     await go_on(durable, worker, relay.build, rounds=12)
 
 
+async def published(durable: Durable, relay: Relay) -> None:
+    """The relay does nothing, and the intent allows that all see it in the end."""
+    relay.works = False
+    durable.open_to_all.add(make_plan("a")[0])
+    worker, _ = start(durable, relay=relay)
+    await go_on(durable, worker, relay.build, rounds=40)
+
+
 PASSED = {
+    published: {"execution.publish.record"},
     settles: {"execution.send.relay", "execution.watch.waiting"},
     cancelled: {"execution.send.withdraw", "execution.send.broadcast"},
     left: {"execution.send.relay_gone"},
@@ -292,7 +344,9 @@ async def test_no_crash_point_shows_it_to_the_public_loses_or_doubles_it(story: 
             assert not lane.unfinished
         else:
             check(durable, ["a"])
-        assert not swap_hashes(durable) & set(durable.chain.sent)
+        told = any(isinstance(one, TransactionPublished) for one in durable.told())
+        assert told == (story is published)
+        assert told or not swap_hashes(durable) & set(durable.chain.sent)
         return passed
 
     points = await life(0)

@@ -111,6 +111,9 @@ class Desk:
     def end_wanted(self, intent_id: IntentId, step_id: str) -> bool:
         return False
 
+    def may_be_public(self, intent_id: IntentId) -> bool:
+        return False
+
     def most_fee(self, intent_id: IntentId, step_id: str) -> int | None:
         return None
 

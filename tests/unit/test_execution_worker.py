@@ -366,6 +366,7 @@ class Durable:
     vault: Vault = field(default_factory=lambda: Vault(random_bytes(32)))
     ends: set[IntentId] = field(default_factory=set)
     most_fee: int | None = None
+    open_to_all: set[IntentId] = field(default_factory=set)
 
     def told(self) -> list[Fact]:
         return [decode_fact(name, version, body) for name, version, body in self.facts]
@@ -413,6 +414,9 @@ class ListDesk:
     def end_wanted(self, intent_id: IntentId, step_id: str) -> bool:
         step = self.step(intent_id, step_id)
         return intent_id in self.durable.ends and step is not None and step.exchanges
+
+    def may_be_public(self, intent_id: IntentId) -> bool:
+        return intent_id in self.durable.open_to_all
 
     def most_fee(self, intent_id: IntentId, step_id: str) -> int | None:
         return self.durable.most_fee

@@ -132,6 +132,15 @@ class TransactionLeaked(Fact):
     hash: str
 
 
+@fact("TransactionPublished")
+class TransactionPublished(Fact):
+    """What its relay alone could see goes to every endpoint from here on, as its intent allows; `reason` says why."""
+
+    nonce: int
+    hash: str
+    reason: str
+
+
 @fact("TransactionIncluded")
 class TransactionIncluded(Fact):
     """A receipt was seen; provisional until final. Holds chain data only."""

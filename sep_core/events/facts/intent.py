@@ -6,11 +6,12 @@ from typing import Literal
 from sep_hooks.types import Amount, AssetId, Charge, Fill, Intent, Plan, PriceBook, Verdict
 
 from sep_core.events.facts.old_ends import end_with_gas
+from sep_core.events.facts.old_intents import kept_from_the_public
 from sep_core.events.facts.old_plans import plan_with_flows
 from sep_core.events.registry import Fact, fact
 
 
-@fact("IntentReceived")
+@fact("IntentReceived", version=2, older={1: kept_from_the_public})
 class IntentReceived(Fact):
     """An intent as it arrived. `request` is the author's own bytes in base64, empty for a strategy in process."""
 

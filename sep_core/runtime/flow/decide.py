@@ -12,6 +12,7 @@ from sep_core.execution.commands import (
     RecordLeak,
     RecordNonceConsumed,
     RecordPaperFill,
+    RecordPublished,
     RecordReceipt,
     RecordReorg,
     RecordReplaced,
@@ -86,6 +87,7 @@ def _decided(world: World, command: KernelCommand, composition: Composition) -> 
             | RecordBroadcast()
             | RecordDoubt()
             | RecordLeak()
+            | RecordPublished()
             | AdoptSigned()
             | RecordReplaced()
         ):

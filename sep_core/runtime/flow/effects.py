@@ -23,6 +23,7 @@ from sep_core.execution.commands import (
     RecordLeak,
     RecordNonceConsumed,
     RecordPaperFill,
+    RecordPublished,
     RecordReceipt,
     RecordReorg,
     RecordReplaced,
@@ -36,7 +37,14 @@ from sep_core.runtime.world import World
 
 type Facts = tuple[Decided, ...]
 type Observation = (
-    RecordBroadcast | RecordDoubt | RecordLeak | RecordReceipt | RecordReorg | AdoptSigned | RecordReplaced
+    RecordBroadcast
+    | RecordDoubt
+    | RecordLeak
+    | RecordPublished
+    | RecordReceipt
+    | RecordReorg
+    | AdoptSigned
+    | RecordReplaced
 )
 
 MOST_REBALANCING_FILLS = 32

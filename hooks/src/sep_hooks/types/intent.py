@@ -84,8 +84,9 @@ class Slicing:
 class Constraints:
     """Bounds that every plan of the intent keeps; empty lists of allowed things mean no restriction.
 
-    `max_slippage` is a ratio, `time_window_ms` counts from acceptance, `max_fee` is wei of gas cost. All hold for
-    the whole and for each slice.
+    `max_slippage` is a ratio, `time_window_ms` counts from acceptance, `max_fee` is wei of gas cost. `public_fallback`:
+    what a private relay brings into no block in time may be sent where everybody sees it. All hold for the whole and
+    for each slice.
     """
 
     max_slippage: Ratio
@@ -96,6 +97,7 @@ class Constraints:
     assets: tuple[AssetId, ...] = ()
     max_fee: Amount | None = None
     slicing: Slicing | None = None
+    public_fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
