@@ -15,6 +15,9 @@ from sep_core.events.signing import SEED_BYTES, PublicKey, public_key_of
 from sep_core.events.vault import KEY_BYTES
 
 LOG_NAME: Final = "log.sqlite3"
+_NEXT_KEY: Final = (
+    "restore it from a backup; where the log was never under it, `sep verify` says so, delete it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +97,13 @@ class DataFolder:
         """The seed that the log's key is changed to; that of a change that did not come about, where there is one."""
         if not self.next_log_key.exists():
             write_durably(self.next_log_key, secure_random(SEED_BYTES).hex().encode() + b"\n", mode=0o600)
-        return _read_secret(self.next_log_key, SEED_BYTES)
+        return _read_secret(self.next_log_key, SEED_BYTES, _NEXT_KEY)
 
     def settle_log_key(self, verifier: PublicKey) -> None:
         """Puts the next key in its place where the log is under that one already: a change that was cut short."""
         if not self.next_log_key.exists():
             return
-        seed = _read_secret(self.next_log_key, SEED_BYTES)
+        seed = _read_secret(self.next_log_key, SEED_BYTES, _NEXT_KEY)
         if public_key_of(verifier.store_id, seed) == verifier:
             self.next_log_key.replace(self.log_key)
             sync_folder(self.keys)
@@ -194,7 +197,7 @@ def released_on_error(lock: FolderLock) -> Iterator[None]:
         raise
 
 
-def _read_secret(path: Path, size: int) -> bytes:
+def _read_secret(path: Path, size: int, next_step: str = "restore it from a backup") -> bytes:
     try:
         if path.stat().st_mode & 0o077:
             raise StoreUnavailable(
@@ -207,9 +210,7 @@ def _read_secret(path: Path, size: int) -> bytes:
             next_step="restore it from a backup; without it nothing can be written",
         ) from error
     except (OSError, ValueError) as error:
-        raise StoreUnavailable(
-            f"the key {path} cannot be read", next_step="restore it from a backup"
-        ) from error
+        raise StoreUnavailable(f"the key {path} cannot be read", next_step=next_step) from error
     if len(secret) != size:
-        raise StoreUnavailable(f"the key {path} is damaged", next_step="restore it from a backup")
+        raise StoreUnavailable(f"the key {path} is damaged", next_step=next_step)
     return secret

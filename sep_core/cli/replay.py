@@ -150,7 +150,7 @@ def _decide_again(settings: "Settings", other: "Settings", as_of: str | None, *,
         )
         if one.reason:
             emit_wrapped(one.reason, first="  ")
-    click.echo(f"{len(opinions)} decisions taken again, {len(differing)} would be others")
+    click.echo(f"taken again  {len(opinions)} decisions, {len(differing)} of them would be others")
     return EXIT_NEGATIVE if differing else EXIT_OK
 
 

@@ -131,7 +131,7 @@ def test_decisions_are_taken_again_by_another_configuration(traded: Path) -> Non
     )
     assert {one[2] for one in gone[1]} == {"unknown_strategy"}
     told = sep("replay", "--with", "other.toml", cwd=traded)
-    assert (told.code, "decisions taken again, 3 would be others" in told.out) == (1, True), told
+    assert (told.code, "decisions, 3 of them would be others" in told.out) == (1, True), told
     refused(sep("replay", "--with", "other.toml", "--every", "3", cwd=traded), 2, "--with")
     refused(sep("replay", "--with", "nowhere.toml", cwd=traded), 2, "nowhere.toml")
     text = (traded / "sep.toml").read_text()
