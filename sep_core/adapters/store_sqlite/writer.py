@@ -267,7 +267,7 @@ def _failure(error: BaseException) -> SepError:
         return error
     if isinstance(error, apsw.FullError):
         reason, step = "no space is left on the disk", "free space, then restart SEP"
-    elif isinstance(error, apsw.CorruptError | apsw.NotADBError | ValueError | TypeError):
+    elif isinstance(error, apsw.CorruptError | apsw.NotADBError | apsw.SQLError | ValueError | TypeError):
         reason, step = f"the log file is damaged ({error})", "run `sep verify`, then restore a backup"
     elif isinstance(error, apsw.BusyError):
         reason, step = "another program holds the log file", "close it, then restart SEP"
