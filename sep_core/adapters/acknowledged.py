@@ -45,16 +45,20 @@ class Acknowledged:
 
 
 class AcknowledgedMark:
-    """The file, kept up by the engine that writes. It is not synced: what it says was durable before."""
+    """The file, kept up by the engine that writes. It is not synced: what it says was durable before.
+
+    Made before the log is read: an engine that is displaced may acknowledge more meanwhile.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._known = Acknowledged.read(path)
         self._descriptor = -1
         self._failed = False
 
     def check(self, head: Checkpoint | None, place: str) -> None:
-        """Whether the log holds what was acknowledged here. Raises `StoreUnavailable`."""
-        known = Acknowledged.read(self._path)
+        """Whether the log holds what had been acknowledged here. Raises `StoreUnavailable`."""
+        known = self._known
         if known is None:
             return
         lost = lost_end(known, head)

@@ -63,18 +63,25 @@ class StateCache:
     def __init__(self, data: Path, store: LogStore) -> None:
         self._folder = data / "state"
         self._store = store
+        self.begun_at = 0
+        """The position of the state that the last fold went on from, 0 where none fitted."""
 
     async def fold(self, as_of: int | datetime | None = None) -> World:
         """The world as the log tells it, from the newest kept state that fits. Raises `LogBroken`."""
+        self.begun_at = 0
         for path in self._fitting(as_of):
             with without_collections():
                 found = await anyio.to_thread.run_sync(self._read, path)  # sep-ok: reads
             if found is None:
                 continue
+            state, tree = found
+            begun_at = state.position
             try:
-                return await fold(self._store, as_of=as_of, start=found[0], tree=found[1])  # sep-ok: reads
+                world = await fold(self._store, as_of=as_of, start=state, tree=tree)  # sep-ok: reads
             except LogBroken:
                 continue  # of another log, or the log itself is broken: then reading all of it says so
+            self.begun_at = begun_at
+            return world
         return await fold(self._store, as_of=as_of)  # sep-ok: reads
 
     def positions(self) -> frozenset[int]:
@@ -96,15 +103,18 @@ class StateCache:
         for piece in _pieces(world):
             _dump(written, piece)
             await anyio.lowlevel.checkpoint()  # sep-ok: lets others work
-        path, plain = self._path(world.position), written.getbuffer()
-        await anyio.to_thread.run_sync(self._write, path, plain)  # sep-ok: a cache
+        plain = written.getbuffer()
+        await anyio.to_thread.run_sync(self._write, world.position, plain)  # sep-ok: a cache
 
-    def _write(self, path: Path, plain: memoryview) -> None:
+    def _write(self, position: int, plain: memoryview) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         sealed = self._store.vault().seal(zlib.compress(plain, 1))
-        write_durably(path, sealed.encode(), mode=0o600)
-        for _, old in sorted(self._files(), reverse=True)[KEPT:]:
-            old.unlink(missing_ok=True)
+        write_durably(self._path(position), sealed.encode(), mode=0o600)
+        # What is further on than the log now is of another history of it.
+        mine = sorted((one for one in self._files() if one[0] <= position), reverse=True)[:KEPT]
+        for one in self._files():
+            if one not in mine:
+                one[1].unlink(missing_ok=True)
 
     def _read(self, path: Path) -> tuple[World, Tree] | None:
         try:

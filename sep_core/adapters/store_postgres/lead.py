@@ -110,8 +110,8 @@ class Lead:
             check_version(version, place)
         if take_over is None:
             await self._take_lock(_DYING_SECONDS)
-        head = await read_head(connection, place)
         mark = AcknowledgedMark(folder.acknowledged)
+        head = await read_head(connection, place)
         if head is None:
             mark.check(None, place)
             folder.make_keys()

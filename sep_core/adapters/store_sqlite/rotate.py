@@ -50,9 +50,10 @@ def rotate_key(path: Path, clock: Clock) -> Rotation:
 
 
 def _rotate(connection: apsw.Connection, folder: DataFolder, clock: Clock) -> Rotation:
+    mark = AcknowledgedMark(folder.acknowledged)
     with connection:
         _, checkpoint, _ = open_log(connection, folder)
-    AcknowledgedMark(folder.acknowledged).check(checkpoint, str(folder.log))
+    mark.check(checkpoint, str(folder.log))
     use_wal(connection)
     head, checkpoint, key = take_over(connection, folder)
     old, seed = folder.read_log_key(), folder.make_next_log_key()

@@ -72,18 +72,20 @@ class SignerSuite:
     @pytest.mark.parametrize(
         "other",
         [
-            asked(step="2"),
-            replace(asked(), intent_id=IntentId(UUID(int=2))),
-            replace(asked(), store_id=UUID(int=8)),
-            asked(data=CALL + b"\x01"),
-            asked(max_fee_per_gas=2 * 10**10),
+            lambda: asked(step="2"),
+            lambda: replace(asked(), intent_id=IntentId(UUID(int=2))),
+            lambda: replace(asked(), store_id=UUID(int=8)),
+            lambda: asked(data=CALL + b"\x01"),
+            lambda: asked(max_fee_per_gas=2 * 10**10),
         ],
     )
-    async def test_a_nonce_belongs_to_one_payload(self, opened: Opened, other: SignRequest) -> None:
+    async def test_a_nonce_belongs_to_one_payload(
+        self, opened: Opened, other: Callable[[], SignRequest]
+    ) -> None:
         signer = await opened()
         await signer.sign(asked())
         with pytest.raises(SignerRefused, match="belongs to step 1"):
-            await signer.sign(other)
+            await signer.sign(other())
         assert len(await signer.list_signed()) == 1
 
     async def test_a_declared_bump_and_a_cancel_follow_and_nothing_follows_a_cancel(
