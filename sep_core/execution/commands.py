@@ -137,6 +137,17 @@ class RecordReplaced:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordRefused:
+    """The signer will not replace the payload of that hash."""
+
+    lane: LaneKey
+    nonce: int
+    hash: str
+    kind: PayloadKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordBroadcast:
     """The endpoints' answers to one broadcast."""
 
@@ -233,6 +244,7 @@ type ExecutionCommand = (
     | RecordPaperFill
     | AdoptSigned
     | RecordReplaced
+    | RecordRefused
     | RecordBroadcast
     | RecordDoubt
     | RecordLeak

@@ -18,6 +18,7 @@ from sep_core.events.facts import (
     ChainReorged,
     NonceConsumedExternally,
     NonceReserved,
+    ReplacementRefused,
     TransactionBroadcast,
     TransactionDoubted,
     TransactionFinal,
@@ -45,6 +46,7 @@ from sep_core.execution.commands import (
     RecordPaperFill,
     RecordPublished,
     RecordReceipt,
+    RecordRefused,
     RecordReorg,
     RecordReplaced,
     RecordSigned,
@@ -100,6 +102,8 @@ def decide(lane: LaneState | None, command: ExecutionCommand) -> tuple[Decided, 
             return _adopted(lane, command)
         case RecordReplaced():
             return _replaced(lane, command)
+        case RecordRefused():
+            return _refused(lane, command)
         case RecordBroadcast():
             return _broadcast(lane, command)
         case RecordDoubt():
@@ -347,6 +351,14 @@ def _replaced(lane: LaneState, command: RecordReplaced) -> tuple[Decided, ...]:
             entry.relay if entry.is_secret and command.kind is not PayloadKind.CANCEL else "",
         ),
     )
+
+
+def _refused(lane: LaneState, command: RecordRefused) -> tuple[Decided, ...]:
+    entry = _ours(lane, command.nonce, command.hash)
+    told = command.hash, command.kind, command.reason
+    if entry is None or entry.status.finished or told in entry.refused:
+        return ()
+    return _in(lane.key, ReplacementRefused(command.nonce, *told))
 
 
 def _broadcast(lane: LaneState, command: RecordBroadcast) -> tuple[Decided, ...]:

@@ -14,6 +14,7 @@ from sep_core.events.facts import (
     AccountReleased,
     NonceConsumedExternally,
     NonceReserved,
+    ReplacementRefused,
     TransactionBroadcast,
     TransactionDoubted,
     TransactionFinal,
@@ -58,7 +59,8 @@ class NonceEntry:
     `payloads` are all transactions that were ever signed for it, the last of which is sent, and `landed` is the hash
     of the one that `block` holds. `relay` alone may see them before, where it is named, until they are `published`;
     `leaked` where a public pool held one all the same. `reorgs` counts, for each block hash, how often it lost that
-    block; `reasons` are the doubts voiced since it was last in no doubt.
+    block; `reasons` are the doubts voiced since it was last in no doubt. `refused` are replacements that the signer
+    would not sign: of which payload, what, and why.
     """
 
     nonce: int
@@ -70,6 +72,7 @@ class NonceEntry:
     relay: str = ""
     leaked: bool = False
     published: bool = False
+    refused: tuple[tuple[str, PayloadKind, str], ...] = ()
     plan_digest: str = ""
     recovered: bool = False
     deadline: int | None = None
@@ -181,6 +184,10 @@ def evolve_lane(state: LaneState | None, fact: Fact) -> LaneState:
             )
         case TransactionLeaked():
             return _with(state, replace(_entry(state, fact.nonce), leaked=True))
+        case ReplacementRefused():
+            entry = _entry(state, fact.nonce)
+            refused = (*entry.refused, (fact.hash, fact.kind, fact.reason))
+            return _with(state, replace(entry, refused=refused))
         case TransactionPublished():
             return _with(state, replace(_entry(state, fact.nonce), published=True))
         case TransactionIncluded():

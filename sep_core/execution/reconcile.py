@@ -59,6 +59,7 @@ def _held(entry: NonceEntry) -> Sequence[str]:
         way = f", for relay {entry.relay} alone" if effect and entry.relay else ""
         held.append(f"{payload.hash} was {origin}{kind}{way}")
     held += [f"{endpoint} answered: {kind}" for endpoint, kind in entry.answers]
+    held += [f"the signer refused a {kind} of {name}: {reason}" for name, kind, reason in entry.refused]
     if entry.published:
         held.append(f"what relay {entry.relay} alone could see goes to every endpoint: the intent allows it")
     if entry.leaked:

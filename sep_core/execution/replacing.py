@@ -11,7 +11,7 @@ from sep_hooks.signer import PayloadKind, SignRequest
 from sep_hooks.types import Address, Amount, Block, FeeSuggestion, IntentId, Transaction
 
 from sep_core.execution.asking import CALL_TIMEOUT_SECONDS, ask
-from sep_core.execution.commands import RecordReplaced
+from sep_core.execution.commands import RecordRefused, RecordReplaced
 from sep_core.execution.lane import LaneState, NonceEntry, Payload
 from sep_core.execution.ports import ExecutionChain, LaneDesk
 from sep_core.execution.prepare import SignerSilent, SigningDesk
@@ -128,8 +128,10 @@ class Replacing:
                 return replacement
         return None
 
-    async def sign(self, lane: LaneState, found: Replacement) -> RecordReplaced | None:
-        """The replacement, signed; None where the signer refuses it. Raises `SignerSilent`, `SignatureMismatch`."""
+    async def sign(self, lane: LaneState, found: Replacement) -> RecordReplaced | RecordRefused | None:
+        """The replacement, signed, or that the signer refuses it; None where it wants it checked anew. Raises
+        `SignerSilent`, `SignatureMismatch`.
+        """
         desk, entry, last, kind = self._signing, found.entry, found.last, found.wanted.kind
         before = desk.read(desk.vault.open(last.sealed)).transaction
         transaction = _replacement(before, lane.key.address, found)
@@ -158,7 +160,7 @@ class Replacing:
         except SignerRefused as error:
             self._refused.add((last.hash, kind))
             self._wait(found, f"the signer refuses a {kind}: {error.message}")
-            return None
+            return RecordRefused(lane.key, entry.nonce, last.hash, kind, error.message)
         except SepError as error:
             raise SignerSilent(
                 f"the signer failed at a {kind} of step {entry.step_id}: {error.message};"

@@ -258,6 +258,7 @@ class LaneWorker:
         made = await self._replacing.sign(lane, found)  # sep-ok: it crosses itself
         if made is not None:
             await crossing("execution.replace.record", self._desk.record(made))
+        if isinstance(made, RecordReplaced):
             await self._send(sight)
         self._adopted = True
 

@@ -17,6 +17,7 @@ from sep_core.runtime.guards import RuleGuard
 from sep_core.runtime.identity import booked_owners
 from sep_core.runtime.installation import Installation
 from sep_core.runtime.world import World, intent_of
+from sep_core.runtime.worth import numeraire_of
 
 TAKEN, APPROVED = "taken", "approved"
 
@@ -45,8 +46,7 @@ class SecondOpinion:
         self._bounds = installation.rules_of_intents
         self._roster = installation.roster
         self._engine = RiskEngine(installation.rules, call=RuleGuard(installation))
-        numeraire = self._engine.numeraire
-        self._numeraire = None if numeraire is None else installation.assets[numeraire].id
+        self._numeraire = numeraire_of(self._engine, installation.assets)
         self._asked: dict[IntentId, RiskDecision] = {}
 
     def hear(self, world: World, recorded: Recorded, fact: Fact) -> Opinion | None:

@@ -9,7 +9,7 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 from sep_hooks.context import Clock
-from sep_hooks.errors import ConfigurationError, PluginError
+from sep_hooks.errors import PluginError
 from sep_hooks.store import CaughtUp, EventStore, StoreClosed
 from sep_hooks.types import (
     Amount,
@@ -77,7 +77,7 @@ from sep_core.runtime.strategy_desk import KernelStrategyDesk
 from sep_core.runtime.venue_calls import CallBook
 from sep_core.runtime.venue_manager import VenueManager
 from sep_core.runtime.world import World
-from sep_core.runtime.worth import Worth
+from sep_core.runtime.worth import Worth, numeraire_of
 from sep_core.telemetry.crashpoints import crossing
 from sep_core.telemetry.log import NamedLog
 
@@ -270,7 +270,7 @@ def _composition(
     booked: Mapping[str, str],
 ) -> Composition:
     engine = RiskEngine(installation.rules, call=RuleGuard(installation))
-    numeraire = _numeraire(engine, installation)
+    numeraire = numeraire_of(engine, installation.assets)
 
     def is_signing(intent_id: IntentId) -> bool:
         return any(
@@ -325,18 +325,6 @@ def _planner(
         numeraire=composition.numeraire,
         paper=settings.mode is Mode.PAPER,
     )
-
-
-def _numeraire(engine: RiskEngine, installation: Installation) -> AssetId | None:
-    if engine.numeraire is None:
-        return None
-    asset = installation.assets.get(engine.numeraire)
-    if asset is None:
-        raise ConfigurationError(
-            f"the risk rules want prices in {engine.numeraire!r}, which [assets] does not have",
-            pointer="risk",
-        )
-    return asset.id
 
 
 class BookedHoldings:

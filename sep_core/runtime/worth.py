@@ -1,12 +1,13 @@
 """What intents and holdings are worth in the numéraire, by the latest snapshot's marginal prices."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from sep_hooks.errors import SepError
+from sep_hooks.errors import ConfigurationError, SepError
 from sep_hooks.types import Amount, Asset, AssetId, Intent, Price, PriceBook
 
 from sep_core.markets.board import MarketBoard
+from sep_core.risk import RiskEngine
 from sep_core.runtime.native import Network, marginal_price
 
 
@@ -68,3 +69,19 @@ def _found(network: Network, asset: Asset, numeraire: AssetId) -> tuple[int, int
         return marginal_price(network, asset.id, numeraire, 10**asset.decimals)
     except (SepError, KeyError, ValueError):
         return None
+
+
+def numeraire_of(engine: RiskEngine, assets: Mapping[str, Asset]) -> AssetId | None:
+    """The asset that the risk rules want prices in, None where they want none. Raises `ConfigurationError` where the
+    configuration does not have it.
+    """
+    if engine.numeraire is None:
+        return None
+    asset = assets.get(engine.numeraire)
+    if asset is None:
+        raise ConfigurationError(
+            f"the risk rules want prices in {engine.numeraire!r}, which [assets] does not have",
+            pointer="risk",
+            next_step=f"add a table [assets.{engine.numeraire}], or let the rules name an asset that is there",
+        )
+    return asset.id

@@ -137,3 +137,5 @@ def test_decisions_are_taken_again_by_another_configuration(traded: Path) -> Non
     text = (traded / "sep.toml").read_text()
     (traded / "other.toml").write_text(text.replace('numeraire = "USDC"', 'numeraire = "DAI"'))
     refused(sep("replay", "--with", "other.toml", cwd=traded), 3, "the log's prices are in")
+    (traded / "other.toml").write_text(text.replace('numeraire = "USDC"', 'numeraire = "GOLD"'))
+    refused(sep("replay", "--with", "other.toml", cwd=traded), 3, "GOLD")

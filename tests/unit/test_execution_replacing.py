@@ -6,7 +6,7 @@ import pytest
 from sep_hooks.signer import PayloadKind
 from sep_hooks.types import ChainUpdate, FeeSuggestion
 
-from sep_core.events.facts import TransactionFinal, TransactionSigned
+from sep_core.events.facts import ReplacementRefused, TransactionFinal, TransactionSigned
 from sep_core.execution import EntryStatus, reconcile
 from sep_core.execution.lane import Payload
 from sep_core.execution.replacing import PAYLOADS_MAX, raised
@@ -163,9 +163,17 @@ async def test_payloads_of_a_nonce_are_bounded() -> None:
 async def test_what_the_signer_refuses_is_not_asked_for_again() -> None:
     durable = await open_world("a")
     durable.signer.refuse_kind = PayloadKind.BUMP
-    worker, _ = start(durable)
+    worker, desk = start(durable)
     await go_on(durable, worker, dearer(5 * GWEI), ROUNDS)
     assert kinds(durable) == [PayloadKind.EFFECT] * 3
+    (refused,) = [one for one in durable.told() if isinstance(one, ReplacementRefused)]
+    lane = desk.lane()
+    assert lane is not None
+    entry = lane.entries[refused.nonce]
+    assert entry.last is not None
+    assert (refused.kind, refused.hash) == (PayloadKind.BUMP, entry.last.hash)
+    held = [line for one in reconcile(lane, make_plan("a")[0]) for line in one.held]
+    assert f"the signer refused a bump of {refused.hash}: {refused.reason}" in held
     await go_on(durable, worker, dearer(GWEI), 10)
     ended(durable, ["a"], 1)
 

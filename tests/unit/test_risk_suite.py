@@ -48,10 +48,12 @@ class Cap(RiskRule[PluginConfig]):
 
 
 class Inverted(Cap):
-    """Lets the large ones pass."""
+    """Lets larger ones pass, again and again on the way up; it wants no prices, so that every view tells of it."""
+
+    needs = frozenset()
 
     def within(self, plan: Plan, view: RiskView, held: int) -> bool:
-        return plan.limit_in > 1_000
+        return int(plan.limit_in).bit_length() % 2 == 0
 
 
 class ForgetsHolds(Cap):

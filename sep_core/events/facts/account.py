@@ -132,6 +132,16 @@ class TransactionLeaked(Fact):
     hash: str
 
 
+@fact("ReplacementRefused")
+class ReplacementRefused(Fact):
+    """The signer's own policy refused a bump or cancel of the payload of that hash; what was signed goes on."""
+
+    nonce: int
+    hash: str
+    kind: PayloadKind
+    reason: str
+
+
 @fact("TransactionPublished")
 class TransactionPublished(Fact):
     """What its relay alone could see goes to every endpoint from here on, as its intent allows; `reason` says why."""

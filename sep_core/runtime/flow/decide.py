@@ -14,6 +14,7 @@ from sep_core.execution.commands import (
     RecordPaperFill,
     RecordPublished,
     RecordReceipt,
+    RecordRefused,
     RecordReorg,
     RecordReplaced,
     RecordSigned,
@@ -90,6 +91,7 @@ def _decided(world: World, command: KernelCommand, composition: Composition) -> 
             | RecordPublished()
             | AdoptSigned()
             | RecordReplaced()
+            | RecordRefused()
         ):
             return effects.observed(world, command, composition)
         case RecordFinal() | RecordNonceConsumed():

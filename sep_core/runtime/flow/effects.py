@@ -25,6 +25,7 @@ from sep_core.execution.commands import (
     RecordPaperFill,
     RecordPublished,
     RecordReceipt,
+    RecordRefused,
     RecordReorg,
     RecordReplaced,
     RecordSigned,
@@ -45,6 +46,7 @@ type Observation = (
     | RecordReorg
     | AdoptSigned
     | RecordReplaced
+    | RecordRefused
 )
 
 MOST_REBALANCING_FILLS = 32
