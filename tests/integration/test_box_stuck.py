@@ -18,7 +18,7 @@ from .test_box_bundle import ask, free_port
 
 pytestmark = pytest.mark.anvil
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 240
 FINALITY_BLOCKS = 100
 
 
