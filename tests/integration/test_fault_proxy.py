@@ -155,11 +155,13 @@ async def test_before_postgresql_a_commit_may_be_unheard_but_stands(postgres_ser
 
 async def test_before_nats_a_message_that_is_said_twice_is_kept_once(nats_server: NatsServer) -> None:
     async with fault_proxy(nats_server.port) as proxy:
-        proxy.faults = Faults(doubled=True)
         through = await nats.connect(f"nats://127.0.0.1:{proxy.port}")
         try:
             stream = through.jetstream()
             await stream.add_stream(name="ONCE", subjects=["once"])
+            proxy.faults = Faults(
+                doubled=True
+            )  # from here on: of two makings at once the second may be refused
             for number in range(5):
                 await stream.publish("once", b"x", headers={"Nats-Msg-Id": str(number)})
             info = await stream.stream_info("ONCE")
