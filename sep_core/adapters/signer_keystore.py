@@ -13,7 +13,7 @@ import apsw
 from pydantic import Field, SecretStr
 from sep_hooks.config import PluginConfig
 from sep_hooks.context import SignerContext
-from sep_hooks.errors import SignerRefused
+from sep_hooks.errors import CheckTooOld, SignerRefused
 from sep_hooks.signer import PayloadKind, SignedEntry, Signer, SignRequest
 from sep_hooks.signer_wire import request_json, request_of
 from sep_hooks.types import Address, SignedTransaction, Transaction, address
@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS replacements (
     PRIMARY KEY (chain_id, nonce, ordinal)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS epochs (store_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS breaker_epochs (store_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
 """
 
 _ALL = """
@@ -98,9 +99,9 @@ class KeystoreSigner(Signer[KeystoreConfig]):
         """See `Signer.list_signed`; by chain, then nonce."""
         return await anyio.to_thread.run_sync(self._list_signed)
 
-    async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
+    async def advance_epoch(self, store_id: UUID, epoch: int, breaker_epoch: int = 0) -> None:
         """See `Signer.advance_epoch`."""
-        await anyio.to_thread.run_sync(self._advance_epoch, store_id, epoch)
+        await anyio.to_thread.run_sync(self._advance_epoch, store_id, epoch, breaker_epoch)
 
     async def close(self) -> None:
         """Forgets the key; the memory stays."""
@@ -144,12 +145,13 @@ class KeystoreSigner(Signer[KeystoreConfig]):
             requests = [_request_of(str(text)) for (text,) in list(memory.execute(_ALL))]
             return [SignedEntry(request, _signed(keystore, request.transaction)) for request in requests]
 
-    def _advance_epoch(self, store_id: UUID, epoch: int) -> None:
+    def _advance_epoch(self, store_id: UUID, epoch: int, breaker_epoch: int) -> None:
         with self._lock:
             _, memory = self._ready()
             memory.execute("BEGIN IMMEDIATE")
             try:
                 _raise_epoch(memory, store_id, epoch, "epoch is not advanced")
+                _raise_breaker_epoch(memory, store_id, breaker_epoch)
                 memory.execute("COMMIT")
             except BaseException:
                 if memory.in_transaction:
@@ -241,8 +243,12 @@ def _remember(memory: apsw.Connection, keystore: Keystore, request: SignRequest)
             )
         ]
         if any(_identity(one) == _identity(request) for one in known):
-            pass  # asked again: the same bytes
-        elif request.kind is not PayloadKind.EFFECT:
+            memory.execute("ROLLBACK")  # asked again: the same bytes
+            return
+        if request.kind is not PayloadKind.CANCEL:
+            _check_breaker_epoch(memory, request)
+        _raise_breaker_epoch(memory, request.store_id, request.breaker_epoch)
+        if request.kind is not PayloadKind.EFFECT:
             _check_replacement(known, keystore, request)
             memory.execute(
                 "INSERT INTO replacements VALUES (?, ?, ?, ?)", (*place, len(known), _text_of(request))
@@ -272,6 +278,25 @@ def _raise_epoch(memory: apsw.Connection, store_id: UUID, epoch: int, outcome: s
         )
     memory.execute(
         "INSERT INTO epochs VALUES (?, ?) ON CONFLICT (store_id) DO UPDATE SET epoch = excluded.epoch",
+        (str(store_id), epoch),
+    )
+
+
+def _check_breaker_epoch(memory: apsw.Connection, request: SignRequest) -> None:
+    """Raises `CheckTooOld` where a breaker of the log has opened since the request was checked."""
+    row = memory.execute(
+        "SELECT epoch FROM breaker_epochs WHERE store_id = ?", (str(request.store_id),)
+    ).fetchone()
+    if row is not None and request.breaker_epoch < int(str(row[0])):
+        raise CheckTooOld(
+            f"step {request.step_id} is not signed: breaker epoch {request.breaker_epoch} is older than {row[0]}"
+        )
+
+
+def _raise_breaker_epoch(memory: apsw.Connection, store_id: UUID, epoch: int) -> None:
+    memory.execute(
+        "INSERT INTO breaker_epochs VALUES (?, ?)"
+        " ON CONFLICT (store_id) DO UPDATE SET epoch = max(epoch, excluded.epoch)",
         (str(store_id), epoch),
     )
 

@@ -16,6 +16,8 @@ from sep_hooks.types import Address, Json, SignedTransaction, address
 
 ANSWER_SECONDS = 20.0
 
+_CHECK_AGAIN = frozenset({"stale_check", "breaker_epoch"})
+
 
 class SignerGone(Ambiguous):
     """The signer's process gave no answer; it may have signed, and gives the same bytes when asked again."""
@@ -64,9 +66,9 @@ class ProcessSigner(Signer[ProcessConfig]):
             raise TypeError("the signer's answer is no list")
         return [entry_of(one) for one in answer]
 
-    async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
+    async def advance_epoch(self, store_id: UUID, epoch: int, breaker_epoch: int = 0) -> None:
         """See `Signer.advance_epoch`."""
-        await self._ask("advance_epoch", store_id=str(store_id), epoch=epoch)
+        await self._ask("advance_epoch", store_id=str(store_id), epoch=epoch, breaker_epoch=breaker_epoch)
 
     async def _ask(self, verb: str, **more: Json) -> Json:
         body = orjson.dumps({"do": verb, "account": self._account, **more}) + b"\n"
@@ -88,7 +90,7 @@ class ProcessSigner(Signer[ProcessConfig]):
         answer = _object(orjson.loads(line))
         if "refused" in answer:
             refused = _object(answer["refused"])
-            kind = CheckTooOld if refused["reason"] == "stale_check" else SignerRefused
+            kind = CheckTooOld if refused["reason"] in _CHECK_AGAIN else SignerRefused
             raise kind(str(refused["message"]), next_step=str(refused["next_step"]))
         return answer["ok"]
 

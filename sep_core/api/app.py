@@ -11,7 +11,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.prometheus import PrometheusConfig
 
-from sep_core.api import accounts, events, intents, probes, quotes, state, venues
+from sep_core.api import accounts, breakers, events, intents, probes, quotes, state, venues
 from sep_core.api.body import Empty
 from sep_core.api.edge import LocalOnly, Stamp
 from sep_core.api.operation import BEARER
@@ -48,6 +48,7 @@ def create_app(
             *state.ROUTES,
             *venues.ROUTES,
             *accounts.ROUTES,
+            *breakers.ROUTES,
             *quotes.ROUTES,
             *probes.ROUTES,
         ],

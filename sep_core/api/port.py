@@ -11,6 +11,7 @@ from sep_core.runtime.quote_body import QuoteBody
 from sep_core.runtime.submission import Submission
 from sep_core.runtime.views import (
     AccountView,
+    BreakersView,
     ChainView,
     DrainView,
     DryRunView,
@@ -68,6 +69,10 @@ class QueriesPort(Protocol):
 
     async def portfolio(self) -> PortfolioView:
         """All balances."""
+        ...
+
+    async def breakers(self) -> BreakersView:
+        """The open breakers, and the worth of what they guard."""
         ...
 
     async def accounts(self) -> list[AccountView]:
@@ -171,6 +176,10 @@ class KernelPort(ReaderPort, Protocol):
 
     async def enable_venue(self, name: str, reason: str, by: str) -> VenueView:
         """Lets plans use a venue again, durably."""
+        ...
+
+    async def close_breaker(self, name: str, reason: str, by: str) -> BreakersView:
+        """Closes an open breaker. Raises `NotFound`."""
         ...
 
     async def release_account(self, name: str, reason: str, by: str) -> AccountView:

@@ -33,6 +33,7 @@ VERBS = {
     "doctor": "look at everything that an engine needs",
     "venue": "show venues, keep one out of plans, let it in again",
     "account": "show accounts, let a frozen one sign again",
+    "breaker": "show what is stopped and why, let it go on",
     "plugin": "list, describe and check plugins",
     "help": "explain a verb, or `sep help exit-codes`",
 }

@@ -6,6 +6,7 @@ from sep_hooks.types import Address, ChainRef, chain_id_of
 
 KERNEL = "kernel"
 RISK_BOOK = "risk:book"
+RISK_BREAKERS = "risk:breakers"
 
 
 def intent_stream(intent_id: UUID) -> str:
@@ -36,6 +37,11 @@ def strategy_stream(instance: str) -> str:
 def chain_stream(chain: ChainRef) -> str:
     """What happened to a chain as a whole."""
     return f"chain:{chain_id_of(chain)}"
+
+
+def equity_stream(scope: str) -> str:
+    """The worth of what one strategy, or all of them, hold."""
+    return f"equity:{scope}"
 
 
 def venue_stream(instance: str) -> str:

@@ -137,8 +137,10 @@ class SignerPort(Protocol):
         """All that was ever signed, by nonce."""
         ...
 
-    async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
-        """From now on, durably, requests of older epochs of the log are refused. Raises `SignerRefused`."""
+    async def advance_epoch(self, store_id: UUID, epoch: int, breaker_epoch: int) -> None:
+        """From now on, durably, requests of older epochs of the log are refused, and those that were checked under an
+        older breaker epoch. Raises `SignerRefused`.
+        """
         ...
 
 
@@ -189,6 +191,11 @@ class LaneDesk(Protocol):
 
     def approved(self, intent_id: IntentId) -> PrepareRequest | None:
         """The intent's plan where it is approved and nothing of it is recorded as started, else None."""
+        ...
+
+    @property
+    def breaker_epoch(self) -> int:
+        """How often a breaker has opened or closed."""
         ...
 
     def objection(self, request: PrepareRequest) -> StalePlan | None:

@@ -65,6 +65,14 @@ class SigningDesk:
     read: ReadSigned = read_signed
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """When the checks before a signature began, and how often a breaker had opened or closed by then."""
+
+    at: datetime
+    breaker_epoch: int
+
+
 class SignerSilent(Retryable):
     """The signer gave no answer; it may have signed."""
 
@@ -107,7 +115,7 @@ class Preparation:
         `PartlySigned` where it refuses half way, `SignatureMismatch` where its bytes are others than those asked
         for, `NonceBound` before anything is signed.
         """
-        checked_at = self._clock.now()
+        checked = Checked(self._clock.now(), self._desk.breaker_epoch)
         signed = await self._adopted(request, lane)
         rest = tuple(step for step in request.plan.steps if all(step.id != done.step.id for done in signed))
         head = await ask("execution.prepare.head", self._chain.head())
@@ -124,7 +132,7 @@ class Preparation:
             return await self._on_paper(request, lane, rest, results, head, fees, trouble)
         if trouble is not None:
             return trouble
-        return await self._sign(self._signing, request, lane, signed, rest, fees, checked_at)
+        return await self._sign(self._signing, request, lane, signed, rest, fees, checked)
 
     async def _adopted(self, request: PrepareRequest, lane: LaneState) -> tuple[SignedStep, ...]:
         """Steps of this very plan that were signed before a crash and adopted since."""
@@ -234,7 +242,7 @@ class Preparation:
         signed: tuple[SignedStep, ...],
         rest: Sequence[Step],
         fees: FeeSuggestion,
-        checked_at: datetime,
+        checked: Checked,
     ) -> RecordSigned | StalePlan:
         done = list(signed)
         check_unbound(
@@ -262,7 +270,8 @@ class Preparation:
                 request.plan.digest,
                 transaction,
                 desk.store_id,
-                checked_at=checked_at,
+                checked_at=checked.at,
+                breaker_epoch=checked.breaker_epoch,
             )
             try:
                 with anyio.fail_after(CALL_TIMEOUT_SECONDS):

@@ -145,6 +145,7 @@ class Replacing:
             kind,
             last.hash,
             self._clock.now(),
+            self._desk.breaker_epoch,
         )
         try:
             with anyio.fail_after(CALL_TIMEOUT_SECONDS):

@@ -120,6 +120,15 @@ class LaneWorker:
             await self.turn()
             await self._rest()
 
+    async def tell_breakers(self) -> None:
+        """Has the signer refuse, from now on, what was checked before the last breaker opened. Raises `ChainSilent`
+        where it does not answer.
+        """
+        if self._signing is not None:
+            desk = self._signing
+            told = desk.signer.advance_epoch(desk.store_id, desk.epoch, self._desk.breaker_epoch)
+            await ask("execution.breakers.advance_epoch", told)
+
     async def turn(self) -> None:
         """Does all that can be done now."""
         try:
@@ -150,7 +159,8 @@ class LaneWorker:
             return
         signer, store_id = self._signing.signer, self._signing.store_id
         # First of all: from here on no engine that this one took over from gets anything signed.
-        await ask("execution.recover.advance_epoch", signer.advance_epoch(store_id, self._signing.epoch))
+        advanced = signer.advance_epoch(store_id, self._signing.epoch, self._desk.breaker_epoch)
+        await ask("execution.recover.advance_epoch", advanced)
         remembered = await ask("execution.recover.list_signed", signer.list_signed())
         chain_id = chain_id_of(lane.key.chain)
         strange: list[SignedEntry] = []

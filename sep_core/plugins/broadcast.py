@@ -11,6 +11,8 @@ from sep_hooks.store import Recorded
 from sep_hooks.types import Intent, IntentId, IntentStatus
 
 from sep_core.events.facts import (
+    BreakerClosed,
+    BreakerOpened,
     ChainReorged,
     FillRecorded,
     IntentAccepted,
@@ -89,6 +91,14 @@ class Broadcaster:
             case ChainReorged():
                 gone = {"chain": fact.chain, "removed": fact.removed, "head": fact.head}
                 return [("sep_chain_reorged", gone)]
+            case BreakerOpened() | BreakerClosed():
+                changed = {
+                    "breaker": fact.breaker,
+                    "scope": fact.scope,
+                    "is_open": isinstance(fact, BreakerOpened),
+                    "reason": fact.reason,
+                }
+                return [("sep_circuit_breaker_changed", changed)]
             case PluginFaulted() if fact.kind != "hooks":
                 return [("sep_plugin_faulted", {"plugin": _label(fact), "error": fact.error})]
             case PluginQuarantined():

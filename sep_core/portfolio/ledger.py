@@ -125,6 +125,18 @@ class Ledger:
                 self.position(account, strategy, asset),
             )
 
+    def inflows(self) -> Iterator[tuple[str, str, AssetId, int]]:
+        """What came from outside less what went there, final and provisional: account, strategy, asset, quantity."""
+        sums: dict[tuple[str, str, AssetId], int] = {}
+        for books in (self._final, self._provisional):
+            for (kind, account, strategy), book in books.items():
+                if kind == "external":
+                    for asset, quantity in book.items():
+                        key = account, strategy, asset
+                        sums[key] = sums.get(key, 0) - quantity
+        for (account, strategy, asset), quantity in sums.items():
+            yield account, strategy, asset, quantity
+
     def accounts(self) -> Iterator[tuple[AccountClass, str, str, AssetId, int]]:
         """Every settled balance: class, account, strategy, asset, quantity."""
         for (kind, account, strategy), book in self._final.items():

@@ -7,6 +7,7 @@ from fractions import Fraction
 from sep_hooks.types import (
     Amount,
     AssetId,
+    BreakerAction,
     Constraints,
     Flow,
     Plan,
@@ -17,6 +18,8 @@ from sep_hooks.types import (
     chain_of,
     native_asset,
 )
+
+from sep_core.risk.breakers import lets_pass
 
 KERNEL_RULE = "kernel"
 _VERSION = "1"
@@ -38,6 +41,7 @@ def kernel_verdicts(plan: Plan, constraints: Constraints, view: RiskView) -> Ite
     """One verdict for each of the kernel's own checks, passing ones included."""
     for asset, amount in money_of(plan):
         yield _funds(asset, amount, view)
+    yield from _breakers(plan, view)
     yield _slippage(plan, constraints)
     yield from _lists(plan, constraints)
     if constraints.max_fee is not None:
@@ -92,6 +96,18 @@ def _funds(asset: AssetId, asked: Amount, view: RiskView) -> Verdict:
         ok=asked <= free,
         detail=f"the plan may spend {asked} of {asset}, free are {free} of {total}",
     )
+
+
+def _breakers(plan: Plan, view: RiskView) -> Iterator[Verdict]:
+    numeraire = None if view.prices is None else view.prices.numeraire
+    for name, action in view.breakers.items():
+        stopped = not lets_pass(action, plan, numeraire)
+        most = (
+            "nothing new" if action is BreakerAction.BLOCK else "only what turns holdings into the numeraire"
+        )
+        yield _verdict(
+            "breaker_open", name, "count", int(stopped), 0, f"breaker {name} is open, it lets pass {most}"
+        )
 
 
 def _slippage(plan: Plan, constraints: Constraints) -> Verdict:

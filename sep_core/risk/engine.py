@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from sep_hooks.errors import ConfigurationError
@@ -9,8 +10,11 @@ from sep_hooks.risk import RiskRule
 from sep_hooks.types import (
     Amount,
     AssetId,
+    BreakerAction,
     Charge,
     Constraints,
+    Equity,
+    Gauge,
     Need,
     Plan,
     Quantity,
@@ -19,6 +23,7 @@ from sep_hooks.types import (
     Verdict,
 )
 
+from sep_core.risk.breakers import Reading, breaker_name
 from sep_core.risk.checks import charge_verdict, kernel_verdicts, money_of
 
 UNAVAILABLE = "risk_rule_unavailable"
@@ -43,6 +48,10 @@ class RiskDecision:
     code: str = ""
     reason: str = ""
     faults: tuple[RuleFault, ...] = ()
+
+
+class WatchFailed(Exception):
+    """A rule that watches raised or answered nonsense, so that nobody knows whether a breaker should open."""
 
 
 class RuleAnswerInvalid(Exception):
@@ -113,6 +122,23 @@ class RiskEngine:
         said = self._call(instance, "assess", lambda: _checked_verdicts(rule.assess(plan, view, stage)))
         return claimed, [replace(verdict, rule=instance, version=rule.version) for verdict in said]
 
+    def gauges(self, equity: Equity) -> list[Reading]:
+        """What the rules that watch say of a scope's worth. Raises `WatchFailed` where one fails."""
+        found = []
+        for instance, rule in self._rules.items():
+            if Need.EQUITY not in rule.needs:
+                continue
+            try:
+                said = self._call(instance, "watch", partial(_checked_gauges, rule, equity))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                raise WatchFailed(f"risk rule {instance} cannot watch: {error}"[:500]) from error
+            for gauge in said:
+                name = breaker_name(instance, gauge.metric, equity.scope)
+                found.append(Reading(name, equity.scope, gauge))
+        return found
+
     def _one_numeraire(self) -> str | None:
         symbols: dict[str, str] = {}
         for instance, rule in self._rules.items():
@@ -158,6 +184,27 @@ def _checked_verdict(one: object) -> Verdict:
     for name in ("rule", "version", "code", "scope", "metric", "unit", "detail"):
         if type(getattr(one, name)) is not str:
             raise RuleAnswerInvalid(f"{name} of a verdict is no text")
+    return one
+
+
+def _checked_gauges(rule: RiskRule[Any], equity: Equity) -> list[Gauge]:
+    answer: object = rule.watch(equity)
+    if not isinstance(answer, Sequence):
+        raise RuleAnswerInvalid(f"watch answered a {type(answer).__name__}, not a sequence of gauges")
+    return [_checked_gauge(one) for one in answer]
+
+
+def _checked_gauge(one: object) -> Gauge:
+    if not isinstance(one, Gauge):
+        raise RuleAnswerInvalid(f"watch answered a {type(one).__name__} among its gauges")
+    for name, kind in (("used", int), ("limit", int), ("latched", bool), ("action", BreakerAction)):
+        if type(getattr(one, name)) is not kind:
+            raise RuleAnswerInvalid(f"{name} of {one.metric!r} is {getattr(one, name)!r}")
+    for name in ("metric", "unit", "detail"):
+        if type(getattr(one, name)) is not str:
+            raise RuleAnswerInvalid(f"{name} of a gauge is no text")
+    if one.limit <= 0:
+        raise RuleAnswerInvalid(f"the limit of {one.metric!r} is {one.limit}: it would be open for ever")
     return one
 
 

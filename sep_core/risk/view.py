@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from sep_hooks.types import Amount, AssetId, IntentId, PriceBook, RiskView
+from sep_hooks.types import Amount, AssetId, BreakerAction, IntentId, PriceBook, RiskView
 
 from sep_core.risk.book import RiskBook
+
+_NONE: Mapping[str, BreakerAction] = MappingProxyType({})
 
 
 def build_view(
@@ -17,6 +19,7 @@ def build_view(
     doubt: Mapping[AssetId, int],
     prices: PriceBook | None,
     limits_version: int = 1,
+    breakers: Mapping[str, BreakerAction] = _NONE,
     without: IntentId | None = None,
 ) -> RiskView:
     """The view of one account and strategy on its worst side, read-only so that no rule changes what another sees.
@@ -38,4 +41,5 @@ def build_view(
         total=MappingProxyType(total),
         held=MappingProxyType(dict(book.charged(without=without))),
         limits_version=limits_version,
+        breakers=MappingProxyType(dict(breakers)),
     )

@@ -20,6 +20,7 @@ from sep_core.runtime.read_model import CLIENT, INTENT, PLAN, PORTFOLIO, client_
 from sep_core.runtime.settings import Settings
 from sep_core.runtime.views import (
     AccountView,
+    BreakersView,
     EventPage,
     EventView,
     ExplanationView,
@@ -91,6 +92,10 @@ class CachedQueries:
         if body is None:
             return PortfolioView(balances=[], mismatches=None)
         return PortfolioView.model_validate_json(body)
+
+    async def breakers(self) -> BreakersView:
+        """The open breakers, from the log."""
+        return await Queries(await fold(self._store), self._store, self._settings).breakers()
 
     async def accounts(self) -> list[AccountView]:
         """The accounts on chains, from the log."""

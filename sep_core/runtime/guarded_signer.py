@@ -49,12 +49,14 @@ class GuardedSigner:
             answers=(Ambiguous,),
         )
 
-    async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
-        """Shuts out engines of older epochs. Raises `SignerRefused`, `Ambiguous` or `PluginFault`."""
+    async def advance_epoch(self, store_id: UUID, epoch: int, breaker_epoch: int) -> None:
+        """Shuts out engines of older epochs, and what was checked before a breaker opened. Raises `SignerRefused`,
+        `Ambiguous` or `PluginFault`.
+        """
         await self._guard.call(
             self._plugin,
             "advance_epoch",
-            lambda: self._signer.advance_epoch(store_id, epoch),
+            lambda: self._signer.advance_epoch(store_id, epoch, breaker_epoch),
             timeout_seconds=None,
             returns=NoneType,
             answers=(SignerRefused, Ambiguous),

@@ -11,6 +11,8 @@ from sep_hooks.context import Clock
 from sep_hooks.store import EventStore
 from sep_hooks.types import IntentId, RiskStage
 
+from sep_core.events.facts import BreakerClosed
+from sep_core.events.streams import RISK_BREAKERS
 from sep_core.execution import LaneKey
 from sep_core.execution.worker import LaneWorker
 from sep_core.markets.board import MarketBoard
@@ -19,9 +21,10 @@ from sep_core.portfolio import Mismatch
 from sep_core.runtime.account_desk import AccountDesk
 from sep_core.runtime.books import compare_lane
 from sep_core.runtime.chain_watch import ChainWatch
-from sep_core.runtime.commands import CancelIntent, SubmitIntent
+from sep_core.runtime.commands import CancelIntent, RecordFacts, SubmitIntent
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.draining import Drain
+from sep_core.runtime.equity_watch import EquityWatch
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.flow.life import assess_as
 from sep_core.runtime.installation import Installation
@@ -41,6 +44,7 @@ from sep_core.runtime.trial import accepted, first_of, first_slice
 from sep_core.runtime.venue_manager import VenueManager
 from sep_core.runtime.views import (
     AccountView,
+    BreakersView,
     ChainView,
     DrainView,
     DryRunView,
@@ -73,6 +77,7 @@ class Kernel:
     plans: PlanQueue
     venue_manager: VenueManager
     account_desk: AccountDesk
+    equity_watch: EquityWatch
     drain: Drain
     cache: StateCache
     watches: dict[str, ChainWatch] = field(default_factory=dict)
@@ -216,6 +221,16 @@ class Kernel:
         """Lets a frozen account sign again. Raises `NotFound`, `ReleaseRefused`."""
         await self.account_desk.release(name, reason, by)
         return self._live().account(name)
+
+    async def close_breaker(self, name: str, reason: str, by: str) -> BreakersView:
+        """Closes an open breaker, durably; what was lost before is not counted again. Raises `NotFound`."""
+        opened = self.world.breakers.get(name)
+        if opened is None:
+            raise NotFound(f"no breaker {name!r} is open", next_step="sep breaker list")
+        closed = BreakerClosed(name, opened.scope, reason, by, self.clock.now())
+        await self.desk.record(RecordFacts(((RISK_BREAKERS, closed),)))
+        self.equity_watch.look()
+        return await self._live().breakers()
 
     def plugins(self) -> list[PluginView]:
         """The plugins of this run, and what became of them."""

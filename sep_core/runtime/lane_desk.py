@@ -54,6 +54,8 @@ class LaneWork:
     def next_work(self) -> PrepareRequest | None:
         """The approved plan whose turn it is, after the rules have had a last look at it."""
         self.in_hand = None
+        if self._composition.is_unseen(self._account):
+            return None
         while (intent_id := self._approved.first(self._clock.now())) is not None:
             state = self._desk.world.intents[intent_id]
             if state.status is IntentStatus.RISK_APPROVED and state.plan is not None and self._stands(state):
@@ -68,6 +70,11 @@ class LaneWork:
         if state is None or state.status is not IntentStatus.RISK_APPROVED or state.plan is None:
             return None
         return PrepareRequest(state.id, state.plan)
+
+    @property
+    def breaker_epoch(self) -> int:
+        """How often a breaker has opened or closed."""
+        return self._desk.world.breaker_epoch
 
     def objection(self, request: PrepareRequest) -> StalePlan | None:
         """Why nothing of the plan may be signed now, whatever the chain says; another plan may do."""

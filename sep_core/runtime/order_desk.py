@@ -67,6 +67,8 @@ class OrderWork:
 
     def next_work(self) -> PlannedOrder | None:
         """The approved plan whose turn it is, after the rules have had a last look at it."""
+        if self._composition.is_unseen(self._key.account):
+            return None
         while (intent_id := self._approved.first(self._clock.now())) is not None:
             state = self._desk.world.intents[intent_id]
             work = self._stands(state)

@@ -11,6 +11,7 @@ from sep_hooks.errors import Permanent
 from sep_hooks.store import EventFilter, EventStore, Recorded
 from sep_hooks.types import Intent, IntentId, IntentStatus, Plan
 
+from sep_core.events.facts import EquityMarked
 from sep_core.execution import LaneState, NonceEntry
 from sep_core.execution.orders import OrderEntry
 from sep_core.intents import IntentState
@@ -25,8 +26,11 @@ from sep_core.runtime.slices_view import changes_view, parent_view, slices_view,
 from sep_core.runtime.views import (
     AccountView,
     BalanceView,
+    BreakersView,
+    BreakerView,
     ChainView,
     ConstraintsView,
+    EquityView,
     EventPage,
     EventView,
     ExplanationView,
@@ -235,6 +239,39 @@ class Queries:
     async def accounts(self) -> list[AccountView]:
         """The accounts on chains, in the order in which they joined the log."""
         return [account_view(lane) for lane in self._world.lanes.values()]
+
+    async def breakers(self) -> BreakersView:
+        """The open breakers, and the worth of what they guard by its last marks."""
+        return BreakersView(
+            items=[
+                BreakerView(
+                    name=one.breaker,
+                    scope=one.scope,
+                    action=one.action,
+                    latched=one.latched,
+                    since=one.at,
+                    unit=one.unit,
+                    used=str(one.used),
+                    limit=str(one.limit),
+                    reason=one.reason,
+                )
+                for one in self._world.breakers.values()
+            ],
+            equity=[self._equity(one.last) for _, one in sorted(self._world.equity.items())],
+        )
+
+    def _equity(self, mark: EquityMarked) -> EquityView:
+        lost = max(0, mark.high - mark.unit_value)
+        return EquityView(
+            scope=mark.scope,
+            at=mark.at,
+            value=str(mark.value),
+            text=self._assets.text(mark.numeraire, mark.value),
+            numeraire=self._assets.asset(mark.numeraire).symbol,
+            unit_value=str(mark.unit_value),
+            high=str(mark.high),
+            drawdown_ppm=-(-lost * 1_000_000 // mark.high) if mark.high else 0,
+        )
 
     def account(self, name: str) -> AccountView:
         """One account. Raises `NotFound`."""

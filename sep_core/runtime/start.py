@@ -17,12 +17,14 @@ from sep_hooks.types import (
     ChainRef,
     ChainUpdate,
     IntentId,
+    Need,
 )
 
 from sep_core.chains.heads import HeadFollower, patience_for
 from sep_core.chains.tracker import Gap
 from sep_core.events.facts import KernelStopped
 from sep_core.events.log_store import LogStore
+from sep_core.events.scopes import GLOBAL, scope_of
 from sep_core.events.streams import KERNEL
 from sep_core.execution import LaneKey
 from sep_core.execution.reading import transfers_of
@@ -39,6 +41,7 @@ from sep_core.plugins.notes import FOLDER, SLOT_FILE, remove_notes
 from sep_core.plugins.quarantine import Quarantine, evolve, start_findings
 from sep_core.plugins.tripwire import tripwire
 from sep_core.plugins.watchdog import Watchdog
+from sep_core.portfolio import UNALLOCATED
 from sep_core.risk import RiskEngine
 from sep_core.runtime import flow
 from sep_core.runtime.account_desk import AccountDesk
@@ -47,6 +50,7 @@ from sep_core.runtime.commands import RecordFacts
 from sep_core.runtime.deadlines import Deadlines
 from sep_core.runtime.desk import Desk
 from sep_core.runtime.draining import Drain
+from sep_core.runtime.equity_watch import EquityWatch
 from sep_core.runtime.executors import check_executor
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.guards import BoardGuard, RuleGuard, VenueGuardOfGuard
@@ -188,9 +192,19 @@ async def _wired(
     watches: dict[str, ChainWatch] = {}
     venues = VenueManager(installation, board, desk, calls, partial(_silence, watches))
     accounts = AccountDesk(settings, installation, composition, board, desk, workers)
+
+    def wake() -> None:
+        for worker in workers.values():
+            worker.work_available()
+        for work in orders.workers.values():
+            work.work_available()
+
+    equity = EquityWatch(
+        desk, composition, installation, worth, workers, partial(_silence, watches), wake, log
+    )
     kernel = Kernel(
         settings, version, store, desk, clock, composition, installation, intake, planner, board, plans, venues,
-        accounts, drain, cache,
+        accounts, equity, drain, cache,
     )  # fmt: skip
     kernel.watches, kernel.workers = watches, workers
     kernel.orders, kernel.make_plan = orders, make_plan
@@ -230,6 +244,8 @@ async def _wired(
                 for watch in kernel.watches.values():
                     await watch.ready.wait()
             await accounts.open_all()  # sep-ok: it crosses itself
+            group.start_soon(equity.run)
+            group.start_soon(equity.act)
             orders.start(group, desk, worth, plans.markets_moved)
             await orders.opened(FIRST_LOOK_SECONDS)  # sep-ok: time or news
             strategies = KernelStrategyDesk(desk, composition, intake, installation.assets, clock)
@@ -299,7 +315,13 @@ def _composition(
         numeraire,
         booked,
         why_unasked=why_unasked,
+        unseen=_scopes(installation) if Need.EQUITY in engine.needs else set(),
     )
+
+
+def _scopes(installation: Installation) -> set[str]:
+    """All that may have to be measured before something is signed."""
+    return {GLOBAL, scope_of(UNALLOCATED), *map(scope_of, installation.settings.strategies)}
 
 
 def _planner(
@@ -369,6 +391,7 @@ def _on_block(kernel: Kernel, part: ChainPart, step: ChainUpdate | Gap) -> None:
             else:
                 worker.chain_gap()
     kernel.venue_manager.look()
+    kernel.equity_watch.block()
     kernel.plans.new_block()
 
 

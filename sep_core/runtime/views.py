@@ -499,6 +499,44 @@ class AccountView(View):
     open_nonces: list[int]
 
 
+class BreakerView(View):
+    """An open breaker: `action` is what it leaves of its scope, a latched one is closed by a person alone. `used` of
+    `limit`, in `unit`, is what its metric stood at when it opened.
+    """
+
+    name: str
+    scope: str
+    action: str
+    latched: bool
+    since: datetime
+    unit: str
+    used: QuantityText
+    limit: QuantityText
+    reason: str
+
+
+class EquityView(View):
+    """What a scope's holdings were worth at the last mark in the log. Unit values are parts of 10**18; money that came
+    or went changes none of them. `drawdown_ppm` is how far the unit value lies below `high`.
+    """
+
+    scope: str
+    at: datetime
+    value: QuantityText
+    text: str
+    numeraire: str
+    unit_value: QuantityText
+    high: QuantityText
+    drawdown_ppm: int
+
+
+class BreakersView(View):
+    """All open breakers, and the worth of what they guard."""
+
+    items: list[BreakerView]
+    equity: list[EquityView]
+
+
 class ServiceView(View):
     """One thing that the engine depends on."""
 

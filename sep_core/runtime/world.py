@@ -10,8 +10,11 @@ from sep_hooks.types import Asset, AssetId, BlockRef, ChainRef, IntentId, addres
 from sep_core.events.facts import (
     AccountOpened,
     AssetsAdopted,
+    BreakerClosed,
+    BreakerOpened,
     ChainConnected,
     ChainReorged,
+    EquityMarked,
     HoldConverted,
     HoldPlaced,
     HoldReleased,
@@ -29,12 +32,16 @@ from sep_core.events.facts import (
     VenueStandingChanged,
 )
 from sep_core.events.registry import Fact
+from sep_core.events.streams import RISK_BREAKERS
 from sep_core.execution import LaneKey, LaneState, evolve_lane
 from sep_core.execution.orders import OrderLane, OrderLaneKey, evolve_orders
 from sep_core.intents import IntentState, evolve
-from sep_core.portfolio import Ledger
-from sep_core.risk import RiskBook, evolve_book
+from sep_core.portfolio import EquityState, Ledger, evolve_equity
+from sep_core.risk import RiskBook, evolve_book, evolve_breakers
 from sep_core.strategies import StrategyLife, evolve_strategy
+
+ENGINE = "engine"
+"""Who closes a breaker where no person does."""
 
 type PluginFact = PluginActivated | PluginFaulted | PluginQuarantined | PluginRejected | PluginReleased
 
@@ -60,6 +67,8 @@ class World:
     opened_assets: dict[LaneKey, frozenset[AssetId]] = field(default_factory=dict)
     book: RiskBook = field(default_factory=RiskBook)
     ledger: Ledger = field(default_factory=Ledger)
+    equity: dict[str, EquityState] = field(default_factory=dict)
+    breakers: dict[str, BreakerOpened] = field(default_factory=dict)
     strategies: dict[str, StrategyLife] = field(default_factory=dict)
     plugins: dict[str, list[PluginFact]] = field(default_factory=dict)
     venues: dict[str, VenueStandingChanged] = field(default_factory=dict)
@@ -102,6 +111,14 @@ class World:
             case "risk":
                 if isinstance(fact, HoldPlaced | HoldConverted | HoldReleased):
                     self.book = evolve_book(self.book, fact)
+                elif isinstance(fact, BreakerOpened | BreakerClosed):
+                    evolve_breakers(self.breakers, fact)
+                    if isinstance(fact, BreakerClosed) and fact.by != ENGINE:
+                        # Whoever closed it has taken note of the loss: the next mark begins a new series.
+                        self.equity.pop(fact.scope, None)
+            case "equity":
+                if isinstance(fact, EquityMarked):
+                    self.equity[rest] = evolve_equity(self.equity.get(rest), fact)
             case "ledger":
                 if isinstance(fact, JournalPosted):
                     self.ledger = self.ledger.apply(fact)
@@ -125,6 +142,11 @@ class World:
             case "kernel":
                 if isinstance(fact, KernelStarted):
                     self.runs.append(fact)
+
+    @property
+    def breaker_epoch(self) -> int:
+        """How often a breaker has opened or closed."""
+        return self.version(RISK_BREAKERS)
 
     def open_intents(self) -> Iterable[IntentState]:
         """Intents that have not ended."""

@@ -36,6 +36,13 @@ class Worth:
             total += part.amount * rate[0] // rate[1]
         return total
 
+    def value(self, asset: Asset, quantity: int) -> int | None:
+        """What a quantity is worth in base units of the numéraire, rounded down; None where that is not known."""
+        if asset.id == self._numeraire:
+            return quantity
+        rate = None if self._numeraire is None else self._rate(asset, self._numeraire)
+        return None if rate is None else quantity * rate[0] // rate[1]
+
     def prices(self, assets: Iterable[Asset]) -> PriceBook | None:
         """What holdings cost at present; an asset without a path to the numéraire has no price. None without one."""
         if self._numeraire is None:

@@ -98,6 +98,7 @@ class Desk:
     plans: dict[IntentId, Plan] = field(default_factory=dict)
     withdrawn: list[StalePlan] = field(default_factory=list)
     paper: list[RecordPaperFill] = field(default_factory=list)
+    breaker_epoch: int = 0
 
     def lane(self) -> LaneState | None:
         return self.state

@@ -338,7 +338,7 @@ class RememberingSigner:
     async def list_signed(self) -> Sequence[SignedEntry]:
         return [one for known in self.entries.values() for one in known]
 
-    async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
+    async def advance_epoch(self, store_id: UUID, epoch: int, breaker_epoch: int) -> None:
         self.epoch = max(self.epoch, epoch)
 
 
@@ -400,6 +400,8 @@ class ListDesk:
         if intent_id in self.durable.started | gone or intent_id not in self.durable.plans:
             return None
         return PrepareRequest(intent_id, self.durable.plans[intent_id])
+
+    breaker_epoch = 0
 
     def objection(self, request: PrepareRequest) -> StalePlan | None:
         return None

@@ -72,6 +72,7 @@ class Capability(StrEnum):
     CHARGES = "charges"
     PRICES = "prices"
     HOLDINGS = "holdings"
+    EQUITY = "equity"
     # strategies
     RESUME = "resume"
     TIMERS = "timers"
@@ -131,7 +132,9 @@ CAPABILITIES_OF: Final[Mapping[PluginKind, frozenset[Capability]]] = MappingProx
         PluginKind.CHAIN: frozenset(
             {Capability.REORGANISATIONS, Capability.STATE_OVERRIDES, Capability.OWN_TRANSPORT}
         ),
-        PluginKind.RISK: frozenset({Capability.CHARGES, Capability.PRICES, Capability.HOLDINGS}),
+        PluginKind.RISK: frozenset(
+            {Capability.CHARGES, Capability.PRICES, Capability.HOLDINGS, Capability.EQUITY}
+        ),
         PluginKind.STRATEGY: frozenset({Capability.RESUME, Capability.TIMERS}),
         PluginKind.SIGNER: frozenset({Capability.POLICY, Capability.SIGNED_MEMORY}),
         PluginKind.RELAY: frozenset({Capability.BUNDLES, Capability.WITHDRAWAL}),

@@ -120,7 +120,7 @@ class SignerRefused(Permanent):
 
 
 class CheckTooOld(SignerRefused):
-    """Too much time has passed since the engine's own checks; the same step may be signed after new ones."""
+    """The engine's own checks are too old, or a breaker has opened since; new ones may let the step pass."""
 
     code = "check_too_old"
 

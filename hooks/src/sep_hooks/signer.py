@@ -28,7 +28,8 @@ class SignRequest:
     `store_id` is the log's identity: what was signed for one log is never taken over by another. A second payload at
     a nonce names in `replaces` the hash of the last one; a bump carries the same call, a cancel is a call of the
     account itself without value and data, and both pay more per gas. `checked_at` is when the engine began the checks
-    that let it ask, by its own clock; it is no part of what is signed.
+    that let it ask, by its own clock, and `breaker_epoch` how often a breaker had opened or closed by then; neither is
+    part of what is signed.
     """
 
     intent_id: IntentId
@@ -40,6 +41,7 @@ class SignRequest:
     kind: PayloadKind = PayloadKind.EFFECT
     replaces: str = ""
     checked_at: datetime | None = field(default=None, compare=False)
+    breaker_epoch: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ class Signer[ConfigT: PluginConfig](ABC):
         """The signed bytes, remembered durably before they are returned.
 
         Raises `SignerRefused` for a second payload at one nonce that is no declared bump or cancel of the same step,
-        an older epoch of the same log, or a breach of the policy; `Ambiguous` where the answer was lost, so that it
-        may have signed.
+        an older epoch of the same log, or a breach of the policy; `CheckTooOld` where it was checked under an older
+        breaker epoch, unless it is a cancel; `Ambiguous` where the answer was lost, so that it may have signed.
         """
 
     @abstractmethod
@@ -77,10 +79,11 @@ class Signer[ConfigT: PluginConfig](ABC):
         """All that was ever signed for any log and is still remembered, by nonce."""
 
     @abstractmethod
-    async def advance_epoch(self, store_id: UUID, epoch: int) -> None:
-        """From now on, durably, requests of older epochs of this log are refused: another engine took over.
+    async def advance_epoch(self, store_id: UUID, epoch: int, breaker_epoch: int = 0) -> None:
+        """From now on, durably, requests of older epochs of this log are refused: another engine took over. So are
+        those that were checked under an older breaker epoch: a breaker has opened since.
 
-        Raises `SignerRefused` where a later epoch was seen already.
+        Raises `SignerRefused` where a later epoch was seen already; an older breaker epoch changes nothing.
         """
 
     async def close(self) -> None:

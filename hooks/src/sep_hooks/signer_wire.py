@@ -26,6 +26,7 @@ def request_json(request: SignRequest) -> dict[str, Json]:
         "kind": request.kind.value,
         "replaces": request.replaces,
         "checked_at": None if request.checked_at is None else request.checked_at.isoformat(),
+        "breaker_epoch": request.breaker_epoch,
         "chain_id": transaction.chain_id,
         "nonce": transaction.nonce,
         "to": transaction.to,
@@ -58,6 +59,7 @@ def request_of(fields: Mapping[str, Json]) -> SignRequest:
         kind=PayloadKind(_text(fields, "kind")),
         replaces=_text(fields, "replaces"),
         checked_at=None if fields.get("checked_at") is None else _moment(fields, "checked_at"),
+        breaker_epoch=_count(fields, "breaker_epoch") if "breaker_epoch" in fields else 0,
     )
 
 

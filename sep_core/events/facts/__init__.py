@@ -20,6 +20,7 @@ from sep_core.events.facts.account import (
     Transfer,
 )
 from sep_core.events.facts.chain import ChainConnected, ChainReorged
+from sep_core.events.facts.equity import EquityLine, EquityMarked
 from sep_core.events.facts.intent import (
     CancelRequested,
     ExecutionStarted,
@@ -59,7 +60,13 @@ from sep_core.events.facts.plugin import (
     PluginRejected,
     PluginReleased,
 )
-from sep_core.events.facts.risk import HoldConverted, HoldPlaced, HoldReleased
+from sep_core.events.facts.risk import (
+    BreakerClosed,
+    BreakerOpened,
+    HoldConverted,
+    HoldPlaced,
+    HoldReleased,
+)
 from sep_core.events.facts.slices import (
     Amounts,
     ChildEnded,
@@ -80,10 +87,14 @@ __all__ = [
     "Amounts",
     "AssetsAdopted",
     "BoundsInForce",
+    "BreakerClosed",
+    "BreakerOpened",
     "CancelRequested",
     "ChainConnected",
     "ChainReorged",
     "ChildEnded",
+    "EquityLine",
+    "EquityMarked",
     "ExecutionStarted",
     "FillRecorded",
     "HoldConverted",

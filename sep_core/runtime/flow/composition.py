@@ -9,6 +9,7 @@ from uuid import UUID
 from sep_hooks.context import Clock
 from sep_hooks.types import AssetId, Intent, IntentId
 
+from sep_core.events.scopes import GLOBAL, scope_of
 from sep_core.execution import LaneKey
 from sep_core.intents import IntentRules, KnownAccount, Roster
 from sep_core.portfolio import Owner, owner_of
@@ -27,7 +28,8 @@ class Composition:
     `is_signing` tells of an intent whether a signer is at work on it now, `value` what it is about in base units of
     the numéraire by the latest snapshot, 0 where that is not known; `numeraire` is None where nobody wants prices.
     `booked` names the strategy for which the log holds an account's money already; it stays the owner. `why_unasked`
-    tells of a venue why this run does not ask it, empty where it does.
+    tells of a venue why this run does not ask it, empty where it does. `unseen` are the
+    scopes whose worth is to be measured, and was not yet in this run: nothing of them is signed before.
     """
 
     mode: Literal["paper", "testnet"]
@@ -42,6 +44,7 @@ class Composition:
     booked: Mapping[str, str] = field(default_factory=dict)
     seed: Callable[[], str] = new_seed
     why_unasked: Callable[[str], str] = lambda _: ""
+    unseen: set[str] = field(default_factory=set)
 
     def account(self, name: str) -> KnownAccount:
         """A configured account. Raises `KeyError` for a name that no validated intent can carry."""
@@ -57,6 +60,12 @@ class Composition:
         users = tuple(one for one, used in self.roster.strategies.items() if used == name)
         owners = (self.booked[name],) if name in self.booked else users
         return owner_of(name, key.chain, key.address, owners)
+
+    def is_unseen(self, account: str) -> bool:
+        """Whether what the account's strategy holds, or all hold together, is still to be measured."""
+        return bool(self.unseen) and not self.unseen.isdisjoint(
+            {scope_of(self.owner(account).strategy), GLOBAL}
+        )
 
     def gone(self, intent: Intent) -> tuple[str, str] | None:
         """Why nobody may act for an intent any more, as code and reason; None where its tables stand."""

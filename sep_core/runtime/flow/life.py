@@ -98,15 +98,20 @@ def assess_as(
         doubt=world.ledger.doubts(owner.account, owner.strategy),
         prices=prices,
         limits_version=composition.engine.limits_version,
+        breakers=risk.concerning(world.breakers, owner.strategy),
         without=intent_id,
     )
     return composition.engine.decide(plan, constraints, view, stage)
 
 
 def why_unfit(world: World, plan: Plan, composition: Composition) -> tuple[str, str] | None:
-    """Why an approved plan may not be signed or sent, as code and reason: a venue of it is no longer used, or its
-    bundle is another executor's than the account's. None where it may.
+    """Why an approved plan may not be signed or sent, as code and reason: a breaker has opened, a venue of it is no
+    longer used, or its bundle is another executor's than the account's. None where it may.
     """
+    strategy = composition.owner(plan.account).strategy
+    stopped = risk.why_stopped(world.breakers, strategy, plan, composition.numeraire)
+    if stopped is not None:
+        return stopped
     for venue in dict.fromkeys([*(step.venue for step in plan.steps), *plan.venues]):
         if not venue:
             continue  # a bundle belongs to no venue; its trades name theirs

@@ -138,11 +138,10 @@ class Desk:
 
     def _advance_epoch(self, uid: int, asked: Mapping[str, Json]) -> Json:
         self._account(uid, asked)
-        epoch = asked["epoch"]
-        if not isinstance(epoch, int) or isinstance(epoch, bool) or not 0 <= epoch < 2**63:
-            raise ValueError("epoch is no integer from 0 to 2**63 - 1")
+        epoch, breaker_epoch = _epoch(asked["epoch"]), _epoch(asked.get("breaker_epoch", 0))
         with self._ledger.transaction():
             self._ledger.raise_epoch(UUID(str(asked["store_id"])), epoch)
+            self._ledger.raise_breaker_epoch(UUID(str(asked["store_id"])), breaker_epoch)
         return {}
 
     def _sign(self, uid: int, asked: Mapping[str, Json]) -> Json:
@@ -160,6 +159,9 @@ class Desk:
                     return signed_json(known.signed)  # its answer was lost: the same bytes again
             self._check_switch(request, account.address)
             check_fresh(request, now)
+            if request.kind is not PayloadKind.CANCEL:
+                self._ledger.check_breaker_epoch(request.store_id, request.breaker_epoch)
+            self._ledger.raise_breaker_epoch(request.store_id, request.breaker_epoch)
             movement = movement_of(account.rules, place, account.address)
             check_recipient(movement, account.address, self._withdrawals(account.name, now))
             check_payload(before, request, account.address)
@@ -241,6 +243,12 @@ class Desk:
                 for name, account in sorted(self._accounts.items())
             },
         }
+
+
+def _epoch(value: Json) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise ValueError("epoch is no integer from 0 to 2**63 - 1")
+    return value
 
 
 def _payload(request: SignRequest) -> tuple[object, ...]:

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS signed (
 CREATE INDEX IF NOT EXISTS signed_steps ON signed (account, step);
 CREATE INDEX IF NOT EXISTS signed_times ON signed (account, chain_id, at);
 CREATE TABLE IF NOT EXISTS epochs (store_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS breaker_epochs (store_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS kill_switch (
     ordinal INTEGER PRIMARY KEY, engaged INTEGER NOT NULL, by_uid INTEGER NOT NULL, reason TEXT NOT NULL,
     at TEXT NOT NULL
@@ -160,6 +161,26 @@ class Ledger:
             )
         if epoch > highest:
             self._db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?)", (str(store_id), epoch))
+
+    def check_breaker_epoch(self, store_id: UUID, epoch: int) -> None:
+        """Raises `Refusal` where a breaker of the log has opened since `epoch`."""
+        row = self._db.execute(
+            "SELECT epoch FROM breaker_epochs WHERE store_id = ?", (str(store_id),)
+        ).fetchone()
+        if row is not None and epoch < int(str(row[0])):
+            raise Refusal(
+                Reason.BREAKER_EPOCH,
+                f"it was checked before a breaker opened: breaker epoch {epoch} is older than {row[0]}",
+                next_step="it is checked again",
+            )
+
+    def raise_breaker_epoch(self, store_id: UUID, epoch: int) -> None:
+        """Remembers the breaker epoch of a log; an older one changes nothing."""
+        self._db.execute(
+            "INSERT INTO breaker_epochs VALUES (?, ?)"
+            " ON CONFLICT (store_id) DO UPDATE SET epoch = max(epoch, excluded.epoch)",
+            (str(store_id), epoch),
+        )
 
     def killed(self) -> str | None:
         """Why the kill switch is engaged; None where it is not."""

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     EPOCH = "epoch"
     KILL_SWITCH = "kill_switch"
     STALE_CHECK = "stale_check"
+    BREAKER_EPOCH = "breaker_epoch"
     CHAIN = "chain"
     FEE = "fee"
     VALUE = "value"

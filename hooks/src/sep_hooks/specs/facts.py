@@ -47,6 +47,13 @@ async def sep_intent_settled(intent_id: IntentId, status: IntentStatus, ctx: Obs
 
 
 @hookspec
+async def sep_circuit_breaker_changed(
+    breaker: str, scope: str, is_open: bool, reason: str, ctx: ObserverContext
+) -> None:
+    """A breaker opened, or closed again."""
+
+
+@hookspec
 async def sep_chain_reorged(
     chain: ChainRef, removed: Sequence[BlockRef], head: BlockRef, ctx: ObserverContext
 ) -> None:

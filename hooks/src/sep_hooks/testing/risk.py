@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -16,7 +17,9 @@ from sep_hooks.types import (
     BlockRef,
     Call,
     Charge,
+    Equity,
     Flow,
+    Gauge,
     IntentId,
     Leg,
     MarketId,
@@ -180,6 +183,23 @@ def views(draw: st.DrawFn) -> RiskView:
     )
 
 
+@st.composite
+def equities(draw: st.DrawFn) -> Equity:
+    """Worths of a scope, from nothing left to a new high."""
+    parts = st.integers(0, 2 * 10**18)
+    now, other, third, older = draw(parts), draw(parts), draw(parts), draw(parts)
+    return Equity(
+        scope=draw(st.sampled_from(["global", "strategy:rebalance"])),
+        numeraire=QUOTE,
+        at=datetime(2026, 1, 2, tzinfo=UTC),
+        value=Quantity(draw(_sizes)),
+        unit_value=now,
+        high=max(now, other, third, older, 10**18),
+        day_start=other,
+        day_ago=third,
+    )
+
+
 _factors = st.one_of(st.integers(2, 10), st.integers(2, 10**6))
 _stages = st.sampled_from(RiskStage)
 _quick = settings(
@@ -291,6 +311,26 @@ class RiskSuite[C: PluginConfig]:
             key = charge.metric, charge.scope
             held[key] = held.get(key, 0) + more
         assert not passes(rule, plan, replace(view, held=held), stage)
+
+    @_quick
+    @given(equities(), st.integers(0, 2 * 10**18))
+    def test_watches_purely_and_never_sees_less_in_a_larger_loss(self, equity: Equity, lower: int) -> None:
+        """Gauges in the types of the contract; a lower unit value never leaves a metric further from its limit."""
+        if Need.EQUITY not in self.rule().needs:
+            return
+        gauges = tuple(self.rule().watch(equity))
+        assert gauges == tuple(self.rule().watch(equity))
+        assert gauges, "a rule that needs EQUITY watches something"
+        assert len({one.metric for one in gauges}) == len(gauges), "two gauges would share a breaker"
+        for one in gauges:
+            assert isinstance(one, Gauge)
+            assert type(one.used) is type(one.limit) is int
+            assert one.limit > 0
+            assert one.metric
+            assert one.detail
+        worse = replace(equity, unit_value=min(lower, equity.unit_value))
+        for one, other in zip(gauges, self.rule().watch(worse), strict=True):
+            assert other.used >= one.used
 
     def test_fails_closed_without_prices(self) -> None:
         """What needs prices refuses where there are none, or none for what is spent."""

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from sep_hooks.config import PluginConfig
-from sep_hooks.errors import SignerRefused
+from sep_hooks.errors import CheckTooOld, SignerRefused
 from sep_hooks.signer import PayloadKind, Signer, SignRequest
 from sep_hooks.types import Address, Amount, IntentId, Transaction
 
@@ -56,7 +56,7 @@ def dearer(
 
 
 class SignerSuite:
-    """One step for each nonce, remembered before it is returned; epochs that only grow."""
+    """One step for each nonce, remembered before it is returned; epochs, of engines and of breakers, that only grow."""
 
     async def test_the_same_request_has_the_same_bytes_over_restarts(self, opened: Opened) -> None:
         signer = await opened()
@@ -138,6 +138,29 @@ class SignerSuite:
             await again.advance_epoch(STORE, 5)
         await again.advance_epoch(STORE, 6)
         assert await again.sign(replace(asked(), epoch=6)) == first
+
+    async def test_what_was_checked_before_a_breaker_opened_is_refused_over_restarts(
+        self, opened: Opened
+    ) -> None:
+        signer = await opened()
+        own = await signer.open()
+        first = await signer.sign(replace(asked(), breaker_epoch=2))
+        await signer.advance_epoch(STORE, 1, 3)
+        again = await opened()
+        with pytest.raises(CheckTooOld, match="breaker epoch 2 is older than 3"):
+            await again.sign(replace(asked(1), breaker_epoch=2))
+        await again.advance_epoch(STORE, 1, 2)
+        with pytest.raises(CheckTooOld, match="breaker epoch 2 is older than 3"):
+            await again.sign(replace(dearer(asked(), first.hash), breaker_epoch=2))
+        # What is signed is not unsigned, and to end it stays possible.
+        assert await again.sign(replace(asked(), breaker_epoch=2)) == first
+        nothing = {"to": own, "data": b"", "gas_limit": 21_000}
+        cancel = dearer(asked(), first.hash, PayloadKind.CANCEL, **nothing)
+        await again.sign(replace(cancel, breaker_epoch=2))
+        await again.sign(replace(asked(1), breaker_epoch=4))
+        with pytest.raises(CheckTooOld, match="breaker epoch 3 is older than 4"):
+            await again.sign(replace(asked(2), breaker_epoch=3))
+        await again.sign(replace(asked(2), store_id=UUID(int=8)))
 
     async def test_each_log_has_epochs_of_its_own(self, opened: Opened) -> None:
         signer = await opened()

@@ -90,7 +90,7 @@ from sep_hooks.types.order import (
 )
 from sep_hooks.types.plan import LeftOut, Plan, PlanMode, SnapshotRef
 from sep_hooks.types.price import Price, PriceBook
-from sep_hooks.types.risk import Charge, Need, RiskStage, RiskView, Verdict
+from sep_hooks.types.risk import BreakerAction, Charge, Equity, Gauge, Need, RiskStage, RiskView, Verdict
 from sep_hooks.types.step import Bundle, Flow, Step, StepKind, SwapOrder, Trade
 
 __all__ = [
@@ -110,6 +110,7 @@ __all__ = [
     "BookOrder",
     "BookSnapshot",
     "BookUpdate",
+    "BreakerAction",
     "BroadcastAnswer",
     "Bundle",
     "Call",
@@ -124,10 +125,12 @@ __all__ = [
     "Constraints",
     "DecodedLog",
     "DualPrice",
+    "Equity",
     "ExecutionStyle",
     "FeeSuggestion",
     "Fill",
     "Flow",
+    "Gauge",
     "InputsDigest",
     "Intent",
     "IntentAsset",

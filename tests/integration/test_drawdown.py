@@ -1,0 +1,282 @@
+"""A13: losses that nobody realised halt a strategy, whatever it does, and so does not knowing what it holds."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import anyio
+import httpx
+import pytest
+from sep_hooks.errors import CheckTooOld
+from sep_hooks.signer import SignRequest
+from sep_hooks.types import Amount, IntentId, Transaction, address
+from sep_native.decode import checksum_address
+from sep_risk_drawdown import Drawdown
+
+from sep_core.runtime.equity_watch import EquityWatch
+from sep_core.runtime.kernel import Kernel
+from sep_core.runtime.lane_desk import LaneWork
+from sep_core.runtime.queries import NotFound
+from sep_core.runtime.submission import parse_submission
+
+from ..harness.hostile import Hostile
+from .api_engine import serving
+from .identity_engine import GENESIS, IDS, TOKENS, Stage, settle, stage, submit, until
+from .test_account_release import pay_outside
+
+pytestmark = pytest.mark.anyio
+
+WETH, USDC, DAI = (TOKENS[symbol]["address"] for symbol in ("WETH", "USDC", "DAI"))
+UNITS = {WETH: 10**18, USDC: 10**6, DAI: 10**18}
+WHY = "the desk has looked at it"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose distributions are found."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    sys.path.insert(0, str(folder))
+    yield folder
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[Stage]:
+    """Two strategies that hold 10 WETH, 10 coins and 30,000 USDC each: two thirds of it fall with WETH."""
+    with stage(tmp_path) as one:
+        one.tables["plugins"]["enabled"].append("sep-risk-drawdown")
+        one.tables["risk"]["drawdown"] = {"use": "drawdown", "numeraire": "USDC", "daily_loss": "0.9"}
+        price(one, 3_000)
+        yield one
+
+
+def price(one: Stage, dollars: int) -> None:
+    """WETH costs so much from the next block on, in every pool: nobody has traded."""
+    worth = {WETH: 10**18, USDC: dollars * 10**6, DAI: dollars * 10**18}
+    for pool in GENESIS["pools"]:
+        pair = (pool["token0"], pool["token1"])
+        if WETH in pair and not set(pair).isdisjoint({USDC, DAI}):
+            amounts = {"amount0": str(worth[pair[0]]), "amount1": str(worth[pair[1]])}
+            one.ask("sim_setPrice", {"pool": pool["address"], **amounts})
+    one.ask("sim_mine")
+
+
+@asynccontextmanager
+async def watched(one: Stage) -> AsyncIterator[Kernel]:
+    """An engine that has measured what all hold."""
+    async with one.engine() as kernel:
+        await until(lambda: not kernel.composition.unseen and "global" in kernel.world.equity)
+        yield kernel
+
+
+def opened(kernel: Kernel) -> set[str]:
+    return set(kernel.world.breakers)
+
+
+def both(metric: str, *names: str) -> set[str]:
+    return {f"{metric}:strategy:{name}" for name in names} | {f"{metric}:global"}
+
+
+async def sell(kernel: Kernel) -> IntentId:
+    """Asks to sell a tenth of a WETH for USDC, in the name of the first strategy."""
+    token = {
+        "symbol": "WETH",
+        "address": checksum_address(WETH),
+        "decimals": 18,
+        "chain_id": GENESIS["chain_id"],
+    }
+    body = {
+        "id": str(uuid4()),
+        "strategy_id": IDS["one"],
+        "type": "DISPOSE",
+        "assets": [{"asset": token, "amount": str(10**17)}],
+        "constraints": {"max_slippage": "0.05", "time_window_ms": 600_000, "execution_style": "IMMEDIATE"},
+    }
+    request = json.dumps(body).encode()
+    receipt = await kernel.submit(parse_submission(request), source="api", request=request)
+    return IntentId(receipt.intent_id)
+
+
+async def ended(kernel: Kernel, intent_id: IntentId) -> tuple[str, str | None]:
+    """How an intent ends: its status, and the code of its reason."""
+    view = await kernel.wait_until_ended(intent_id, 20)
+    return view.status, view.code
+
+
+async def test_a_loss_that_nobody_realised_halts_with_no_trade_closed(at: Stage) -> None:
+    async with watched(at) as kernel:
+        assert opened(kernel) == set()
+        price(at, 2_700)  # 6.7 % of what they hold
+        price(at, 2_500)  # 11.1 %
+        await until(lambda: opened(kernel) == both("drawdown.reduce", "one", "two"))
+        price(at, 2_000)  # 22.2 %
+        await until(lambda: opened(kernel) >= both("drawdown.halt", "one", "two"))
+        assert not kernel.world.intents  # nothing was asked for, let alone traded
+        assert at.nonce() == 0
+        said = kernel.world.breakers["drawdown.halt:strategy:one"]
+        assert (said.latched, said.limit) == (True, 150_000)
+        assert 222_000 <= said.used <= 223_000
+        assert await ended(kernel, await submit(kernel)) == ("REJECTED", "breaker_open")
+        assert at.nonce() == 0
+        # What lowers risk is let through, and is no way around: the breaker stays.
+        assert (await ended(kernel, await sell(kernel)))[0] == "SETTLED"
+        price(at, 3_000)
+        await until(lambda: kernel.world.equity["global"].last.value > 0)
+        assert "drawdown.halt:global" in opened(kernel)
+    async with watched(at) as kernel:  # nor is a restart
+        assert opened(kernel) >= both("drawdown.halt", "one", "two")
+        assert await ended(kernel, await submit(kernel)) == ("REJECTED", "breaker_open")
+
+
+async def test_a_wedged_strategy_is_halted_like_any_other(at: Stage, site: Path) -> None:
+    dist = Hostile("strategy", "on_block", "waits for ever").install(site)
+    at.tables["plugins"]["enabled"].append(dist)
+    at.tables["strategies"]["one"] = {"use": "hostile", "account": "first"}
+    async with watched(at) as kernel:
+        price(at, 2_000)
+        await until(lambda: opened(kernel) >= both("drawdown.halt", "one", "two"))
+        assert at.nonce() == 0
+
+
+async def test_a_loss_while_nobody_looked_stops_what_was_approved_before(
+    at: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that ended between approval and signature sees the loss before it signs anything."""
+    async with watched(at) as kernel:
+        monkeypatch.setattr(LaneWork, "next_work", lambda self: None)
+        approved = await submit(kernel)
+        await until(lambda: kernel.world.intents[approved].status == "RISK_APPROVED")
+    monkeypatch.undo()
+    price(at, 2_000)
+    async with watched(at) as kernel:
+        assert opened(kernel) >= both("drawdown.halt", "one", "two")
+        assert (await ended(kernel, approved))[0] in ("REJECTED", "CANCELLED")
+        assert at.nonce() == 0
+
+
+async def test_what_cannot_be_measured_is_blocked_until_it_can_be(
+    at: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watched(at) as kernel:
+        found = EquityWatch._value
+        monkeypatch.setattr(
+            EquityWatch,
+            "_value",
+            lambda self, asset, held: None if WETH in asset else found(self, asset, held),
+        )
+        await until(lambda: opened(kernel) >= both("measuring", "one", "two"))
+        assert "has no price now" in kernel.world.breakers["measuring:global"].reason
+        assert await ended(kernel, await submit(kernel)) == ("REJECTED", "breaker_open")
+        assert await ended(kernel, await sell(kernel)) == ("REJECTED", "breaker_open")
+        monkeypatch.undo()
+        await until(lambda: not opened(kernel))
+        await settle(kernel)
+
+
+async def test_a_rule_that_fails_to_watch_is_no_all_clear(at: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Drawdown, equity: object) -> object:
+        raise ValueError("its table of references is gone")
+
+    async with watched(at) as kernel:
+        monkeypatch.setattr(Drawdown, "watch", broken)
+        await until(lambda: opened(kernel) >= both("measuring", "one", "two"))
+        assert "references is gone" in kernel.world.breakers["measuring:strategy:two"].reason
+
+
+async def test_money_that_leaves_is_no_loss_and_hides_none(at: Stage) -> None:
+    """A sixth of everything is paid out by hand, which would halt as a loss."""
+    async with watched(at) as kernel:
+        pay_outside(at, amount=15_000 * 10**6)
+        await until(lambda: kernel.world.lanes[kernel.world.lane_of_account["first"]].frozen is not None)
+        await kernel.release_account("first", "the treasurer paid a bill by hand", "tests")
+        await until(lambda: kernel.world.equity["strategy:one"].last.value < 76_000 * 10**6)
+        paid = kernel.world.equity["strategy:one"].last
+        assert 10**18 - 10**8 < paid.unit_value <= paid.high == 10**18
+        assert opened(kernel) == set()
+        price(at, 2_400)  # 16 % of the 75,000 that are left: of 90,000 it would be 13 %
+        await until(lambda: "drawdown.halt:strategy:one" in opened(kernel))
+
+
+async def test_a_person_closes_a_breaker_and_the_loss_is_not_counted_again(at: Stage) -> None:
+    async with watched(at) as kernel:
+        price(at, 2_000)
+        await until(lambda: opened(kernel) >= both("drawdown.halt", "one", "two"))
+        with pytest.raises(NotFound, match="no breaker 'nobody' is open"):
+            await kernel.close_breaker("nobody", WHY, "tests")
+        for name in sorted(opened(kernel)):
+            await kernel.close_breaker(name, WHY, "tests")
+        assert opened(kernel) == set()
+        assert all(one.last.high == one.last.unit_value for one in kernel.world.equity.values())
+        await settle(kernel)
+        price(at, 1_400)  # the next loss is seen like the first
+        await until(lambda: opened(kernel) >= both("drawdown.halt", "two"))
+        page = await (await kernel.queries()).events(after=0, limit=500, types=["BreakerClosed"])
+        assert {(one.body["reason"], one.body["by"]) for one in page.items} == {(WHY, "tests")}
+
+
+async def test_the_signer_refuses_what_was_checked_before_a_breaker_opened(at: Stage) -> None:
+    """An engine that was paused between its checks and the signature gets none."""
+    async with watched(at) as kernel:
+        price(at, 2_000)
+        await until(lambda: opened(kernel) >= both("drawdown.halt", "one", "two"))
+        signer = kernel.installation.signers["first"]
+
+        async def refused(nonce: int) -> bool:
+            step = Transaction(
+                GENESIS["chain_id"],
+                nonce,
+                address(GENESIS["router"]),
+                Amount(0),
+                b"\x12\x34\x56\x78",
+                100_000,
+                10**9,
+                1,
+            )
+            intent_id, store = IntentId(kernel.store.store_id), kernel.store
+            asked = SignRequest(intent_id, f"{nonce}", store.epoch, "", step, store.store_id)
+            try:
+                await signer.sign(asked)
+            except CheckTooOld as error:
+                return "breaker epoch 0 is older than" in error.message
+            return False
+
+        with anyio.fail_after(20):
+            nonce = 0
+            while not await refused(nonce):  # the epoch is on its way to the signer
+                nonce += 1
+
+
+async def test_the_interface_shows_and_closes_breakers(at: Stage) -> None:
+    async with (
+        watched(at) as kernel,
+        serving(kernel, "secret") as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        calm = (await client.get("/v1/breakers")).json()
+        assert calm["items"] == []
+        assert {one["scope"] for one in calm["equity"]} == {"global", "strategy:one", "strategy:two"}
+        position = kernel.world.position
+        price(at, 2_000)
+        await until(lambda: opened(kernel) >= both("drawdown.halt", "one", "two"))
+        await kernel.desk.settled()
+        halted = (await client.get("/v1/breakers")).json()
+        assert {one["name"] for one in halted["items"]} == opened(kernel)
+        assert (await client.get(f"/v1/breakers?as_of={position}")).json() == calm
+        by: dict[str, Any] = {"headers": {"authorization": "Bearer secret"}}
+        path = "/v1/breakers/drawdown.halt:global/close"
+        for wrong, status in (
+            ({**by, "json": {}}, 422),
+            ({**by, "json": {"reason": " "}}, 422),
+            ({"json": {"reason": WHY}}, 401),
+            ({**by, "content": b"{"}, 415),
+        ):
+            assert (await client.post(path, **wrong)).status_code == status
+        assert (await client.post("/v1/breakers/nobody/close", **by, json={"reason": WHY})).status_code == 404
+        answer = await client.post(path, **by, json={"reason": WHY})
+        assert answer.status_code == 200
+        assert path.split("/")[3] not in {one["name"] for one in answer.json()["items"]}
