@@ -243,11 +243,10 @@ def _remember(memory: apsw.Connection, keystore: Keystore, request: SignRequest)
             )
         ]
         if any(_identity(one) == _identity(request) for one in known):
-            memory.execute("ROLLBACK")  # asked again: the same bytes
+            memory.execute("COMMIT")  # asked again: the same bytes
             return
         if request.kind is not PayloadKind.CANCEL:
             _check_breaker_epoch(memory, request)
-        _raise_breaker_epoch(memory, request.store_id, request.breaker_epoch)
         if request.kind is not PayloadKind.EFFECT:
             _check_replacement(known, keystore, request)
             memory.execute(

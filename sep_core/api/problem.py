@@ -24,6 +24,7 @@ _CODE_STATUS: Final = {
     "bad_cursor": 400,
     "unauthorised": 401,
     "release_refused": 409,
+    "breaker_holds": 409,
     "foreign_host": 403,
     "foreign_origin": 403,
     "unsupported_media_type": 415,

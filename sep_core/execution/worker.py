@@ -120,13 +120,13 @@ class LaneWorker:
             await self.turn()
             await self._rest()
 
-    async def tell_breakers(self) -> None:
-        """Has the signer refuse, from now on, what was checked before the last breaker opened. Raises `ChainSilent`
-        where it does not answer.
+    async def tell_breakers(self, breaker_epoch: int) -> None:
+        """Has the signer refuse, from now on, what was checked before a breaker opened that stands in the log. Raises
+        `ChainSilent` where it does not answer.
         """
         if self._signing is not None:
             desk = self._signing
-            told = desk.signer.advance_epoch(desk.store_id, desk.epoch, self._desk.breaker_epoch)
+            told = desk.signer.advance_epoch(desk.store_id, desk.epoch, breaker_epoch)
             await ask("execution.breakers.advance_epoch", told)
 
     async def turn(self) -> None:

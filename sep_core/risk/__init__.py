@@ -2,9 +2,11 @@
 
 from sep_core.risk.book import Hold, IllegalHold, RiskBook, evolve_book, fold_book
 from sep_core.risk.breakers import (
+    BreakerHolds,
     Reading,
     Watchkeeping,
     breaker_name,
+    check_may_close,
     concerning,
     evolve_breakers,
     reduces,
@@ -18,6 +20,7 @@ from sep_core.risk.view import build_view
 __all__ = [
     "KERNEL_RULE",
     "UNAVAILABLE",
+    "BreakerHolds",
     "Hold",
     "IllegalHold",
     "Reading",
@@ -30,6 +33,7 @@ __all__ = [
     "Watchkeeping",
     "breaker_name",
     "build_view",
+    "check_may_close",
     "concerning",
     "convert_hold",
     "evolve_book",

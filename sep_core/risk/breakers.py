@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from sep_hooks.errors import Permanent
 from sep_hooks.types import AssetId, BreakerAction, Gauge, Plan, Quantity
 
 from sep_core.events.facts import BreakerClosed, BreakerOpened
@@ -19,6 +20,13 @@ SURE: Final = timedelta(seconds=3)
 MEASURING: Final = "measuring"
 """The breaker that opens where a scope cannot be measured."""
 
+
+class BreakerHolds(Permanent):
+    """A breaker closes by itself alone: nobody knows what its scope holds is worth."""
+
+    code = "breaker_holds"
+
+
 type Breakers = Mapping[str, BreakerOpened]
 """The open ones by name."""
 
@@ -29,6 +37,15 @@ def evolve_breakers(breakers: dict[str, BreakerOpened], fact: BreakerOpened | Br
         breakers[fact.breaker] = fact
     else:
         breakers.pop(fact.breaker, None)
+
+
+def check_may_close(opened: BreakerOpened) -> None:
+    """Raises `BreakerHolds` where no person can close a breaker."""
+    if opened.breaker.startswith(f"{MEASURING}:"):
+        raise BreakerHolds(
+            f"breaker {opened.breaker} closes by itself once {opened.scope} can be measured: {opened.reason}",
+            next_step="sep doctor",
+        )
 
 
 def concerning(breakers: Breakers, strategy: str) -> Mapping[str, BreakerAction]:

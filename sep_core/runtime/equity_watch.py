@@ -3,27 +3,30 @@
 It depends on no strategy and on no trade: what hangs, sleeps or never sells is measured like everything else.
 """
 
+import math
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import anyio
 from sep_hooks.context import Log
-from sep_hooks.errors import SepError
-from sep_hooks.store import StoreBusy
+from sep_hooks.errors import Retryable
+from sep_hooks.store import IdConflict, StoreBusy, WrongExpectedVersion
 from sep_hooks.types import Asset, AssetId, IntentType, Need, chain_id_of, chain_of, erc20, native_asset
 
-from sep_core.events.facts import BreakerOpened, EquityMarked
+from sep_core.events.facts import BreakerClosed, BreakerOpened
 from sep_core.events.registry import Fact
 from sep_core.events.scopes import GLOBAL, scope_of
 from sep_core.events.streams import RISK_BREAKERS, equity_stream
 from sep_core.execution import LaneKey
+from sep_core.execution.asking import ChainSilent
 from sep_core.execution.worker import LaneWorker
 from sep_core.intents import IntentState
 from sep_core.portfolio import Owned, Unmeasured, equity_of, is_news, mark, owned_by
 from sep_core.risk import WatchFailed, Watchkeeping, reduces
 from sep_core.runtime.asset_book import NATIVE_DECIMALS
 from sep_core.runtime.commands import CancelIntent, RecordFacts
-from sep_core.runtime.desk import Desk
+from sep_core.runtime.desk import Commit, Desk
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.installation import Installation
 from sep_core.runtime.worth import Worth
@@ -59,7 +62,8 @@ class EquityWatch:
         self._keeping = Watchkeeping()
         self._highs: dict[str, int] = {}
         self._halting: set[str] = {name for name, one in desk.world.breakers.items() if one.latched}
-        self._told = 0
+        self._commits: deque[tuple[Commit, int]] = deque()
+        self._epoch = self._told = 0
         self._running = False
         self._opened = anyio.Event()
 
@@ -97,19 +101,19 @@ class EquityWatch:
                     blind.add(scope)
         if facts:
             try:
-                self._desk.decide(RecordFacts(tuple(facts)))
+                commit = self._desk.decide(RecordFacts(tuple(facts)))
             except StoreBusy:
                 return  # recorded at the next look
-        self._note(fact for _, fact in facts)
+            self._note(commit)
         self._seen(blind)
 
     async def act(self) -> None:
         """Carries out what breakers that opened want: signers hear of it, and what a halt leaves no room for ends."""
         while True:
-            left = await self._carry_out()
-            with anyio.move_on_after(LOOK_SECONDS if left else None):
-                await self._opened.wait()
             self._opened = anyio.Event()
+            left = await self._carry_out()
+            with anyio.move_on_after(LOOK_SECONDS if left else math.inf):
+                await self._opened.wait()
 
     def _measured(self, scope: str, owned: Owned) -> Iterable[tuple[str, Fact]]:
         world, numeraire = self._desk.world, self._composition.numeraire
@@ -129,15 +133,14 @@ class EquityWatch:
             facts.append((equity_stream(scope), found))
         return facts
 
-    def _note(self, facts: Iterable[Fact]) -> None:
-        for fact in facts:
-            if isinstance(fact, BreakerOpened):
-                self._log.warning("breaker.opened", breaker=fact.breaker, reason=fact.reason)
-                if fact.latched:
-                    self._halting.add(fact.breaker)
-            elif not isinstance(fact, EquityMarked):
-                self._log.info("breaker.closed", breaker=getattr(fact, "breaker", ""))
-        if self._halting or self._told != self._desk.world.breaker_epoch:
+    def _note(self, commit: Commit) -> None:
+        for one in commit.decided:
+            if isinstance(one.fact, BreakerOpened):
+                self._log.warning("breaker.opened", breaker=one.fact.breaker, reason=one.fact.reason)
+            elif isinstance(one.fact, BreakerClosed):
+                self._log.info("breaker.closed", breaker=one.fact.breaker, reason=one.fact.reason)
+        if any(isinstance(one.fact, BreakerOpened) for one in commit.decided):
+            self._commits.append((commit, self._desk.world.breaker_epoch))
             self._opened.set()
 
     def _seen(self, blind: set[str]) -> None:
@@ -148,24 +151,35 @@ class EquityWatch:
 
     async def _carry_out(self) -> bool:
         """Whether something is left to do."""
-        epoch = self._desk.world.breaker_epoch
+        while self._commits:
+            commit, epoch = self._commits[0]
+            try:
+                await commit.durable()  # sep-ok: the store crosses around its commit
+            except (WrongExpectedVersion, IdConflict):
+                pass  # the log is read again, and what is to open opens at the next look
+            else:
+                # Of what never came into the log nobody may hear: it would be counted again.
+                self._epoch = epoch
+                self._halting |= {
+                    one.fact.breaker
+                    for one in commit.decided
+                    if isinstance(one.fact, BreakerOpened) and one.fact.latched
+                }
+            self._commits.popleft()
         for name in tuple(self._halting):
             try:
                 await self._end(name)
-            except SepError as error:
+            except Retryable as error:
                 self._log.warning("breaker.not_carried_out", breaker=name, reason=error.message)
             else:
                 self._halting.discard(name)
-        if epoch == self._told:
-            return bool(self._halting)
-        await self._desk.settled()
-        for worker in self._workers.values():
-            try:
-                await worker.tell_breakers()
-            except SepError as error:
-                self._log.warning("breaker.signer_not_told", reason=error.message)
-                return True
-        self._told = epoch
+        try:
+            for worker in self._workers.values() if self._told < self._epoch else ():
+                await worker.tell_breakers(self._epoch)
+        except ChainSilent as error:
+            self._log.warning("breaker.signer_not_told", reason=error.message)
+            return True
+        self._told = self._epoch
         return bool(self._halting)
 
     async def _end(self, name: str) -> None:

@@ -18,6 +18,7 @@ from sep_core.execution.worker import LaneWorker
 from sep_core.markets.board import MarketBoard
 from sep_core.planning import Planned, Planner, PlanRefused, PlanRequest, Sliced
 from sep_core.portfolio import Mismatch
+from sep_core.risk import check_may_close
 from sep_core.runtime.account_desk import AccountDesk
 from sep_core.runtime.books import compare_lane
 from sep_core.runtime.chain_watch import ChainWatch
@@ -223,10 +224,13 @@ class Kernel:
         return self._live().account(name)
 
     async def close_breaker(self, name: str, reason: str, by: str) -> BreakersView:
-        """Closes an open breaker, durably; what was lost before is not counted again. Raises `NotFound`."""
+        """Closes an open breaker, durably; what was lost before is not counted again. Raises `NotFound`,
+        `BreakerHolds`.
+        """
         opened = self.world.breakers.get(name)
         if opened is None:
             raise NotFound(f"no breaker {name!r} is open", next_step="sep breaker list")
+        check_may_close(opened)
         closed = BreakerClosed(name, opened.scope, reason, by, self.clock.now())
         await self.desk.record(RecordFacts(((RISK_BREAKERS, closed),)))
         self.equity_watch.look()

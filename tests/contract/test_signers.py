@@ -44,6 +44,14 @@ class TestKeystore(SignerSuite):
         with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
             await self.test_an_older_epoch_is_refused_over_restarts(opened)
 
+    async def test_a_signer_that_knows_no_breakers_is_seen(
+        self, opened: Opened, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Planted: the kernel alone keeps breakers, and an engine that was paused meanwhile gets its signature."""
+        monkeypatch.setattr(signer_keystore, "_check_breaker_epoch", lambda *_: None)
+        with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+            await self.test_what_was_checked_before_a_breaker_opened_is_refused_over_restarts(opened)
+
 
 class TestProcess(SignerSuite):
     """`sep-signer`, asked over its socket."""

@@ -270,6 +270,11 @@ async def sep_intent_settled(intent_id, status, ctx):
 
 
 @hookimpl
+async def sep_circuit_breaker_changed(breaker, scope, is_open, reason, ctx):
+    return await maybe("sep_circuit_breaker_changed")
+
+
+@hookimpl
 async def sep_chain_reorged(chain, removed, head, ctx):
     return await maybe("sep_chain_reorged")
 

@@ -78,6 +78,24 @@ def move_the_market_once(point: str, chain: SimChain) -> None:
             ask(chain, "sim_nudge", {"pool": pool["address"], "bps": 30, "up": True})
 
 
+def set_price(chain: SimChain, dollars: int) -> None:
+    """WETH costs so much from the next block on, in every pool with a stable token: nobody has traded."""
+    token = {one["symbol"]: one["address"] for one in GENESIS["tokens"]}
+    worth = {token["WETH"]: 10**18, token["USDC"]: dollars * 10**6, token["DAI"]: dollars * 10**18}
+    for pool in GENESIS["pools"]:
+        pair = pool["token0"], pool["token1"]
+        if worth.keys() >= set(pair) and token["WETH"] in pair:
+            amounts = {"amount0": str(worth[pair[0]]), "amount1": str(worth[pair[1]])}
+            ask(chain, "sim_setPrice", {"pool": pool["address"], **amounts})
+    ask(chain, "sim_mine")
+
+
+def crash_the_market_once(point: str, chain: SimChain) -> None:
+    """What the account holds loses a third of its worth between a plan and its signature."""
+    if point == "desk.RecordPlan.after" and json.loads(chain.rpc("eth_blockNumber")) == "0x1":
+        set_price(chain, 1_500)
+
+
 def raise_the_price(point: str, chain: SimChain) -> None:
     """From the first signature on blocks ask six times what they asked before."""
     if point == "desk.RecordSigned.after":
@@ -146,6 +164,20 @@ STUCK = Scenario(
     clock=FastClock,
 )
 
+HALTED = Scenario(
+    "halted",
+    (acquire("with approval"), dispose("without approval")),
+    disturb=crash_the_market_once,
+    tables={
+        "plugins": {"enabled": ["sep-risk-drawdown", "sep-risk-limits"]},
+        "risk": {
+            "limits": {"use": "limits", "numeraire": "USDC", "max_notional": "1000000000000"},
+            "drawdown": {"use": "drawdown", "numeraire": "USDC"},
+        },
+    },
+    ends=frozenset({"SETTLED", "REJECTED", "CANCELLED"}),
+)
+
 SEVERAL = Scenario("several", (dispose("in several transactions", 40 * 10**18),))
 
 SLICED = Scenario("sliced", (early_slices("in slices", 2),), clock=FastClock)
@@ -182,6 +214,7 @@ SCENARIOS = {
         EXPIRED,
         CANCELLED,
         STUCK,
+        HALTED,
         SEVERAL,
         SLICED,
         SLICED_CANCELLED,

@@ -19,6 +19,7 @@ _GROUPS = {
     "plugin": ("list", "info", "check"),
     "venue": ("list", "info", "disable", "enable"),
     "account": ("list", "release"),
+    "breaker": ("list", "close"),
     "store": ("migrate", "copy", "restore", "rotate-key", "verify"),
 }
 WITH_JSON = [verb for verb in VERBS if verb not in _GROUPS] + [

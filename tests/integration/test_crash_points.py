@@ -21,7 +21,7 @@ from ..harness.scenario import SCENARIOS
 LIMIT_SECONDS = 240
 DEATHS = {"plain": 2}
 SHARDS = (
-    ("plain", "paper", "sliced", "sliced-cancelled", "adapted", "rebalanced"),
+    ("plain", "paper", "halted", "sliced", "sliced-cancelled", "adapted", "rebalanced"),
     ("reorganised", "doubted", "expired", "moved", "reverted", "cancelled", "stuck", "several"),
 )
 

@@ -3,7 +3,8 @@
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,10 +14,12 @@ import httpx
 import pytest
 from sep_hooks.errors import CheckTooOld
 from sep_hooks.signer import SignRequest
-from sep_hooks.types import Amount, IntentId, Transaction, address
+from sep_hooks.types import Amount, AssetId, IntentId, Transaction, address
 from sep_native.decode import checksum_address
 from sep_risk_drawdown import Drawdown
 
+from sep_core.portfolio import Ledger
+from sep_core.risk import BreakerHolds, Watchkeeping
 from sep_core.runtime.equity_watch import EquityWatch
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.lane_desk import LaneWork
@@ -24,14 +27,16 @@ from sep_core.runtime.queries import NotFound
 from sep_core.runtime.submission import parse_submission
 
 from ..harness.hostile import Hostile
+from ..harness.scenario import set_price
+from . import identity_engine
 from .api_engine import serving
+from .command import refused, running, sep
 from .identity_engine import GENESIS, IDS, TOKENS, Stage, settle, stage, submit, until
 from .test_account_release import pay_outside
 
 pytestmark = pytest.mark.anyio
 
-WETH, USDC, DAI = (TOKENS[symbol]["address"] for symbol in ("WETH", "USDC", "DAI"))
-UNITS = {WETH: 10**18, USDC: 10**6, DAI: 10**18}
+WETH = TOKENS["WETH"]["address"]
 WHY = "the desk has looked at it"
 
 
@@ -56,14 +61,9 @@ def at(tmp_path: Path) -> Iterator[Stage]:
 
 
 def price(one: Stage, dollars: int) -> None:
-    """WETH costs so much from the next block on, in every pool: nobody has traded."""
-    worth = {WETH: 10**18, USDC: dollars * 10**6, DAI: dollars * 10**18}
-    for pool in GENESIS["pools"]:
-        pair = (pool["token0"], pool["token1"])
-        if WETH in pair and not set(pair).isdisjoint({USDC, DAI}):
-            amounts = {"amount0": str(worth[pair[0]]), "amount1": str(worth[pair[1]])}
-            one.ask("sim_setPrice", {"pool": pool["address"], **amounts})
-    one.ask("sim_mine")
+    """WETH costs so much from the next block on; nobody has traded."""
+    assert one.chain is not None
+    set_price(one.chain, dollars)
 
 
 @asynccontextmanager
@@ -173,6 +173,8 @@ async def test_what_cannot_be_measured_is_blocked_until_it_can_be(
         assert "has no price now" in kernel.world.breakers["measuring:global"].reason
         assert await ended(kernel, await submit(kernel)) == ("REJECTED", "breaker_open")
         assert await ended(kernel, await sell(kernel)) == ("REJECTED", "breaker_open")
+        with pytest.raises(BreakerHolds, match="closes by itself"):
+            await kernel.close_breaker("measuring:global", WHY, "tests")
         monkeypatch.undo()
         await until(lambda: not opened(kernel))
         await settle(kernel)
@@ -226,7 +228,7 @@ async def test_the_signer_refuses_what_was_checked_before_a_breaker_opened(at: S
         await until(lambda: opened(kernel) >= both("drawdown.halt", "one", "two"))
         signer = kernel.installation.signers["first"]
 
-        async def refused(nonce: int) -> bool:
+        async def refuses(nonce: int) -> bool:
             step = Transaction(
                 GENESIS["chain_id"],
                 nonce,
@@ -247,7 +249,7 @@ async def test_the_signer_refuses_what_was_checked_before_a_breaker_opened(at: S
 
         with anyio.fail_after(20):
             nonce = 0
-            while not await refused(nonce):  # the epoch is on its way to the signer
+            while not await refuses(nonce):  # the epoch is on its way to the signer
                 nonce += 1
 
 
@@ -280,3 +282,76 @@ async def test_the_interface_shows_and_closes_breakers(at: Stage) -> None:
         answer = await client.post(path, **by, json={"reason": WHY})
         assert answer.status_code == 200
         assert path.split("/")[3] not in {one["name"] for one in answer.json()["items"]}
+
+
+def test_at_the_command_line(tmp_path: Path) -> None:
+    assert sep("init", "bot", cwd=tmp_path).code == 0
+    folder = tmp_path / "bot"
+    rule = '\n[risk.drawdown]\nuse = "drawdown"\nnumeraire = "USDC"\n'
+    said = (folder / "sep.toml").read_text().replace("enabled = [", 'enabled = ["sep-risk-drawdown", ', 1)
+    (folder / "sep.toml").write_text(said + rule)
+    close = ("breaker", "close", "drawdown.halt:global")
+    refused(sep(*close, "--reason", "x", cwd=folder), 4, "api-token", "sep serve")
+    with running(["serve", "--json", "--port", "0", "--log", "engine.log"], folder, '"ready"'):
+        found = sep("breaker", "list", "--json", cwd=folder).json
+        while not found["equity"]:  # the first mark is on its way
+            found = sep("breaker", "list", "--json", cwd=folder).json
+        assert "global" in {one["scope"] for one in found["equity"]}
+        refused(sep(*close, cwd=folder), 2, "--reason")
+        refused(sep(*close, "--reason", " ", cwd=folder), 1, "/reason", "line of text")
+        refused(sep(*close, "--reason", "x", cwd=folder), 1, "drawdown.halt:global", "sep breaker list")
+    shown = sep("breaker", "list", cwd=folder).out
+    assert "no breaker is open" in shown
+    assert "BELOW ITS HIGH" in shown
+    assert sep("breaker", "list", "--as-of", "0", cwd=folder).out == "no breaker is open\n"
+
+
+@contextmanager
+def closed_trades_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Planted: what was not sold is worth what it was worth when it was first seen."""
+    first: dict[str, int] = {}
+    real = EquityWatch._value
+
+    def value(self: EquityWatch, asset: AssetId, quantity: int) -> int | None:
+        unit = 10**6
+        known = first.setdefault(asset, real(self, asset, unit * unit) or 0)
+        return quantity * known // (unit * unit)
+
+    with monkeypatch.context() as bug:
+        bug.setattr(EquityWatch, "_value", value)
+        yield
+
+
+@contextmanager
+def withdrawals_count(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Planted: money that leaves is a loss."""
+    with monkeypatch.context() as bug:
+        bug.setattr(Ledger, "inflows", lambda self: iter(()))
+        yield
+
+
+@contextmanager
+def unmeasured_is_calm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Planted: what has no price is worth nothing worth a word."""
+    with monkeypatch.context() as bug:
+        bug.setattr(Watchkeeping, "missed", lambda *_: iter(()))
+        yield
+
+
+@pytest.mark.parametrize(
+    ("planted", "seen_by"),
+    [
+        (closed_trades_alone, test_a_loss_that_nobody_realised_halts_with_no_trade_closed),
+        (withdrawals_count, test_money_that_leaves_is_no_loss_and_hides_none),
+        (unmeasured_is_calm, test_what_cannot_be_measured_is_blocked_until_it_can_be),
+    ],
+)
+async def test_a_planted_bug_is_seen(
+    at: Stage, monkeypatch: pytest.MonkeyPatch, planted: Any, seen_by: Any
+) -> None:
+    monkeypatch.setattr(identity_engine, "WAIT_SECONDS", 5.0)
+    wanted = {"at": at, "monkeypatch": monkeypatch}
+    given = {name: wanted[name] for name in signature(seen_by).parameters}
+    with planted(monkeypatch), pytest.raises(ExceptionGroup) as found:
+        await seen_by(**given)
+    assert found.group_contains((AssertionError, TimeoutError))

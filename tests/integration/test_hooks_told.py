@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from sep_hooks.types import (
     Amount,
     AnswerKind,
     BlockRef,
+    BreakerAction,
     BroadcastAnswer,
     Fill,
     Intent,
@@ -25,10 +27,17 @@ from sep_hooks.types import (
     IntentStatus,
     Json,
     Plan,
+    Quantity,
     evm_chain,
 )
 
-from sep_core.events.facts import ChainReorged, TransactionBroadcast, TransactionSigned
+from sep_core.events.facts import (
+    BreakerClosed,
+    BreakerOpened,
+    ChainReorged,
+    TransactionBroadcast,
+    TransactionSigned,
+)
 from sep_core.events.facts.plugin import PluginFaulted, PluginQuarantined
 from sep_core.events.registry import Fact, encode_fact, fact_type
 from sep_core.plugins.broadcast import Broadcaster
@@ -85,6 +94,9 @@ def observer(told: Told) -> LoadedHooks:
 
     async def sep_intent_settled(intent_id: IntentId, status: IntentStatus) -> None:
         note("sep_intent_settled", intent_id=intent_id, status=status)
+
+    async def sep_circuit_breaker_changed(breaker: str, scope: str, is_open: bool, reason: str) -> None:
+        note("sep_circuit_breaker_changed", breaker=breaker, scope=scope, is_open=is_open, reason=reason)
 
     async def sep_chain_reorged(removed: tuple[BlockRef, ...], head: BlockRef) -> None:
         note("sep_chain_reorged", removed=removed, head=head)
@@ -151,10 +163,14 @@ async def test_what_happens_outside_intents_is_told() -> None:
     answers = (BroadcastAnswer("node", AnswerKind.ACCEPTED, "ok"),)
     account = "account:1:0x" + "11" * 20
     plugin = ("venue", "uni", "uni", "sep-venue-uni")
+    moment, said = datetime(2026, 1, 1, tzinfo=UTC), {"breaker": "b", "scope": "global"}
+    stopped = BreakerAction.BLOCK, True, "ppm", Quantity(9), Quantity(5)
     for stream, fact in (
         (account, signed),
         (account, TransactionBroadcast(3, hash_, answers)),
         ("chain:1", ChainReorged(evm_chain(1), (BLOCK,), BLOCK)),
+        ("risk:breakers", BreakerOpened("b", "global", *stopped, "it fell", moment)),
+        ("risk:breakers", BreakerClosed("b", "global", "looked at", "api", moment)),
         ("plugin:venue:uni:uni", PluginFaulted(*plugin, "states", "raised", "no", 1)),
         ("plugin:venue:uni:uni", PluginQuarantined(*plugin, "1.0", "", "circuit_open", "three faults")),
     ):
@@ -162,6 +178,8 @@ async def test_what_happens_outside_intents_is_told() -> None:
     assert told == [
         ("sep_step_submitted", {"intent_id": who, "step_id": "1.1-swap", "hash": hash_}),
         ("sep_chain_reorged", {"removed": (BLOCK,), "head": BLOCK}),
+        ("sep_circuit_breaker_changed", {**said, "is_open": True, "reason": "it fell"}),
+        ("sep_circuit_breaker_changed", {**said, "is_open": False, "reason": "looked at"}),
         ("sep_plugin_faulted", {"plugin": "venue:uni:uni", "error": "no"}),
         ("sep_plugin_quarantined", {"plugin": "venue:uni:uni", "reason": "three faults"}),
     ]

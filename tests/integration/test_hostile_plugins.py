@@ -14,11 +14,13 @@ from sep_hooks.specs import boot
 from sep_native.sim import SimChain
 
 from sep_core.adapters.sim_chain import share
-from sep_core.events.facts import PluginFaulted, PluginRejected
+from sep_core.events.facts import BreakerClosed, PluginFaulted, PluginRejected
+from sep_core.events.streams import RISK_BREAKERS
 from sep_core.markets import chain_board
 from sep_core.plugins.dispatch import hook_names
 from sep_core.runtime import strategies as runtime_strategies
 from sep_core.runtime.clock import SystemClock
+from sep_core.runtime.commands import RecordFacts
 from sep_core.runtime.desk import fold
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.settings import settings_of
@@ -277,4 +279,7 @@ async def test_observers_are_told_of_every_fact(site: Path, tmp_path: Path) -> N
         await until(kernel, lambda: kernel.chains()[0].head == int(ask(chain, "eth_blockNumber"), 16))
         ask(chain, "sim_reorg", 1)
         await until(kernel, lambda: "sep_chain_reorged" in told)
+        closed = BreakerClosed("one that a rule opened", "global", "seen", "tests", kernel.clock.now())
+        await kernel.desk.record(RecordFacts(((RISK_BREAKERS, closed),)))
+        await until(kernel, lambda: "sep_circuit_breaker_changed" in told)
     assert set(told) == hook_names() - vars(boot).keys()

@@ -61,6 +61,7 @@ from sep_core.execution import (
     RecordReorg,
     RecordReplaced,
     RecordSigned,
+    ReleaseAccount,
     SignedStep,
     decide,
     evolve_lane,
@@ -71,6 +72,7 @@ from sep_core.execution.errors import (
     LaneFrozen,
     NonceBound,
     NonceGap,
+    ReleaseRefused,
     SecondPayload,
     UnknownEffect,
 )
@@ -104,6 +106,8 @@ class Block:
 class Model:
     """What a person would write down: who has which nonce, and what the chain says of it."""
 
+    next_nonce: int = FIRST_NONCE
+    strangers: set[int] = field(default_factory=set)
     owners: dict[int, tuple[IntentId, str]] = field(default_factory=dict)
     payloads: dict[int, list[str]] = field(default_factory=dict)
     cancels: set[str] = field(default_factory=set)
@@ -211,12 +215,13 @@ class LaneMachine(RuleBasedStateMachine):
     def sign(self, count: int) -> None:
         self.intents += 1
         intent = IntentId(uuid5(NAMES, str(self.intents)))
-        first = FIRST_NONCE + len(self.model.owners)
+        first = self.model.next_nonce
         steps = tuple(
             signed_step(step_of(f"{self.intents}.{place}"), first + place) for place in range(count)
         )
         command = RecordSigned(KEY, intent, "plan", steps)
         assert len(self.tell(command)) == 3 * count
+        self.model.next_nonce += count
         for one in steps:
             self.model.owners[one.transaction.nonce] = (intent, one.step.id)
             self.model.payloads[one.transaction.nonce] = [one.signed.hash]
@@ -414,6 +419,44 @@ class LaneMachine(RuleBasedStateMachine):
         with pytest.raises(ContradictsFinality):
             self.tell(RecordNonceConsumed(KEY, nonce, "nobody"))
 
+    @rule(used=st.integers(1, 3), restarts=st.booleans())
+    def a_stranger_uses_the_account(self, used: int, restarts: bool) -> None:
+        """It is frozen until somebody has looked, who is heard once nothing of ours is open."""
+        nonce = self.lane.next_nonce
+        command = RecordNonceConsumed(KEY, nonce, "the account's nonce is higher at the final block")
+        assert self.tell(command)
+        assert self.tell(command) == []
+        if restarts:
+            self.restart()
+        assert self.lane.frozen is not None
+        blocked = RecordSigned(KEY, IntentId(NAMES), "p", (signed_step(step_of("no"), self.lane.next_nonce),))
+        with pytest.raises(LaneFrozen):
+            self.tell(blocked)
+        release = ReleaseAccount(KEY, nonce + used, self.final.ref, (), "looked at", "tests")
+        for one in sorted(set(self.model.owners) - set(self.model.final)):
+            with pytest.raises(ReleaseRefused, match=f"nonce .*{one}"):
+                self.tell(release)
+            self._settle(one)
+        with pytest.raises(ReleaseRefused):
+            self.tell(replace(release, next_nonce=nonce))
+        assert self.tell(release)
+        assert self.tell(release) == []
+        self.model.next_nonce = nonce + used
+        self.model.strangers.add(nonce)
+
+    def _settle(self, nonce: int) -> None:
+        """Brings an open nonce to its end: in a block that is final at once."""
+        if nonce not in self.mined():
+            self.mine_block([(nonce, (self.model.payloads[nonce][-1], True))])
+        self.see_reorganisation()
+        block, name, ok = self.mined()[nonce]
+        self.tell(RecordReceipt(KEY, nonce, self.receipt(nonce), (), ()))
+        if block.ref.number > self.final.ref.number:
+            self.final = block
+        self.tell(RecordFinal(KEY, nonce, name, block.ref, "finalized"))
+        self.model.seen[nonce] = self.model.final[nonce] = (block.ref, name, ok)
+        self.model.doubted.discard(nonce)
+
     @rule()
     def see_a_stranger(self) -> None:
         with pytest.raises(UnknownEffect):
@@ -428,8 +471,13 @@ class LaneMachine(RuleBasedStateMachine):
     def agrees_with_model(self) -> None:
         if self.state is None:
             return
-        assert self.lane.next_nonce == FIRST_NONCE + len(self.model.owners)
+        assert self.lane.next_nonce == self.model.next_nonce
+        assert self.lane.frozen is None
         for nonce, entry in self.lane.entries.items():
+            if nonce in self.model.strangers:
+                assert entry.intent_id is None
+                assert entry.status.finished
+                continue
             assert (entry.intent_id, entry.step_id) == self.model.owners[nonce]
             assert [one.hash for one in entry.payloads] == self.model.payloads[nonce]
             if nonce in self.model.final:

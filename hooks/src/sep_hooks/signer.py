@@ -81,7 +81,7 @@ class Signer[ConfigT: PluginConfig](ABC):
     @abstractmethod
     async def advance_epoch(self, store_id: UUID, epoch: int, breaker_epoch: int = 0) -> None:
         """From now on, durably, requests of older epochs of this log are refused: another engine took over. So are
-        those that were checked under an older breaker epoch: a breaker has opened since.
+        those that were checked under an older breaker epoch: a breaker has opened since, as the log has for good.
 
         Raises `SignerRefused` where a later epoch was seen already; an older breaker epoch changes nothing.
         """

@@ -63,9 +63,9 @@ class Composition:
 
     def is_unseen(self, account: str) -> bool:
         """Whether what the account's strategy holds, or all hold together, is still to be measured."""
-        return bool(self.unseen) and not self.unseen.isdisjoint(
-            {scope_of(self.owner(account).strategy), GLOBAL}
-        )
+        if not self.unseen or account not in self.roster.accounts:
+            return False
+        return not self.unseen.isdisjoint({scope_of(self.owner(account).strategy), GLOBAL})
 
     def gone(self, intent: Intent) -> tuple[str, str] | None:
         """Why nobody may act for an intent any more, as code and reason; None where its tables stand."""

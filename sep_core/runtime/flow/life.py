@@ -108,10 +108,12 @@ def why_unfit(world: World, plan: Plan, composition: Composition) -> tuple[str, 
     """Why an approved plan may not be signed or sent, as code and reason: a breaker has opened, a venue of it is no
     longer used, or its bundle is another executor's than the account's. None where it may.
     """
-    strategy = composition.owner(plan.account).strategy
-    stopped = risk.why_stopped(world.breakers, strategy, plan, composition.numeraire)
-    if stopped is not None:
-        return stopped
+    account = composition.roster.accounts.get(plan.account)
+    if account is not None:
+        strategy = composition.owner(plan.account).strategy
+        stopped = risk.why_stopped(world.breakers, strategy, plan, composition.numeraire)
+        if stopped is not None:
+            return stopped
     for venue in dict.fromkeys([*(step.venue for step in plan.steps), *plan.venues]):
         if not venue:
             continue  # a bundle belongs to no venue; its trades name theirs
@@ -120,7 +122,6 @@ def why_unfit(world: World, plan: Plan, composition: Composition) -> tuple[str, 
             why = f"an operator disabled it: {known.reason}"
         if why:
             return "venue_not_used", f"venue {venue} is not used now: {why}"
-    account = composition.roster.accounts.get(plan.account)
     for step in plan.steps:
         if step.bundle is None:
             continue

@@ -161,7 +161,6 @@ class Desk:
             check_fresh(request, now)
             if request.kind is not PayloadKind.CANCEL:
                 self._ledger.check_breaker_epoch(request.store_id, request.breaker_epoch)
-            self._ledger.raise_breaker_epoch(request.store_id, request.breaker_epoch)
             movement = movement_of(account.rules, place, account.address)
             check_recipient(movement, account.address, self._withdrawals(account.name, now))
             check_payload(before, request, account.address)
