@@ -2,6 +2,7 @@
 
 from sep_core.risk.book import Hold, IllegalHold, RiskBook, evolve_book, fold_book
 from sep_core.risk.breakers import (
+    BREAKER_OPEN,
     BreakerHolds,
     Reading,
     Watchkeeping,
@@ -18,6 +19,7 @@ from sep_core.risk.engine import UNAVAILABLE, RiskDecision, RiskEngine, RuleCall
 from sep_core.risk.view import build_view
 
 __all__ = [
+    "BREAKER_OPEN",
     "KERNEL_RULE",
     "UNAVAILABLE",
     "BreakerHolds",

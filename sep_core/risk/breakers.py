@@ -27,6 +27,9 @@ class BreakerHolds(Permanent):
     code = "breaker_holds"
 
 
+BREAKER_OPEN: Final = "breaker_open"
+"""Why a plan is refused that an open breaker stops."""
+
 type Breakers = Mapping[str, BreakerOpened]
 """The open ones by name."""
 
@@ -72,7 +75,7 @@ def why_stopped(
     """Why open breakers stop a plan, as code and reason; None where they do not."""
     for name, action in concerning(breakers, strategy).items():
         if not lets_pass(action, plan, numeraire):
-            return "breaker_open", f"breaker {name} is open: {breakers[name].reason}"
+            return BREAKER_OPEN, f"breaker {name} is open: {breakers[name].reason}"
     return None
 
 

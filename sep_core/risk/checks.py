@@ -19,7 +19,7 @@ from sep_hooks.types import (
     native_asset,
 )
 
-from sep_core.risk.breakers import lets_pass
+from sep_core.risk.breakers import BREAKER_OPEN, lets_pass
 
 KERNEL_RULE = "kernel"
 _VERSION = "1"
@@ -106,7 +106,7 @@ def _breakers(plan: Plan, view: RiskView) -> Iterator[Verdict]:
             "nothing new" if action is BreakerAction.BLOCK else "only what turns holdings into the numeraire"
         )
         yield _verdict(
-            "breaker_open", name, "count", int(stopped), 0, f"breaker {name} is open, it lets pass {most}"
+            BREAKER_OPEN, name, "count", int(stopped), 0, f"breaker {name} is open, it lets pass {most}"
         )
 
 

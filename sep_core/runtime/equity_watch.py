@@ -173,14 +173,26 @@ class EquityWatch:
                 self._log.warning("breaker.not_carried_out", breaker=name, reason=error.message)
             else:
                 self._halting.discard(name)
-        try:
-            for worker in self._workers.values() if self._told < self._epoch else ():
-                await worker.tell_breakers(self._epoch)
-        except ChainSilent as error:
-            self._log.warning("breaker.signer_not_told", reason=error.message)
-            return True
-        self._told = self._epoch
-        return bool(self._halting)
+        return bool(self._halting) or not await self._all_told()
+
+    async def _all_told(self) -> bool:
+        """Tells every signer how often breakers have opened or closed; one that is silent holds up no other."""
+        epoch, silent = self._epoch, []
+
+        async def tell(worker: LaneWorker) -> None:
+            try:
+                await worker.tell_breakers(epoch)
+            except ChainSilent as error:
+                self._log.warning("breaker.signer_not_told", reason=error.message)
+                silent.append(worker)
+
+        if self._told < epoch:
+            async with anyio.create_task_group() as group:
+                for worker in self._workers.values():
+                    group.start_soon(tell, worker)
+        if not silent:
+            self._told = epoch
+        return not silent
 
     async def _end(self, name: str) -> None:
         """Asks for the end of what is open in the scope of a halt and would not lower its risk."""
@@ -219,7 +231,7 @@ class EquityWatch:
         asset = self._installation.known_asset(asset_id)
         if asset is None:
             wrapped = part.preset.wrapped_native
-            if wrapped is None:
+            if not wrapped:
                 return None
             # The chain's own coin trades as its wrapper, one for one.
             asset = Asset(erc20(chain_id_of(part.ref), wrapped), "", NATIVE_DECIMALS)

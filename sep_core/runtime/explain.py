@@ -26,6 +26,7 @@ from sep_core.events.facts import (
 from sep_core.events.registry import Fact, decode_fact
 from sep_core.execution import LaneState
 from sep_core.intents import IntentState
+from sep_core.risk import BREAKER_OPEN
 from sep_core.runtime import explain_slices
 from sep_core.runtime.asset_book import AssetBook, decimal_text
 from sep_core.runtime.views import ExplanationView, IntentView, MomentView, PlanView, VerdictView
@@ -88,6 +89,8 @@ def _refusal(code: str, reason: str, verdicts: Sequence[Verdict], assets: AssetB
     refused = next((one for one in verdicts if not one.ok and one.code == code), None)
     if refused is None:
         return f"{code}: {assets.words(reason).rstrip('.')}"
+    if code == BREAKER_OPEN:
+        return f"{code}: {refused.detail}"
     held = f", {assets.quantity(refused.unit, refused.held)} are held for others" if refused.held else ""
     asked, limit = assets.quantity(refused.unit, refused.asked), assets.quantity(refused.unit, refused.limit)
     return f"{code} by {refused.rule}: {asked} asked{held}, the limit is {limit}"
@@ -147,6 +150,8 @@ def _next_step(state: IntentState) -> str:
             return f"sep reconcile {state.id}: nothing is sent anew until evidence decides"
         case IntentStatus.SETTLED:
             return "sep verify"
+        case IntentStatus.REJECTED if state.code == BREAKER_OPEN:
+            return "sep breaker list"
         case IntentStatus.REJECTED | IntentStatus.EXPIRED | IntentStatus.FAILED | IntentStatus.CANCELLED:
             return "correct what the reason names and submit it under a new id"
         case _:

@@ -1,5 +1,6 @@
 """A13: losses that nobody realised halt a strategy, whatever it does, and so does not knowing what it holds."""
 
+import itertools
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +13,7 @@ from uuid import uuid4
 import anyio
 import httpx
 import pytest
-from sep_hooks.errors import CheckTooOld
+from sep_hooks.errors import Ambiguous, CheckTooOld
 from sep_hooks.signer import SignRequest
 from sep_hooks.types import Amount, AssetId, IntentId, Transaction, address
 from sep_native.decode import checksum_address
@@ -121,7 +122,11 @@ async def test_a_loss_that_nobody_realised_halts_with_no_trade_closed(at: Stage)
         said = kernel.world.breakers["drawdown.halt:strategy:one"]
         assert (said.latched, said.limit) == (True, 150_000)
         assert 222_000 <= said.used <= 223_000
-        assert await ended(kernel, await submit(kernel)) == ("REJECTED", "breaker_open")
+        stopped = await submit(kernel)
+        assert await ended(kernel, stopped) == ("REJECTED", "breaker_open")
+        told = await (await kernel.queries()).explain(stopped)
+        assert "breaker_open: breaker drawdown." in told.summary
+        assert told.next_step == "sep breaker list"
         assert at.nonce() == 0
         # What lowers risk is let through, and is no way around: the breaker stays.
         assert (await ended(kernel, await sell(kernel)))[0] == "SETTLED"
@@ -221,14 +226,11 @@ async def test_a_person_closes_a_breaker_and_the_loss_is_not_counted_again(at: S
         assert {(one.body["reason"], one.body["by"]) for one in page.items} == {(WHY, "tests")}
 
 
-async def test_the_signer_refuses_what_was_checked_before_a_breaker_opened(at: Stage) -> None:
-    """An engine that was paused between its checks and the signature gets none."""
-    async with watched(at) as kernel:
-        price(at, 2_000)
-        await until(lambda: opened(kernel) >= both("drawdown.halt", "one", "two"))
-        signer = kernel.installation.signers["first"]
-
-        async def refuses(nonce: int) -> bool:
+async def refused_as_old(kernel: Kernel, account: str) -> None:
+    """Returns once the account's signer refuses what was checked before any breaker opened."""
+    store = kernel.store
+    with anyio.fail_after(20):
+        for nonce in itertools.count():  # the epoch is on its way to the signer
             step = Transaction(
                 GENESIS["chain_id"],
                 nonce,
@@ -239,18 +241,37 @@ async def test_the_signer_refuses_what_was_checked_before_a_breaker_opened(at: S
                 10**9,
                 1,
             )
-            intent_id, store = IntentId(kernel.store.store_id), kernel.store
-            asked = SignRequest(intent_id, f"{nonce}", store.epoch, "", step, store.store_id)
+            asked = SignRequest(IntentId(store.store_id), f"{nonce}", store.epoch, "", step, store.store_id)
             try:
-                await signer.sign(asked)
+                await kernel.installation.signers[account].sign(asked)
             except CheckTooOld as error:
-                return "breaker epoch 0 is older than" in error.message
-            return False
+                said = error.message
+                break
+        assert "breaker epoch 0 is older than" in said
 
-        with anyio.fail_after(20):
-            nonce = 0
-            while not await refuses(nonce):  # the epoch is on its way to the signer
-                nonce += 1
+
+async def test_the_signer_refuses_what_was_checked_before_a_breaker_opened(at: Stage) -> None:
+    """An engine that was paused between its checks and the signature gets none."""
+    async with watched(at) as kernel:
+        price(at, 2_000)
+        await until(lambda: opened(kernel) >= both("drawdown.halt", "one", "two"))
+        await refused_as_old(kernel, "first")
+        await refused_as_old(kernel, "second")
+
+
+async def test_a_signer_that_is_away_holds_up_no_other_and_is_told_when_it_is_back(
+    at: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: object) -> None:
+        raise Ambiguous("its process is away")
+
+    async with watched(at) as kernel:
+        monkeypatch.setattr(kernel.installation.signers["first"], "advance_epoch", gone)
+        price(at, 2_000)
+        await until(lambda: opened(kernel) >= both("drawdown.halt", "one", "two"))
+        await refused_as_old(kernel, "second")
+        monkeypatch.undo()
+        await refused_as_old(kernel, "first")
 
 
 async def test_the_interface_shows_and_closes_breakers(at: Stage) -> None:
