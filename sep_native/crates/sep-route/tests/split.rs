@@ -288,10 +288,11 @@ fn exact_out_costs_what_exact_in_says() {
             amount,
             funding: vec![(instance.source.clone(), (U256::ONE, U256::ONE))],
         };
-        let back = solved(
-            &instance.network,
-            &Problem::new(utility, Limits::default()).unwrap(),
-        );
+        let problem = Problem::new(utility, Limits::default()).unwrap();
+        let Ok(back) = instance.network.solve(&problem) else {
+            continue; // it is none of those that are close
+        };
+        back.verify(&instance.network).unwrap();
         assert!(back.output(&instance.target) >= amount);
         assert!(back.bound <= back.objective);
         let spent = f64::from(back.input(&instance.source));
@@ -299,7 +300,8 @@ fn exact_out_costs_what_exact_in_says() {
         let is_cheap = spent <= f64::from(instance.amount) * (1.0 + 1e-6 + slack);
         close += usize::from(is_cheap && back.gap <= 1e-6 + slack);
     }
-    // A market at its very limit may have to be left to others.
+    // A market at its very limit may have to be left to others; where they are not enough, no plan is found, though one in
+    // parts may be: 2 of 6,000 networks.
     assert!(close >= 38, "{close} of 40");
 }
 
