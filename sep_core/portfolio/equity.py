@@ -65,10 +65,10 @@ def owned_by(ledger: Ledger, known: Callable[[AssetId], bool]) -> Mapping[str, O
             before = book.get(asset, (0, 0))
             book[asset] = before[0] + held, before[1] + inflow
 
-    for one in ledger.holdings():
-        add(one.strategy, one.asset, one.final + one.provisional, 0)
-    for _, strategy, asset, inflow in ledger.inflows():
-        add(strategy, asset, 0, inflow)
+    for (strategy, asset), held in ledger.totals("wallet").items():
+        add(strategy, asset, held, 0)
+    for (strategy, asset), outflow in ledger.totals("external").items():
+        add(strategy, asset, 0, -outflow)
     return sums
 
 

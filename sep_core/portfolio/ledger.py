@@ -125,17 +125,16 @@ class Ledger:
                 self.position(account, strategy, asset),
             )
 
-    def inflows(self) -> Iterator[tuple[str, str, AssetId, int]]:
-        """What came from outside less what went there, final and provisional: account, strategy, asset, quantity."""
-        sums: dict[tuple[str, str, AssetId], int] = {}
+    def totals(self, account_class: AccountClass) -> Mapping[tuple[str, AssetId], int]:
+        """What stands in a class of accounts, final and provisional together, by strategy and asset."""
+        sums: dict[tuple[str, AssetId], int] = {}
         for books in (self._final, self._provisional):
-            for (kind, account, strategy), book in books.items():
-                if kind == "external":
+            for (kind, _, strategy), book in books.items():
+                if kind == account_class:
                     for asset, quantity in book.items():
-                        key = account, strategy, asset
-                        sums[key] = sums.get(key, 0) - quantity
-        for (account, strategy, asset), quantity in sums.items():
-            yield account, strategy, asset, quantity
+                        key = strategy, asset
+                        sums[key] = sums.get(key, 0) + quantity
+        return sums
 
     def accounts(self) -> Iterator[tuple[AccountClass, str, str, AssetId, int]]:
         """Every settled balance: class, account, strategy, asset, quantity."""
