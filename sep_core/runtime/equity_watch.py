@@ -231,8 +231,8 @@ class EquityWatch:
         asset = self._installation.known_asset(asset_id)
         if asset is None:
             wrapped = part.preset.wrapped_native
-            if not wrapped:
-                return None
+            if not wrapped or asset_id != native_asset(part.preset.chain_id):
+                return None  # a token that has left the configuration is worth what nobody knows
             # The chain's own coin trades as its wrapper, one for one.
             asset = Asset(erc20(chain_id_of(part.ref), wrapped), "", NATIVE_DECIMALS)
         return self._worth.value(asset, quantity)

@@ -185,6 +185,16 @@ async def test_what_cannot_be_measured_is_blocked_until_it_can_be(
         await settle(kernel)
 
 
+async def test_a_token_that_has_left_the_configuration_is_not_taken_for_the_chain_s_coin(at: Stage) -> None:
+    async with watched(at) as kernel:
+        pass
+    del at.tables["assets"]["WETH"]
+    async with at.engine() as kernel:
+        await until(lambda: opened(kernel) >= both("measuring", "one", "two"))
+        assert "has no price now" in kernel.world.breakers["measuring:global"].reason
+        assert kernel.world.equity["global"].last.high == 10**18
+
+
 async def test_a_rule_that_fails_to_watch_is_no_all_clear(at: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: Drawdown, equity: object) -> object:
         raise ValueError("its table of references is gone")
