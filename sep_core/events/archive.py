@@ -8,7 +8,7 @@ from sep_hooks.errors import Permanent
 from sep_hooks.store import Recorded
 
 from sep_core.events.appender import SUBTREE_WIDTH, LogHead, StreamHead
-from sep_core.events.envelope import time_of_text
+from sep_core.events.envelope import microseconds
 from sep_core.events.export import Header, records_of, verify_export
 from sep_core.events.native import Tree, leaf_hash
 from sep_core.events.rotation import Rotation, StoredKey, rotation_in
@@ -121,4 +121,4 @@ class Archive:
 
 
 def _recorded_at(event: Recorded) -> int:
-    return time_of_text(str(event.envelope["rec"]))
+    return microseconds(event.recorded_at)

@@ -185,9 +185,10 @@ def _records(lines: Iterator[str], header: Header, checkpoint: Checkpoint) -> It
             event = recorded(record)
         except LogBroken as error:
             raise LogBroken(error.message, pos=pos, next_step=_AGAIN) from error
-        if tuple(event.envelope) != KEYS:
+        envelope = event.envelope
+        if tuple(envelope) != KEYS:
             raise LogBroken("the record does not have the keys of a record", pos=pos, next_step=_AGAIN)
-        if event.envelope.get("pos") != pos or event.envelope.get("store") != str(checkpoint.store_id):
+        if event.pos != pos or envelope["store"] != str(checkpoint.store_id):
             raise LogBroken("the record is of another place or log", pos=pos, next_step=_AGAIN)
         if not before < pos <= checkpoint.pos:
             message = f"it follows position {before} in a log of size {checkpoint.pos}"
@@ -225,7 +226,7 @@ def _check_stream(
         if event.stream != header.stream or event.version != done + 1:
             message = f"it is version {event.version} of {event.stream!r}, expected was {done + 1}"
             raise LogBroken(f"{message} of {header.stream!r}", pos=event.pos, next_step=_AGAIN)
-        if event.envelope.get("prev") != ("0x" + leaf.hex() if leaf else None):
+        if event.previous != ("0x" + leaf.hex() if leaf else None):
             message = "`prev` is not the hash of the event before it: this one or that one was changed"
             raise LogBroken(message, pos=event.pos, next_step=_AGAIN)
         first, last, done, leaf = first or event.pos, event.pos, done + 1, leaf_hash(event.record)

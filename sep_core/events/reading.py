@@ -7,7 +7,7 @@ from typing import Final
 from sep_hooks.store import EventStore, LogBroken, Recorded
 
 from sep_core.events.native import Tree, leaf_hash, verify_consistency
-from sep_core.events.registry import Fact, decode_fact
+from sep_core.events.registry import Fact, fact_of
 
 _LEAVES: Final = 512
 
@@ -29,7 +29,7 @@ class FactReader:
     async def facts(self) -> AsyncIterator[tuple[Recorded, Fact]]:
         """Every event in order with the fact that it means. Raises `UnknownFact`, and at the end `LogBroken`."""
         async for recorded in self._events():
-            yield recorded, decode_fact(recorded.type, recorded.schema_version, recorded.body)
+            yield recorded, fact_of(recorded)
         await self._check_signed()
 
     async def check_rest(self) -> None:

@@ -20,7 +20,7 @@ from sep_hooks.store import AnyVersion, Checkpoint, NewEvent, Recorded, StreamWr
 from sep_core.events.appender import draft_append
 from sep_core.events.facts.log import KeyRotated
 from sep_core.events.native import DraftedAppend
-from sep_core.events.registry import decode_fact, encode_fact, fact_type
+from sep_core.events.registry import encode_fact, fact_of, fact_type
 from sep_core.events.signing import BadCheckpoint, PublicKey, open_note, public_key_of, size_of
 
 STREAM: Final = "log:keys"
@@ -109,7 +109,7 @@ def rotation_in(event: Recorded) -> Rotation | None:
     if (event.stream, event.type) != (STREAM, "KeyRotated"):
         return None
     try:
-        fact = decode_fact(event.type, event.schema_version, event.body)
+        fact = fact_of(event)
         assert isinstance(fact, KeyRotated)
         old, new = PublicKey.parse(fact.old), PublicKey.parse(fact.new)
         said = _statement(fact.old, fact.new, fact.size, bytes.fromhex(fact.root.removeprefix("0x")))

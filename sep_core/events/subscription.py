@@ -82,7 +82,7 @@ async def read_through(
         if not page:
             raise LogBroken(f"position {last + 1} is missing from the log", pos=last + 1)
         for event in page:
-            if event.envelope.get("pos") != last + 1:
+            if event.pos != last + 1:
                 follow_on(last, event)
             last += 1
             if filter is None or filter.admits(event):
@@ -131,7 +131,6 @@ async def follow(
 
 def follow_on(last: int, event: Recorded) -> int:
     """The position of an event that must follow `last`. Raises `LogBroken`."""
-    pos = event.envelope.get("pos")
-    if type(pos) is not int or pos != last + 1:
-        raise LogBroken(f"position {last + 1} should follow, the log gave {pos}", pos=last + 1)
-    return pos
+    if event.pos != last + 1:
+        raise LogBroken(f"position {last + 1} should follow, the log gave {event.pos}", pos=last + 1)
+    return event.pos

@@ -227,7 +227,7 @@ class _Check:
         before = self._streams.get(row.stream, _NO_STREAM)
         if row.version != before.version + 1:
             raise _Bad(pos, f"version {row.version} of {row.stream!r} follows version {before.version}")
-        if event.envelope["prev"] != (None if before.last_hash is None else "0x" + before.last_hash.hex()):
+        if event.previous != (None if before.last_hash is None else "0x" + before.last_hash.hex()):
             span = self._span
             if span.broken is None:
                 span.broken = (pos, f"`prev` is not the hash of the event before it in {row.stream!r}")
@@ -332,7 +332,7 @@ class _Check:
                 claim = None if head is None or head.last_hash is None else "0x" + head.last_hash.hex()
             else:
                 try:
-                    claim = recorded(following).envelope.get("prev")
+                    claim = recorded(following).previous
                 except LogBroken:
                     continue
             if type(claim) is str and claim != "0x" + leaf.hex():
@@ -418,7 +418,7 @@ def verify_receipt(receipt: Receipt, key: PublicKey) -> Recorded:
     """
     checkpoint = open_note(receipt.note, key)
     event = recorded(receipt.record)
-    if event.envelope.get("pos") != receipt.pos or event.envelope.get("store") != str(checkpoint.store_id):
+    if event.pos != receipt.pos or event.envelope["store"] != str(checkpoint.store_id):
         raise LogBroken("the record of the receipt is of another place or log", pos=receipt.pos)
     if not 1 <= receipt.pos <= checkpoint.pos or not verify_inclusion(
         leaf_hash(receipt.record), receipt.pos - 1, checkpoint.pos, list(receipt.path), checkpoint.root

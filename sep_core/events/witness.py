@@ -27,7 +27,7 @@ class Witness:
             raise LogBroken(
                 f"position {event.pos} is of log {event.store_id}", pos=event.pos, next_step=_NEXT
             )
-        known, before = self._last.get(event.stream), event.envelope["prev"]
+        known, before = self._last.get(event.stream), event.previous
         is_first = known is None and (event.version == 1 or self._begun == 0)
         if (known is not None or is_first) and before != known:
             raise LogBroken(

@@ -1,10 +1,11 @@
 """The nonce lane: all that is known of one sender on one chain, folded from its stream."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
 from sep_hooks.signer import PayloadKind
 from sep_hooks.types import AnswerKind, BlockRef, IntentId, SwapFill
 
@@ -27,6 +28,7 @@ from sep_core.events.facts import (
     Transfer,
 )
 from sep_core.events.registry import Fact
+from sep_core.events.state import State
 from sep_core.execution.commands import LaneKey
 from sep_core.execution.errors import LaneUnknown, UnknownEffect
 from sep_core.execution.status import EntryStatus
@@ -40,8 +42,7 @@ MAX_IN_FLIGHT: Final = 8
 _ANSWERED = frozenset({AnswerKind.ACCEPTED, AnswerKind.KNOWN})
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(State, frozen=True):
     """One signed transaction at a nonce. `sealed` are its bytes, until the nonce is finished."""
 
     hash: str
@@ -52,8 +53,7 @@ class Payload:
     max_priority_fee_per_gas: int
 
 
-@dataclass(frozen=True, slots=True)
-class NonceEntry:
+class NonceEntry(State, frozen=True):
     """One nonce and the one step that it belongs to.
 
     `payloads` are all transactions that were ever signed for it, the last of which is sent, and `landed` is the hash
@@ -123,8 +123,7 @@ class NonceEntry:
         return next((count for known, count in self.reorgs if known == block_hash), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class LaneState:
+class LaneState(State, frozen=True):
     """One lane. `entries` holds every open nonce and the last finished ones; `frozen` is the reason, or None."""
 
     key: LaneKey
@@ -132,7 +131,7 @@ class LaneState:
     next_nonce: int
     opened: BlockRef
     frozen: str | None = None
-    entries: Mapping[int, NonceEntry] = field(default_factory=lambda: MappingProxyType({}))
+    entries: Mapping[int, NonceEntry] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     planned: TransactionPlanned | None = None
 
     @property

@@ -1,9 +1,9 @@
 """What each fact makes of an intent; the one place that knows which may follow which."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, Literal, cast
 
+from msgspec.structs import replace
 from sep_hooks.types import Amount, Fill, IntentStatus
 
 from sep_core.events.facts import (

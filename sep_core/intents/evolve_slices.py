@@ -1,7 +1,6 @@
 """What each fact of its schedule and its children makes of an intent in slices."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from sep_hooks.types import Amount, IntentStatus
 
 from sep_core.events.facts import (

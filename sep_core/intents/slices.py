@@ -1,17 +1,16 @@
 """Where an intent in slices stands: what is scheduled, which children are open, what they have done."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import uuid5
 
 from sep_hooks.types import AssetId, ExecutionStyle, IntentId, IntentStatus
 from sep_hooks.types.amount import Amount
 
 from sep_core.events.facts import Amounts, ReferenceFixed, Slice
+from sep_core.events.state import State
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(State, frozen=True):
     """One released slice. `status` is None while its intent is open."""
 
     id: IntentId
@@ -37,8 +36,7 @@ class Child:
         return self.status not in (None, IntentStatus.CANCELLED) and self.done < self.amount
 
 
-@dataclass(frozen=True, slots=True)
-class Slices:
+class Slices(State, frozen=True):
     """`total` is `done` by ended children, `in_flight` in open ones, and `rest`, of which `pending` is scheduled."""
 
     style: ExecutionStyle

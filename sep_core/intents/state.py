@@ -1,6 +1,5 @@
 """Where one intent stands, folded from its stream."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -18,6 +17,7 @@ from sep_hooks.types import (
 )
 from sep_hooks.types.amount import Amount
 
+from sep_core.events.state import State
 from sep_core.intents.slices import Slices
 
 type Source = Literal["api", "strategy", "command_line"]
@@ -31,8 +31,7 @@ BEFORE_EXECUTION = frozenset(
 _PLANNABLE = frozenset({IntentStatus.ACCEPTED, IntentStatus.PARTIALLY_FILLED})
 
 
-@dataclass(frozen=True, slots=True)
-class IntentState:
+class IntentState(State, frozen=True):
     """All that decisions about an intent need. `version` counts the facts of its stream.
 
     REJECTED, EXPIRED and CANCELLED mean that nothing was exchanged: `fills` is empty there. `ends` are what is

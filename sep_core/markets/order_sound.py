@@ -6,7 +6,7 @@ from typing import Final
 
 from sep_hooks.types import MAX_AMOUNT, BookUpdate, OrderMarket
 
-from sep_core.events.registry import utc_text
+from sep_core.events.values import utc_text
 
 LARGEST: Final = 2**53 - 1
 """The most ticks, lots or changes that the log can say."""

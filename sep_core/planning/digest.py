@@ -6,7 +6,7 @@ from dataclasses import replace
 from sep_hooks.types import Plan
 
 from sep_core.events.codec import encode
-from sep_core.events.registry import value_codec
+from sep_core.events.values import value_codec
 
 _encode_plan, _ = value_codec(Plan)
 

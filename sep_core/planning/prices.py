@@ -7,7 +7,7 @@ from sep_hooks.errors import SepError
 from sep_hooks.types import Amount, AssetId, Price, PriceBook
 
 from sep_core.events.codec import encode
-from sep_core.events.registry import value_codec
+from sep_core.events.values import value_codec
 from sep_core.planning.native import Network, PathProblem
 
 MOST_HOPS = 4

@@ -30,7 +30,7 @@ from sep_core.events.facts import (
     TransactionSigned,
 )
 from sep_core.events.facts.plugin import PluginFaulted, PluginQuarantined
-from sep_core.events.registry import Fact, decode_fact
+from sep_core.events.registry import Fact, fact_of
 from sep_core.plugins.dispatch import Dispatcher
 
 _REMEMBERED: Final = 10_000
@@ -60,7 +60,7 @@ class Broadcaster:
         """Tells observers of one fact, each within its budget."""
         if not self._dispatcher.anybody:
             return
-        fact = decode_fact(recorded.type, recorded.schema_version, recorded.body)
+        fact = fact_of(recorded)
         for hook, arguments in self._calls(recorded, fact):
             if self._dispatcher.listens(hook):
                 await self._dispatcher.broadcast(hook, {**arguments, "ctx": self._context(recorded.pos)})

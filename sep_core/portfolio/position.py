@@ -1,12 +1,12 @@
 """Average cost of one asset of one strategy, in integer parts of a numéraire."""
 
-from dataclasses import dataclass, replace
-
+from msgspec.structs import replace
 from sep_hooks.types import AssetId
 
+from sep_core.events.state import State
 
-@dataclass(frozen=True, slots=True)
-class Position:
+
+class Position(State, frozen=True):
     """What is held by what is known of its cost, and what came of it. All in base units.
 
     `priced` cost `cost` in all; of `unpriced` no cost is known. `realised` is proceeds less cost of what was

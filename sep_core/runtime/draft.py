@@ -8,7 +8,7 @@ from sep_hooks.store import InvalidEvent
 from sep_hooks.types import IntentDraft
 
 from sep_core.events import codec
-from sep_core.events.registry import value_codec
+from sep_core.events.values import value_codec
 
 LARGEST_DRAFT_BYTES = 32 * 1024
 _MOST_PLACES = 30
@@ -26,7 +26,7 @@ def draft_mistake(draft: object) -> str:
         text = codec.encode(_encode(draft))
         if len(text) > LARGEST_DRAFT_BYTES:
             return f"the draft takes {len(text)} bytes, allowed are {LARGEST_DRAFT_BYTES}"
-        return next(_differences(draft, _decode(codec.decode(text)), "draft"), "")
+        return next(_differences(draft, _decode(text), "draft"), "")
     except (InvalidEvent, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         reason = f"the draft cannot be recorded: {error}"[:400]
         return reason.encode("utf-8", "backslashreplace").decode()

@@ -23,7 +23,7 @@ from sep_core.events.facts import (
     RiskApproved,
     StepsReverted,
 )
-from sep_core.events.registry import Fact, decode_fact
+from sep_core.events.registry import Fact, fact_of
 from sep_core.execution import LaneState
 from sep_core.intents import IntentState
 from sep_core.risk import BREAKER_OPEN
@@ -59,7 +59,7 @@ def explanation(
 
 
 def _fact(recorded: Recorded) -> Fact:
-    return decode_fact(recorded.type, recorded.schema_version, recorded.body)
+    return fact_of(recorded)
 
 
 def _what(state: IntentState, fact: Fact, assets: AssetBook) -> str:

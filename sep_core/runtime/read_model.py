@@ -7,7 +7,7 @@ from sep_hooks.cache import Document, ReadModelChange
 from sep_hooks.store import EventStore, Recorded
 from sep_hooks.types import IntentId
 
-from sep_core.events.registry import decode_fact
+from sep_core.events.registry import fact_of
 from sep_core.execution import NonceEntry
 from sep_core.execution.orders import OrderEntry
 from sep_core.runtime.queries import NotFound, Queries
@@ -42,7 +42,7 @@ class ReadModelFold:
         world, touched, named = self._world, set[IntentId](), len(self._world.assets)
         for recorded in events:
             before = self._entries(recorded.stream)
-            world.apply(recorded.stream, decode_fact(recorded.type, recorded.schema_version, recorded.body))
+            world.apply(recorded.stream, fact_of(recorded))
             touched |= _changed(before, self._entries(recorded.stream))
             room, _, rest = recorded.stream.partition(":")
             if room == "intent":

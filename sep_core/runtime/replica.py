@@ -8,7 +8,7 @@ from sep_hooks.errors import Retryable
 from sep_hooks.store import CaughtUp, StoreUnavailable
 
 from sep_core.events.log_store import LogStore
-from sep_core.events.registry import decode_fact
+from sep_core.events.registry import fact_of
 from sep_core.runtime.queries import Queries, moment_or_position
 from sep_core.runtime.settings import Settings
 from sep_core.runtime.state_cache import StateCache
@@ -59,7 +59,7 @@ class Replica:
                         silent = False
                         if isinstance(item, CaughtUp):
                             continue
-                        self._world.apply(item.stream, decode_fact(item.type, item.schema_version, item.body))
+                        self._world.apply(item.stream, fact_of(item))
                         if self._awaited is not None and item.pos >= self._awaited:
                             self._came.set()
                             self._came, self._awaited = anyio.Event(), None

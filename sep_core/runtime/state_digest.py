@@ -9,13 +9,14 @@ from decimal import Decimal
 from enum import Enum
 from uuid import UUID
 
+from sep_core.events.state import State
 from sep_core.portfolio import Ledger
 from sep_core.runtime.world import World
 
 
 def state_digest(world: World) -> str:
-    """SHA-256 over every public part of the world, in hex: dictionaries and sets by their sorted keys, data classes by
-    their fields, whatever order they were filled in.
+    """SHA-256 over every public part of the world, in hex: dictionaries and sets by their sorted keys, states and data
+    classes by their fields, whatever order they were filled in.
     """
     whole = hashlib.sha256()
     for name, digest in digests(world).items():
@@ -53,12 +54,13 @@ def canonical(value: object) -> str:
             return _list("<>", sorted(canonical(one) for one in value))
         case Sequence():
             return _list("[]", [canonical(one) for one in value])
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = (field.name for field in fields(value))
-        return type(value).__name__ + _list(
-            "()", [f"{name}={canonical(getattr(value, name))}" for name in parts]
-        )
-    raise TypeError(f"{type(value).__name__} is no part of a state")
+    if isinstance(value, State):
+        names: Sequence[str] = value.__struct_fields__
+    elif is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in fields(value)]
+    else:
+        raise TypeError(f"{type(value).__name__} is no part of a state")
+    return type(value).__name__ + _list("()", [f"{name}={canonical(getattr(value, name))}" for name in names])
 
 
 def _list(ends: str, parts: Sequence[str]) -> str:

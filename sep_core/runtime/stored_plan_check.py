@@ -8,7 +8,8 @@ from typing import Any
 from sep_hooks.errors import SepError
 from sep_hooks.types import Address, Certificate, Leg, LiquidityFamily, Plan
 
-from sep_core.events.registry import value_codec
+from sep_core.events.codec import encode
+from sep_core.events.values import value_codec
 from sep_core.markets.snapshot_data import SnapshotData
 from sep_core.markets.strict_json import FileRefused, printable
 from sep_core.planning.digest import plan_digest
@@ -50,7 +51,7 @@ def check_stored_plan(
     """
     said = _plan_of(document)
     try:
-        plan = _decode_plan(said)
+        plan = _decode_plan(encode(said))
         digest = plan_digest(plan)
     except (SepError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise FileRefused(

@@ -13,7 +13,7 @@ from sep_hooks.strategy import BlockTick, Quotes, QuoteTick
 from sep_hooks.types import ChainUpdate, IntentId, chain_of
 
 from sep_core.chains.tracker import Gap
-from sep_core.events.registry import decode_fact
+from sep_core.events.registry import fact_of
 from sep_core.runtime.guards import callback_guard
 from sep_core.runtime.installation import ChainPart, Installation
 from sep_core.runtime.kernel import Kernel
@@ -79,7 +79,7 @@ async def _feed_facts(store: EventStore, host: StrategyHost, after: int) -> None
     async for one in store.subscribe(after=after, filter=EventFilter(stream_prefixes=("intent:",))):
         if not isinstance(one, CaughtUp):
             intent_id = IntentId(UUID(one.stream.removeprefix("intent:")))
-            host.fact(one.pos, intent_id, decode_fact(one.type, one.schema_version, one.body))
+            host.fact(one.pos, intent_id, fact_of(one))
 
 
 class _BlockFeed:

@@ -1,13 +1,14 @@
 """Where a strategy instance stands, folded from its stream."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec.structs import replace
 from sep_hooks.errors import Permanent
 
 from sep_core.events.facts import StrategyAdvanced, StrategyStarted, StrategyStopped
 from sep_core.events.registry import Fact
+from sep_core.events.state import State
 
 DATA_TRIGGERS = ("block:", "quote:")
 
@@ -34,8 +35,7 @@ class IllegalStrategyFact(Permanent):
     code = "illegal_strategy_fact"
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyLife:
+class StrategyLife(State, frozen=True):
     """What a restart needs. `state` is canonical JSON, None before the first outcome.
 
     `ordinal` counts outcomes, `starts` lives, `position` is that of the last fact it was called with; `seen` names

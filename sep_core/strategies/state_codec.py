@@ -7,7 +7,7 @@ from sep_hooks.errors import Permanent
 from sep_hooks.store import InvalidEvent
 
 from sep_core.events import codec
-from sep_core.events.registry import value_codec
+from sep_core.events.values import value_codec
 
 LARGEST_STATE_BYTES = 64 * 1024
 
@@ -57,7 +57,7 @@ class StateCodec:
     def load(self, text: str) -> Any:
         """The state that a text means. Raises `StateInvalid` where the class has changed too much."""
         try:
-            return self._decode(codec.decode(text))
+            return self._decode(text.encode())
         except (InvalidEvent, AttributeError, KeyError, TypeError, ValueError) as error:
             raise StateInvalid(
                 f"a saved {self._cls.__name__} cannot be read: {error}",

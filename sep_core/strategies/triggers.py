@@ -8,7 +8,7 @@ from sep_hooks.strategy import BlockTick, IntentUpdate, QuoteTick, Strategy, Str
 from sep_hooks.types import Fill
 
 from sep_core.events import codec
-from sep_core.events.registry import value_codec
+from sep_core.events.values import value_codec
 
 _encode_fill, _ = value_codec(Fill)
 _encode_update, _ = value_codec(IntentUpdate)

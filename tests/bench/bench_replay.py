@@ -19,9 +19,9 @@ from bench_settle import finish
 from sep_hooks.store import AnyVersion, NewEvent, Recorded, StreamWrite
 
 from sep_core.adapters.store_sqlite import SqliteStore, open_store
-from sep_core.events.registry import Fact, decode_fact
+from sep_core.events.registry import Fact, fact_of
 from sep_core.runtime.clock import SystemClock
-from sep_core.runtime.desk import fold
+from sep_core.runtime.desk import fold, without_collections
 from sep_core.runtime.state_cache import StateCache
 from sep_core.runtime.world import World
 
@@ -83,16 +83,17 @@ async def replay(path: Path) -> None:
             records = [one async for one in store.read_all(after=0)]
             _best(seconds, "read", begun)
             assert len(records) == events
-            begun = time.perf_counter()
-            for one in records:
-                decode(one.record)
-            _best(seconds, "D", begun)
-            begun = time.perf_counter()
-            facts = [(one.stream, decode_fact(one.type, one.schema_version, one.body)) for one in records]
-            _best(seconds, "facts", begun)
-            begun = time.perf_counter()
-            _apply(World(), facts)
-            _best(seconds, "apply", begun)
+            with without_collections():  # as a fold works
+                begun = time.perf_counter()
+                for one in records:
+                    decode(one.record)
+                _best(seconds, "D", begun)
+                begun = time.perf_counter()
+                facts = [(one.stream, fact_of(one)) for one in records]
+                _best(seconds, "facts", begun)
+                begun = time.perf_counter()
+                _apply(World(), facts)
+                _best(seconds, "apply", begun)
             begun = time.perf_counter()
             world = await fold(store)
             _best(seconds, "fold", begun)

@@ -11,7 +11,7 @@ from sep_hooks.types import Plan, address
 from sep_native.decode import checksum_address
 
 from sep_core.events.codec import encode
-from sep_core.events.registry import value_codec
+from sep_core.events.values import value_codec
 from sep_core.markets.snapshot_data import SnapshotData
 from sep_core.markets.snapshot_reader import snapshot_of
 from sep_core.markets.strict_json import FileRefused
@@ -108,7 +108,7 @@ def falsified(plan: dict[str, Any], data: SnapshotData) -> None:
     for pointer, change in FALSE:
         changed = json.loads(json.dumps(plan))
         change(changed)
-        document = json.loads(encode(encode_plan(named(decode_plan(changed)))))
+        document = json.loads(encode(encode_plan(named(decode_plan(encode(changed))))))
         found = check_stored_plan(document, "it", data, account).differences
         assert pointer in {one.pointer for one in found}, (pointer, found)
         assert all((one.said + one.found).isprintable() for one in found)

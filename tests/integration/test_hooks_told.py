@@ -1,7 +1,6 @@
 """Observers are told every fact that a hook stands for, with its values, in the order of the log."""
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +14,7 @@ from sep_hooks.manifest import PluginManifest
 from sep_hooks.specs import ObserverContext, boot
 from sep_hooks.store import Recorded
 from sep_hooks.testing.fakes import FakeClock, FakeLog
+from sep_hooks.testing.records import recorded_as
 from sep_hooks.types import (
     Amount,
     AnswerKind,
@@ -25,7 +25,6 @@ from sep_hooks.types import (
     Intent,
     IntentId,
     IntentStatus,
-    Json,
     Plan,
     Quantity,
     evm_chain,
@@ -115,10 +114,7 @@ def broadcaster(told: Told) -> Broadcaster:
 
 def recorded(stream: str, fact: Fact) -> Recorded:
     name, version = fact_type(fact)
-    envelope: Mapping[str, Json] = {
-        "pos": 1, "stream": stream, "type": name, "sv": version, "body": encode_fact(fact),
-    }  # fmt: skip
-    return Recorded(b"", envelope)
+    return recorded_as(encode_fact(fact), pos=1, stream=stream, type=name, schema_version=version)
 
 
 async def test_the_life_of_intents_is_told(tmp_path: Path) -> None:

@@ -159,10 +159,11 @@ REPLAY = """
 import sys
 import sep_core.events.facts.plugin
 from sep_core.events.registry import decode_fact, encode_fact
+from sep_core.events.codec import encode
 from sep_core.plugins.quarantine import Quarantine, evolve
 body = {"kind": "venue", "name": "acme", "instance": "uni", "dist": "acme", "version": "1", "config_digest": "d",
         "consequence": "quarantined", "reason": "held the loop"}
-state = evolve(Quarantine(), decode_fact("PluginQuarantined", 1, body))
+state = evolve(Quarantine(), decode_fact("PluginQuarantined", 1, encode(body)))
 assert state.kept_out
 print([name for name in sys.modules if name.startswith(("sep_venue", "sep_risk", "sep_strategy", "sep_chain",
     "sep_testnet", "stevedore", "acme")) or name == "sep_core.plugins.dispatch"])

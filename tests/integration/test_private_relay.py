@@ -16,7 +16,7 @@ from sep_native.sim import SimChain
 
 from sep_core.adapters.sim_chain import share
 from sep_core.events.facts import TransactionLeaked
-from sep_core.events.registry import decode_fact
+from sep_core.events.registry import fact_of
 from sep_core.execution import EntryStatus, NonceEntry, reconcile
 from sep_core.execution.doubt import DoubtReason
 from sep_core.runtime.kernel import Kernel
@@ -200,7 +200,7 @@ async def test_a_leak_is_in_the_log_and_in_the_report(tmp_path: Path) -> None:
         at.one.ask("sim_mine")
         assert await ended(kernel, intent_id) == "SETTLED"
         leaks = [
-            decode_fact(event.type, event.schema_version, cast(Any, event.envelope["body"]))
+            fact_of(event)
             async for event in kernel.store.read_all(after=0)
             if event.type == "TransactionLeaked"
         ]

@@ -16,7 +16,7 @@ from sep_native.sim import SimChain
 
 from sep_core.adapters.store_sqlite.audit import verify_store
 from sep_core.events.facts import IntentPlanned
-from sep_core.events.registry import decode_fact
+from sep_core.events.registry import fact_of
 from sep_core.events.streams import intent_stream
 from sep_core.runtime.kernel import Kernel
 from sep_core.runtime.submission import parse_submission
@@ -176,9 +176,7 @@ async def keeps_the_slippage(kernel: Kernel, intent_id: UUID, slippage: Fraction
         book.numeraire: Fraction(1)
     }
     stream = intent_stream(state.id)
-    told = [
-        decode_fact(one.type, one.schema_version, one.body) async for one in kernel.store.read_stream(stream)
-    ]
+    told = [fact_of(one) async for one in kernel.store.read_stream(stream)]
     plans = [one.plan for one in told if isinstance(one, IntentPlanned)]
     assert len(plans) == len(state.fills) > 1
     lost, net, unit = Fraction(0), dict.fromkeys(price, 0), Fraction(1, 10**9)

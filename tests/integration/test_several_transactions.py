@@ -13,7 +13,7 @@ from sep_native.sim import SimChain
 
 from sep_core.adapters.store_sqlite.audit import verify_store
 from sep_core.events.facts import FillRecorded, IntentPlanned, IntentSettled
-from sep_core.events.registry import decode_fact
+from sep_core.events.registry import fact_of
 from sep_core.events.streams import intent_stream
 from sep_core.runtime.commands import CancelIntent
 from sep_core.runtime.kernel import Kernel
@@ -55,7 +55,7 @@ async def facts(kernel: Kernel, intent_id: IntentId) -> list[Any]:
     """All facts of an intent."""
     store = kernel.store
     found = [one async for one in store.read_stream(intent_stream(intent_id))]
-    return [decode_fact(one.type, one.schema_version, one.body) for one in found]
+    return [fact_of(one) for one in found]
 
 
 async def test_part_after_part_is_exchanged_and_the_whole_limit_holds(tmp_path: Path) -> None:

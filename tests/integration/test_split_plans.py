@@ -51,7 +51,7 @@ from sep_core.chains.access import ChainAccess
 from sep_core.chains.native import NativeAbi, VenueLogs
 from sep_core.chains.rpc import open_http_rpc
 from sep_core.events.codec import encode
-from sep_core.events.registry import value_codec
+from sep_core.events.values import value_codec
 from sep_core.execution import ReceiptReader, transfers_of
 from sep_core.execution.fills import exchanged
 from sep_core.markets.board import MarketBoard

@@ -23,6 +23,7 @@ from sep_hooks.store import (
     StreamCondition,
     StreamWrite,
 )
+from sep_hooks.testing.records import recorded_as
 from sep_hooks.testing.store import check_dense_order, check_subscription
 
 pytestmark = pytest.mark.anyio
@@ -52,8 +53,7 @@ class TwoWriters(EventStore):
         version = self._versions[write.stream] = self._versions.get(write.stream, 0) + 1
         for _ in range(pos % 2 * 5):  # the writer of odd positions has the slower disk
             await asyncio.sleep(0)
-        envelope = {"pos": pos, "stream": write.stream, "ver": version, "id": str(new.id), "body": new.body}
-        self._visible[pos] = Recorded(b"%d" % pos, envelope)
+        self._visible[pos] = recorded_as(new.body, pos=pos, stream=write.stream, version=version, id=new.id)
         return AppendResult(pos, pos)
 
     async def subscribe(
@@ -129,9 +129,8 @@ class FencedReader(TwoWriters):
         ((write,), new) = writes, writes[0].events[0]
         pos = next(self._positions)
         version = self._versions[write.stream] = self._versions.get(write.stream, 0) + 1
-        envelope = {"pos": pos, "stream": write.stream, "ver": version, "id": str(new.id), "body": new.body}
         await asyncio.sleep(0)
-        self._visible[pos] = Recorded(b"%d" % pos, envelope)
+        self._visible[pos] = recorded_as(new.body, pos=pos, stream=write.stream, version=version, id=new.id)
         self._write_of[pos] = number
         self._open.discard(number)
         return AppendResult(pos, pos)

@@ -24,7 +24,7 @@ from sep_hooks.types import (
 )
 
 from sep_core.events.decided import Decided
-from sep_core.events.registry import Fact, decode_fact, encode_fact, fact_type
+from sep_core.events.registry import Fact
 from sep_core.intents import (
     IllegalTransition,
     IntentRules,
@@ -47,6 +47,7 @@ from sep_core.intents import (
     settled,
     withdraw_plan,
 )
+from tests.harness.facts import as_read
 
 S = IntentStatus
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -180,7 +181,7 @@ class LifeOfAnIntent(RuleBasedStateMachine):
 
     @invariant()
     def the_log_folds_to_the_same(self) -> None:
-        stored = [decode_fact(*fact_type(one), encode_fact(one)) for one in self.facts]
+        stored = [as_read(one) for one in self.facts]
         assert fold(stored) == self.state
         assert self.state.version == len(self.facts)
 

@@ -11,7 +11,7 @@ from sep_hooks.types import Amount, AssetId, BlockRef, Fill, address, evm_chain,
 
 from sep_core.events.decided import Decided
 from sep_core.events.facts import AccountOpened, TransactionIncluded, Transfer
-from sep_core.events.registry import Fact, decode_fact, encode_fact, fact_type
+from sep_core.events.registry import Fact
 from sep_core.portfolio import (
     Ledger,
     Owner,
@@ -25,6 +25,7 @@ from sep_core.portfolio import (
     post_paper,
     post_reorged,
 )
+from tests.harness.facts import as_read
 
 NATIVE = native_asset(1)
 ASSETS = (QUOTE, BASE, OTHER)
@@ -160,7 +161,7 @@ class Books(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "ledger"):
             return
-        again = fold_ledger(decode_fact(*fact_type(one), encode_fact(one)) for one in self.facts)
+        again = fold_ledger(as_read(one) for one in self.facts)
         assert list(again.holdings()) == list(self.ledger.holdings())
         assert sorted(again.accounts()) == sorted(self.ledger.accounts())
         assert again.version("main") == self.ledger.version("main") == len(self.facts)

@@ -27,7 +27,6 @@ from sep_hooks.types import (
 )
 
 from sep_core.events.decided import Decided
-from sep_core.events.registry import decode_fact, encode_fact, fact_type
 from sep_core.execution.errors import LaneError
 from sep_core.execution.orders import (
     OpenOrderAccount,
@@ -47,6 +46,7 @@ from sep_core.execution.orders import (
     fill_of_order,
 )
 from sep_core.execution.orders.errors import TradesContradict
+from tests.harness.facts import as_read
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STORE = UUID("0b9d3a52-6f1e-4c55-9c0e-3d5a1f6b7c80")
@@ -87,8 +87,7 @@ class OrderMachine(RuleBasedStateMachine):
     def say(self, command: OrderCommand) -> tuple[Decided, ...]:
         decided = decide_order(self.lane, command)
         for one in decided:
-            name, version = fact_type(one.fact)
-            stored = decode_fact(name, version, encode_fact(one.fact))
+            stored = as_read(one.fact)
             assert stored == one.fact
             self.lane = evolve_orders(self.lane, stored)
             if one.id is not None:

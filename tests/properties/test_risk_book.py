@@ -10,8 +10,9 @@ from sep_hooks.testing.risk import BASE, QUOTE
 from sep_hooks.types import Amount, AssetId, Charge, IntentId, Quantity
 
 from sep_core.events.facts import HoldConverted, HoldPlaced, HoldReleased
-from sep_core.events.registry import Fact, decode_fact, encode_fact, fact_type
+from sep_core.events.registry import Fact
 from sep_core.risk import IllegalHold, RiskBook, evolve_book, fold_book
+from tests.harness.facts import as_read
 
 ids = st.integers(0, 5).map(lambda number: IntentId(UUID(int=number)))
 accounts = st.sampled_from(["main", "cold"])
@@ -108,7 +109,7 @@ class BookOfHolds(RuleBasedStateMachine):
 
     @invariant()
     def the_log_folds_to_the_same(self) -> None:
-        stored = [decode_fact(*fact_type(one), encode_fact(one)) for one in self.facts]
+        stored = [as_read(one) for one in self.facts]
         assert fold_book(stored) == self.book
         assert self.book.version == len(self.facts)
 

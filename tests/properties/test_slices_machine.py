@@ -32,7 +32,6 @@ from sep_hooks.types import (
 
 from sep_core import intents
 from sep_core.events.decided import Decided
-from sep_core.events.registry import decode_fact, encode_fact, fact_type
 from sep_core.intents import IntentRules, IntentState, KnownAccount, Roster, Slices
 from sep_core.risk import RiskEngine
 from sep_core.runtime import flow
@@ -48,6 +47,7 @@ from sep_core.runtime.commands import (
 from sep_core.runtime.flow import Composition
 from sep_core.runtime.flow.family import followed
 from sep_core.runtime.world import World
+from tests.harness.facts import as_read
 
 S = IntentStatus
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -343,7 +343,7 @@ class Family(RuleBasedStateMachine):
     def the_log_folds_to_the_same(self) -> None:
         again = World()
         for one in self.log:
-            again.apply(one.stream, decode_fact(*fact_type(one.fact), encode_fact(one.fact)))
+            again.apply(one.stream, as_read(one.fact))
         assert again.intents == self.world.intents
 
     def teardown(self) -> None:

@@ -12,6 +12,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 from sep_hooks.store import InvalidEvent, LogBroken, NewEvent
+from sep_hooks.testing.records import recorded_as
 from sep_hooks.types.json import Json
 
 from sep_core.events.codec import (
@@ -39,6 +40,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 LEAF = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | TEXT
 JSON = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEY, inner, max_size=4))
 OBJECT = st.dictionaries(KEY, JSON, max_size=6)
+WHOLE = recorded_as({}).record
 MOMENT = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
@@ -119,6 +121,25 @@ def test_a_record_put_together_in_parts_is_the_canonical_one(
         moment,
     )
     assert found.occurred_at == occurred
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"", b"null", b"[]", b"{}", b"\xff", b'{"pos":1', WHOLE.replace(b'"pos":1', b'"pos":"1"')]
+)
+def test_what_is_no_record_is_no_event(wrong: bytes) -> None:
+    """A record is read as far as who and where at once."""
+    with pytest.raises(LogBroken, match="a record of the log is malformed"):
+        recorded(wrong)
+
+
+def test_a_broken_body_is_named_when_it_is_asked_for() -> None:
+    """With the place that it has in the log."""
+    event = recorded(WHOLE.replace(b"{}", b'{"note":"\xff"}', 1))
+    assert event.pos == 1
+    for part in ("body", "envelope"):
+        with pytest.raises(LogBroken, match="position 1 is not JSON") as caught:
+            getattr(event, part)
+        assert caught.value.pos == 1
 
 
 @pytest.mark.parametrize("part", [[], "x", None, 1])

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from sep_hooks.testing.risk import BASE, QUOTE, swap_plan
 
+from sep_core.events.codec import encode
 from sep_core.events.facts import IntentPlanned
 from sep_core.events.registry import decode_fact, encode_fact, fact_type
 
@@ -28,6 +29,6 @@ def test_plans_of_the_first_release_are_read_as_they_were_meant() -> None:
         fact = IntentPlanned(swap_plan(exact_in=exact_in), None, 1)
         assert fact_type(fact) == ("IntentPlanned", 2)
         old = as_first_release(json.loads(json.dumps(encode_fact(fact))))
-        read = cast(IntentPlanned, decode_fact("IntentPlanned", 1, old))
+        read = cast(IntentPlanned, decode_fact("IntentPlanned", 1, encode(old)))
         assert read == fact
         assert (read.plan.asset_in, read.plan.asset_out) == (QUOTE, BASE)

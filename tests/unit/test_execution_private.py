@@ -19,6 +19,7 @@ from sep_hooks.types import (
     erc20,
 )
 
+from sep_core.events.codec import encode
 from sep_core.events.facts import TransactionLeaked, TransactionPublished, TransactionSigned
 from sep_core.events.registry import decode_fact, encode_fact, fact_type
 from sep_core.execution import EntryStatus, reconcile, sending
@@ -261,7 +262,7 @@ def test_signatures_of_the_first_release_went_to_everybody() -> None:
     fact = TransactionSigned(3, make_plan("a")[0], "s", "0x1", "sealed", 1, Amount(2), Amount(3), "0xa")
     old = {name: value for name, value in encode_fact(fact).items() if name != "relay"}
     assert fact_type(fact) == ("TransactionSigned", 2)
-    assert decode_fact("TransactionSigned", 1, old) == fact
+    assert decode_fact("TransactionSigned", 1, encode(old)) == fact
 
 
 type Story = Callable[[Durable, Relay], Awaitable[None]]

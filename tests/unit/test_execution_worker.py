@@ -6,7 +6,8 @@ The desk keeps a durable list of facts and folds it after each crash; the signer
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from copy import replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -47,6 +48,7 @@ from sep_hooks.types import (
     erc20,
 )
 
+from sep_core.events.codec import encode
 from sep_core.events.decided import Decided
 from sep_core.events.facts import (
     AccountFrozen,
@@ -369,7 +371,7 @@ class Durable:
     open_to_all: set[IntentId] = field(default_factory=set)
 
     def told(self) -> list[Fact]:
-        return [decode_fact(name, version, body) for name, version, body in self.facts]
+        return [decode_fact(name, version, encode(body)) for name, version, body in self.facts]
 
     def hashes(self) -> set[str]:
         return {fact.hash for fact in self.told() if isinstance(fact, TransactionSigned)}

@@ -1,6 +1,6 @@
 """Decisions about intents: what is said, and what is never said."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID

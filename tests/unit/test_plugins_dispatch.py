@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import ModuleType
 from uuid import UUID, uuid4
@@ -14,7 +14,8 @@ from sep_hooks.manifest import PluginManifest
 from sep_hooks.specs import ObserverContext
 from sep_hooks.store import Recorded
 from sep_hooks.testing.fakes import START, FakeClock, FakeLog
-from sep_hooks.types import Amount, BlockRef, Fill, IntentStatus, Json, erc20
+from sep_hooks.testing.records import recorded_as
+from sep_hooks.types import Amount, BlockRef, Fill, IntentStatus, erc20
 
 from sep_core.events.facts import FillRecorded, IntentSettled
 from sep_core.events.facts.plugin import PluginFaulted, PluginQuarantined
@@ -60,10 +61,7 @@ def context() -> ObserverContext:
 
 def recorded(stream: str, fact: Fact, position: int = 7) -> Recorded:
     name, version = fact_type(fact)
-    envelope: Mapping[str, Json] = {
-        "pos": position, "stream": stream, "type": name, "sv": version, "body": encode_fact(fact),
-    }  # fmt: skip
-    return Recorded(b"", envelope)
+    return recorded_as(encode_fact(fact), pos=position, stream=stream, type=name, schema_version=version)
 
 
 async def test_good_observers_are_served_whatever_the_others_do() -> None:

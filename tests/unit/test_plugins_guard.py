@@ -14,9 +14,8 @@ from sep_hooks.capabilities import PluginKind
 from sep_hooks.errors import SignerRefused, VenueError
 from sep_hooks.types import BlockRef, ConstantProductState, MarketId, MarketState, Verdict
 
-from sep_core.events.codec import decode, encode
 from sep_core.events.facts.plugin import PluginFaulted, PluginQuarantined, PluginReleased
-from sep_core.events.registry import decode_fact, encode_fact, fact_type
+from sep_core.events.registry import encode_fact
 from sep_core.plugins.activation import activate
 from sep_core.plugins.conformity import check_of
 from sep_core.plugins.facts import PluginFact
@@ -26,6 +25,7 @@ from sep_core.plugins.holding import Holding
 from sep_core.plugins.quarantine import Quarantine, evolve
 from sep_core.plugins.reference import PluginRef
 from sep_core.telemetry.crashpoints import armed, crash_point, crossing
+from tests.harness.facts import as_read
 
 pytestmark = pytest.mark.anyio
 
@@ -145,7 +145,7 @@ async def test_every_misbehaviour_is_one_typed_recorded_fault(make: Callable[[],
     assert answer.fault == fault
     (recorded,) = bench.faults
     assert (recorded.fault, recorded.call, recorded.strike) == (fault, "states", 1)
-    assert decode_fact(*fact_type(recorded), decode(encode(encode_fact(recorded)))) == recorded  # type: ignore[arg-type]
+    assert as_read(recorded) == recorded
     assert bench.guard.holding.hold is None
     assert await ask(bench, good, ref(name="other")) == BlockRef(1, "0x1")
 

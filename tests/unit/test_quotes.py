@@ -16,7 +16,7 @@ from sep_hooks.testing.risk import swap_plan
 from sep_hooks.types import MAX_AMOUNT, Amount, Asset, AssetId, Plan, token_address
 
 from sep_core.events.codec import encode
-from sep_core.events.registry import value_codec
+from sep_core.events.values import value_codec
 from sep_core.markets.snapshot_reader import snapshot_of
 from sep_core.markets.strict_json import FileRefused, decode_strictly
 from sep_core.planning.digest import named

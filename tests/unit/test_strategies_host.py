@@ -48,7 +48,7 @@ from sep_hooks.types import (
 from sep_core.events import codec
 from sep_core.events.decided import Decided
 from sep_core.events.facts import Slice, StrategyAdvanced, StrategyStarted, StrategyStopped
-from sep_core.events.registry import Fact, decode_fact, encode_fact, fact_type
+from sep_core.events.registry import Fact, encode_fact
 from sep_core.events.streams import strategy_stream
 from sep_core.intents import (
     IntentRules,
@@ -79,6 +79,7 @@ from sep_core.strategies import (
     seeded_random,
     strategy_advanced,
 )
+from tests.harness.facts import as_read
 
 pytestmark = pytest.mark.anyio
 
@@ -137,7 +138,7 @@ class MemoryDesk:
         self.position = 0
         for batch in self.appends:
             for one in batch:
-                fact = decode_fact(*fact_type(one.fact), encode_fact(one.fact))
+                fact = as_read(one.fact)
                 self._apply(replace(one, fact=fact))
 
     def _apply(self, one: Decided) -> None:

@@ -8,6 +8,8 @@ from types import MemberDescriptorType
 from typing import ClassVar, Final, Protocol, cast
 from uuid import UUID
 
+import msgspec
+
 from sep_hooks.errors import Ambiguous, Permanent, Retryable
 from sep_hooks.types.json import Json
 
@@ -80,23 +82,20 @@ class NewEvent:
         _set_causation_id(self, causation_id)
 
 
-type _Setter = Callable[[NewEvent, object], None]
-
-
-def _setter(name: str) -> _Setter:
-    """What writes one slot of an event, which nothing else can write."""
-    slot: MemberDescriptorType = vars(NewEvent)[name]
+def _setter[T](cls: type[T], name: str) -> Callable[[T, object], None]:
+    """What writes one slot of a value, which nothing else can write."""
+    slot: MemberDescriptorType = vars(cls)[name]
     return slot.__set__
 
 
-_set_id: Final = _setter("id")
-_set_type: Final = _setter("type")
-_set_schema_version: Final = _setter("schema_version")
-_set_body: Final = _setter("body")
-_set_meta: Final = _setter("meta")
-_set_occurred_at: Final = _setter("occurred_at")
-_set_correlation_id: Final = _setter("correlation_id")
-_set_causation_id: Final = _setter("causation_id")
+_set_id: Final = _setter(NewEvent, "id")
+_set_type: Final = _setter(NewEvent, "type")
+_set_schema_version: Final = _setter(NewEvent, "schema_version")
+_set_body: Final = _setter(NewEvent, "body")
+_set_meta: Final = _setter(NewEvent, "meta")
+_set_occurred_at: Final = _setter(NewEvent, "occurred_at")
+_set_correlation_id: Final = _setter(NewEvent, "correlation_id")
+_set_causation_id: Final = _setter(NewEvent, "causation_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,88 +124,142 @@ class AppendResult:
     duplicate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+class _Head(msgspec.Struct, frozen=True):
+    """What stands in every record; body and meta as they are written."""
+
+    body: msgspec.Raw
+    cause: str | None
+    corr: str | None
+    epoch: int
+    id: str
+    meta: msgspec.Raw
+    occ: str | None
+    pos: int
+    prev: str | None
+    rec: str
+    store: str
+    stream: str
+    sv: int
+    type: str
+    v: int
+    ver: int
+
+
+_read_head: Final = msgspec.json.Decoder(_Head).decode
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Recorded:
     """One event of the log: the exact bytes that were hashed, and what they say.
 
-    Equality is equality of the bytes. `envelope` is their decoded form and must not be changed.
+    Made of its record alone: who and where is read at once, body and meta when they are asked for. Equality is
+    equality of the bytes. Raises `ValueError` for bytes that are not a record.
     """
 
     record: bytes
-    envelope: Mapping[str, Json] = field(compare=False, repr=False)
+    _head: _Head = field(compare=False, repr=False)
+
+    def __init__(self, record: bytes) -> None:
+        _set_record(self, record)
+        _set_head(self, _read_head(record))
 
     @property
     def pos(self) -> int:
         """Place in the log, dense from 1."""
-        return cast(int, self.envelope["pos"])
+        return self._head.pos
 
     @property
     def stream(self) -> str:
         """The thing that the fact is about."""
-        return cast(str, self.envelope["stream"])
+        return self._head.stream
 
     @property
     def version(self) -> int:
         """Place in the stream, dense from 1."""
-        return cast(int, self.envelope["ver"])
+        return self._head.ver
+
+    @property
+    def previous(self) -> str | None:
+        """The hash of the event before it in its stream, 0x hex."""
+        return self._head.prev
 
     @property
     def id(self) -> UUID:
         """Identity chosen by the writer."""
-        return UUID(cast(str, self.envelope["id"]))
+        return UUID(self._head.id)
 
     @property
     def type(self) -> str:
         """Kind of fact."""
-        return cast(str, self.envelope["type"])
+        return self._head.type
 
     @property
     def schema_version(self) -> int:
         """Version of the body's schema."""
-        return cast(int, self.envelope["sv"])
+        return self._head.sv
+
+    @property
+    def written_body(self) -> memoryview:
+        """The body as the record has it: canonical JSON."""
+        return memoryview(self._head.body)
 
     @property
     def body(self) -> Mapping[str, Json]:
-        """What is true."""
-        return cast(Mapping[str, Json], self.envelope["body"])
+        """What is true; decoded anew each time. Raises `LogBroken` where it is not JSON."""
+        return self._decoded(self._head.body)
 
     @property
     def meta(self) -> Mapping[str, Json]:
-        """Who saw it, and how."""
-        return cast(Mapping[str, Json], self.envelope["meta"])
+        """Who saw it, and how; decoded anew each time. Raises `LogBroken` where it is not JSON."""
+        return self._decoded(self._head.meta)
+
+    @property
+    def envelope(self) -> Mapping[str, Json]:
+        """All that the record says, under its own keys; decoded anew each time. Raises `LogBroken`."""
+        return self._decoded(self.record)
 
     @property
     def store_id(self) -> UUID:
         """The log that this event belongs to."""
-        return UUID(cast(str, self.envelope["store"]))
+        return UUID(self._head.store)
 
     @property
     def epoch(self) -> int:
         """The writer's fencing epoch."""
-        return cast(int, self.envelope["epoch"])
+        return self._head.epoch
 
     @property
     def recorded_at(self) -> datetime:
         """When the store took it; never goes back along the log."""
-        return datetime.fromisoformat(cast(str, self.envelope["rec"]))
+        return datetime.fromisoformat(self._head.rec)
 
     @property
     def occurred_at(self) -> datetime | None:
         """When it happened, where the writer knew."""
-        text = cast(str | None, self.envelope["occ"])
+        text = self._head.occ
         return None if text is None else datetime.fromisoformat(text)
 
     @property
     def correlation_id(self) -> UUID | None:
         """The undertaking that it belongs to."""
-        text = cast(str | None, self.envelope["corr"])
+        text = self._head.corr
         return None if text is None else UUID(text)
 
     @property
     def causation_id(self) -> UUID | None:
         """The event or command that led to it."""
-        text = cast(str | None, self.envelope["cause"])
+        text = self._head.cause
         return None if text is None else UUID(text)
+
+    def _decoded(self, part: bytes | msgspec.Raw) -> Mapping[str, Json]:
+        try:
+            return cast(Mapping[str, Json], msgspec.json.decode(part))
+        except ValueError as error:
+            raise LogBroken(f"position {self.pos} is not JSON: {error}", pos=self.pos) from error
+
+
+_set_record: Final = _setter(Recorded, "record")
+_set_head: Final = _setter(Recorded, "_head")
 
 
 @dataclass(frozen=True, slots=True)

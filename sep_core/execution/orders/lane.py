@@ -1,11 +1,12 @@
 """The state of one account's orders, folded from its stream."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+import msgspec
+from msgspec.structs import replace
 from sep_hooks.types import AssetId, ChainRef, IntentId, OrderSide, TimeInForce
 
 from sep_core.events.facts.order import (
@@ -20,6 +21,7 @@ from sep_core.events.facts.order import (
     OrderSubmitted,
 )
 from sep_core.events.registry import Fact
+from sep_core.events.state import State
 from sep_core.execution.errors import LaneUnknown, UnknownEffect
 from sep_core.execution.orders.commands import OrderLaneKey
 from sep_core.execution.orders.ports import Units
@@ -42,8 +44,7 @@ class OrderStatus(StrEnum):
         return self is OrderStatus.IN_DOUBT
 
 
-@dataclass(frozen=True, slots=True)
-class OrderEntry:
+class OrderEntry(State, frozen=True):
     """One order: what was asked, and what is known to have come of it."""
 
     client_order_id: str
@@ -86,14 +87,13 @@ class OrderEntry:
         return sum(one.fee for one in self.trades if one.fee_asset == self.units.quote)
 
 
-@dataclass(frozen=True, slots=True)
-class OrderLane:
+class OrderLane(State, frozen=True):
     """All orders of the account that are open, and the last closed ones; `assets` are those whose books are kept."""
 
     key: OrderLaneKey
     chain: ChainRef
     assets: frozenset[AssetId] = frozenset()
-    entries: Mapping[str, OrderEntry] = field(default_factory=lambda: MappingProxyType({}))
+    entries: Mapping[str, OrderEntry] = msgspec.field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def open(self) -> tuple[OrderEntry, ...]:

@@ -5,7 +5,7 @@ from typing import Final
 
 from sep_hooks.types import MAX_AMOUNT, OrderSide, OrderTrade
 
-from sep_core.events.registry import utc_text
+from sep_core.events.values import utc_text
 from sep_core.execution.orders.lane import OrderEntry
 
 LARGEST: Final = 2**53 - 1

@@ -1,6 +1,5 @@
 """What every bus and every cache must do. Subclass a suite and give it a fresh, real server in `place`."""
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID, uuid4
 
@@ -11,24 +10,17 @@ from sep_hooks.cache import Document, ReadModelCache, ReadModelChange
 from sep_hooks.config import PluginConfig
 from sep_hooks.mirror import MirrorHead, MirrorOutOfPlace
 from sep_hooks.store import CaughtUp, NotInLog, Recorded
-from sep_hooks.types import Json
+from sep_hooks.testing.records import recorded_as
 
 STORE = UUID("5f0c3f0e-6f2a-4c7e-9a55-6c3c6c1f8d01")
 
 
 def records(first: int, last: int, *, store_id: UUID = STORE, note: str = "") -> list[Recorded]:
     """Events of a log as a mirror sees them: records whose positions are dense."""
-    found = []
-    for pos in range(first, last + 1):
-        envelope: dict[str, Json] = {
-            "body": {"note": note},
-            "pos": pos,
-            "store": str(store_id),
-            "stream": f"s:{pos % 3}",
-            "type": "Noted",
-        }
-        found.append(Recorded(json.dumps(envelope, separators=(",", ":")).encode(), envelope))
-    return found
+    return [
+        recorded_as({"note": note}, pos=pos, stream=f"s:{pos % 3}", store_id=store_id)
+        for pos in range(first, last + 1)
+    ]
 
 
 class BusSuite[ConfigT: PluginConfig]:

@@ -698,7 +698,7 @@ class StoreSuite:
                 await store.prove_consistency(first, second)
         last: dict[str, str] = {}
         for item in await everything(store):
-            assert item.envelope["prev"] == last.get(item.stream)
+            assert item.previous == last.get(item.stream)
             last[item.stream] = "0x" + leaf_of(item.record).hex()
 
 
