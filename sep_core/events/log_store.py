@@ -1,7 +1,7 @@
 """What every store shares: readers, subscriptions and proofs over a few reads of the log as it lies on the disk."""
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from types import TracebackType
@@ -31,7 +31,7 @@ from sep_core.events.native import (
 from sep_core.events.pages import LAST_POSITION, PageSize
 from sep_core.events.proof import Receipt, receipt_of
 from sep_core.events.signing import PublicKey
-from sep_core.events.subscription import Bell, follow, read_through
+from sep_core.events.subscription import Bell, follow, hand_over, read_through
 from sep_core.events.vault import Vault
 
 
@@ -160,6 +160,19 @@ class LogStore(EventStore):
         """The log in order up to the present head; see `EventStore.read_all`."""
         up_to = self.head_pos if as_of is None else partial(self._position, as_of)
         return read_through(_Pages(self), after=after, up_to=up_to, filter=filter, limit=limit)
+
+    async def visit(
+        self, take: Callable[[Recorded], None], *, after: int, as_of: int | datetime | None = None
+    ) -> None:
+        """The log in order to `take`, up to the present head; see `EventStore.visit`."""
+        size, end = PageSize(), await self.head_pos() if as_of is None else await self._position(as_of)
+        while after < end:
+            after = await self._hand_over(size, after, end, take)
+
+    async def _hand_over(
+        self, size: PageSize, after: int, up_to: int, take: Callable[[Recorded], None]
+    ) -> int:
+        return hand_over(await self._page(size, after, up_to), after, take)
 
     def subscribe(
         self,

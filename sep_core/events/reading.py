@@ -1,15 +1,15 @@
 """The log as facts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Final
 
 from sep_hooks.store import EventStore, LogBroken, Recorded
 
-from sep_core.events.native import Tree, leaf_hash, verify_consistency
+from sep_core.events.native import Tree, verify_consistency
 from sep_core.events.registry import Fact, fact_of
 
-_LEAVES: Final = 512
+_HASHED_TOGETHER: Final = 512
 
 
 class FactReader:
@@ -24,36 +24,47 @@ class FactReader:
         self._store = store
         self._as_of = as_of
         self._tree = tree or Tree()
-        self._leaves: list[bytes] = []
+        self._records: list[bytes] = []
 
     async def facts(self) -> AsyncIterator[tuple[Recorded, Fact]]:
         """Every event in order with the fact that it means. Raises `UnknownFact`, and at the end `LogBroken`."""
-        async for recorded in self._events():
+        async for recorded in self._store.read_all(after=self._read, as_of=self._as_of):
+            self._take(recorded)
             yield recorded, fact_of(recorded)
+        await self._check_signed()
+
+    async def visit(self, take: Callable[[str, Fact], None]) -> None:
+        """Hands `take` the stream and the fact of every event in order, on any thread. Raises like `facts`."""
+
+        def each(recorded: Recorded) -> None:
+            self._take(recorded)
+            take(recorded.stream, fact_of(recorded))
+
+        await self._store.visit(each, after=self._read, as_of=self._as_of)
         await self._check_signed()
 
     async def check_rest(self) -> None:
         """Reads on to the end, whatever it means. Raises `LogBroken` where that is not what was signed: then it is no
         wonder that somebody stumbled over what was read so far.
         """
-        async for _ in self._events():
-            pass
+        await self._store.visit(self._take, after=self._read, as_of=self._as_of)
         await self._check_signed()
 
-    async def _events(self) -> AsyncIterator[Recorded]:
-        read = self._tree.size + len(self._leaves)
-        async for recorded in self._store.read_all(after=read, as_of=self._as_of):
-            self._leaves.append(leaf_hash(recorded.record))
-            if len(self._leaves) == _LEAVES:
-                self._take_leaves()
-            yield recorded
+    @property
+    def _read(self) -> int:
+        return self._tree.size + len(self._records)
 
-    def _take_leaves(self) -> None:
-        self._tree.extend(b"".join(self._leaves))
-        self._leaves.clear()
+    def _take(self, recorded: Recorded) -> None:
+        self._records.append(recorded.record)
+        if len(self._records) == _HASHED_TOGETHER:
+            self._hash()
+
+    def _hash(self) -> None:
+        self._tree.extend_records(self._records)
+        self._records.clear()
 
     async def _check_signed(self) -> None:
-        self._take_leaves()
+        self._hash()
         tree, store = self._tree, self._store
         if "merkle" not in store.capabilities or not tree.size:
             return

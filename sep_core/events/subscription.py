@@ -129,6 +129,16 @@ async def follow(
                 raise SlowConsumer(last, lag)
 
 
+def hand_over(page: Sequence[Recorded], after: int, take: Callable[[Recorded], None]) -> int:
+    """Hands a page of the events behind `after` to `take`; answers the position of the last. Raises `LogBroken`."""
+    if not page:
+        raise LogBroken(f"position {after + 1} is missing from the log", pos=after + 1)
+    for event in page:
+        after = follow_on(after, event)
+        take(event)
+    return after
+
+
 def follow_on(last: int, event: Recorded) -> int:
     """The position of an event that must follow `last`. Raises `LogBroken`."""
     if event.pos != last + 1:

@@ -23,7 +23,7 @@ from uuid import UUID
 import msgspec
 from sep_hooks.types import Json
 
-type Written = bytes | memoryview
+type Written = bytes | msgspec.Raw
 """A value as JSON in UTF-8."""
 
 type Encode = Callable[[Any], Json]

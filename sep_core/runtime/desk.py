@@ -234,8 +234,7 @@ async def fold(
     world, reader = start or World(), FactReader(store, as_of=as_of, tree=tree)
     with without_collections():
         try:
-            async for recorded, fact in reader.facts():  # sep-ok: reads the log into memory
-                world.apply(recorded.stream, fact)
+            await reader.visit(world.apply)  # sep-ok: reads the log into memory
         except Exception:
             await reader.check_rest()  # sep-ok: reads
             raise

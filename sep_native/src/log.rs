@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::{
     exceptions::PyValueError,
     prelude::*,
+    pybacked::PyBackedBytes,
     types::{PyBytes, PyList},
 };
 use sep_log::{HASH_BYTES, Hash, Segments, TreeError, split_hashes};
@@ -220,6 +221,18 @@ impl Tree {
         let hashes = hashes(leaves)?;
         run(py, leaves.len(), || self.lock().extend(hashes));
         Ok(())
+    }
+
+    /// Adds the leaf hashes of records.
+    fn extend_records(&self, py: Python<'_>, records: Vec<PyBackedBytes>) {
+        let bytes = records.iter().map(|record| record.len()).sum();
+        run(py, bytes, || {
+            let leaves: Vec<Hash> = records
+                .iter()
+                .map(|record| sep_log::leaf_hash(record))
+                .collect();
+            self.lock().extend(&leaves);
+        });
     }
 
     /// The root over all leaves so far.

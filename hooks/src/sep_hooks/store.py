@@ -199,9 +199,9 @@ class Recorded:
         return self._head.sv
 
     @property
-    def written_body(self) -> memoryview:
-        """The body as the record has it: canonical JSON."""
-        return memoryview(self._head.body)
+    def written_body(self) -> msgspec.Raw:
+        """The body as the record has it: bytes of canonical JSON."""
+        return self._head.body
 
     @property
     def body(self) -> Mapping[str, Json]:
@@ -505,6 +505,16 @@ class EventStore(ABC):
         as_of: int | datetime | None = None,
     ) -> AsyncGenerator[Recorded]:
         """The log in order, from the position behind `after` to the head at the start of the call."""
+
+    async def visit(
+        self, take: Callable[[Recorded], None], *, after: int, as_of: int | datetime | None = None
+    ) -> None:
+        """Hands `take` what `read_all` gives, one event after another, on whatever thread suits the store.
+
+        Raises what `read_all` raises, and what `take` raises; then nothing more is handed over.
+        """
+        async for recorded in self.read_all(after=after, as_of=as_of):
+            take(recorded)
 
     @abstractmethod
     def subscribe(

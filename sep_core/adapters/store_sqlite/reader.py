@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, overload
 
 import anyio
 import anyio.to_thread
@@ -26,11 +26,27 @@ class ReaderPool:
         self._closed = False
         self._limiter: anyio.CapacityLimiter | None = None
 
-    async def run[T](self, read: Callable[[apsw.Connection], T]) -> T:
-        """Runs a read. Raises `LogBroken` when the file is damaged, `StoreUnavailable` when it is out of reach."""
+    @overload
+    async def run[T](self, read: Callable[[apsw.Connection], T]) -> T: ...
+
+    @overload
+    async def run[T, U](self, read: Callable[[apsw.Connection], T], then: Callable[[T], U]) -> U: ...
+
+    async def run(
+        self, read: Callable[[apsw.Connection], object], then: Callable[[Any], object] | None = None
+    ) -> object:
+        """Runs a read, and `then` on the same thread what becomes of it.
+
+        Raises `LogBroken` when the file is damaged, `StoreUnavailable` when it is out of reach, and what `then` raises.
+        """
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(_MOST_THREADS)
-        return await anyio.to_thread.run_sync(self.run_blocking, read, limiter=self._limiter)
+
+        def work() -> object:
+            found = self.run_blocking(read)
+            return found if then is None else then(found)
+
+        return await anyio.to_thread.run_sync(work, limiter=self._limiter)
 
     def run_blocking[T](self, read: Callable[[apsw.Connection], T]) -> T:
         """The same on the thread of the caller."""

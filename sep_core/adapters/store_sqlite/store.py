@@ -43,10 +43,10 @@ from sep_core.adapters.store_sqlite.writer import Writer
 from sep_core.events.appender import draft_append
 from sep_core.events.envelope import microseconds, page_of
 from sep_core.events.log_store import LogStore, TreeParts
-from sep_core.events.pages import LAST_POSITION, PageSize
+from sep_core.events.pages import PageSize
 from sep_core.events.pending import QueuedAppend
 from sep_core.events.signing import PublicKey
-from sep_core.events.subscription import Bell
+from sep_core.events.subscription import Bell, hand_over
 from sep_core.events.vault import Vault
 from sep_core.telemetry.crashpoints import crash_point, is_armed
 
@@ -284,10 +284,14 @@ class SqliteStore(LogStore):
     async def _records(self, after: int, up_to: int, size: PageSize) -> Sequence[bytes]:
         return await self._readers.run(lambda connection: read_page(connection, after, up_to, size))
 
-    async def _page(self, size: PageSize, after: int, up_to: int | None) -> Sequence[Recorded]:
-        # Decoded on the thread of the reader: the event loop has other work.
-        last = LAST_POSITION if up_to is None else up_to
-        return await self._readers.run(lambda connection: page_of(read_page(connection, after, last, size)))
+    async def _hand_over(
+        self, size: PageSize, after: int, up_to: int, take: Callable[[Recorded], None]
+    ) -> int:
+        # On the thread that reads: to bring a page over from another core takes as long as to read it.
+        return await self._readers.run(
+            lambda connection: read_page(connection, after, up_to, size),
+            then=lambda records: hand_over(page_of(records), after, take),
+        )
 
     async def _stream_records(
         self, stream: str, after: int, up_to: int, as_of: int, size: PageSize

@@ -539,6 +539,30 @@ class StoreSuite:
             assert [item.pos async for item in store.read_all(after=0, as_of=moment)] == positions
         with pytest.raises(NotInLog):
             await anext(store.read_all(after=0, as_of=8))
+        visited: list[Recorded] = []
+        for after, as_of in (
+            (0, None),
+            (3, None),
+            (7, None),
+            (0, 4),
+            (2, 5),
+            (0, start + timedelta(seconds=35)),
+        ):
+            visited.clear()
+            await store.visit(visited.append, after=after, as_of=as_of)
+            assert visited == [item async for item in store.read_all(after=after, as_of=as_of)]
+        with pytest.raises(NotInLog):
+            await store.visit(visited.append, after=0, as_of=8)
+
+        def stumble(item: Recorded) -> None:
+            visited.append(item)
+            if item.pos == 5:
+                raise ValueError("what the visitor raises comes through as it is")
+
+        visited.clear()
+        with pytest.raises(ValueError, match="as it is"):
+            await store.visit(stumble, after=0)
+        assert [item.pos for item in visited] == [1, 2, 3, 4, 5]
         await store.close()
 
     async def test_recording_times_never_go_back(self, place: StorePlace) -> None:
