@@ -2,14 +2,15 @@
 
 import random
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import anyio
 import apsw
 import pytest
-from sep_hooks.store import AnyVersion, LogBroken, NewEvent, StreamWrite
+from sep_hooks.store import AnyVersion, LogBroken, NewEvent, Recorded, StreamWrite
 
 from sep_core.adapters.store_postgres import open_store as open_postgres
 from sep_core.adapters.store_sqlite import open_store
@@ -39,14 +40,16 @@ class Counting:
 
     def __init__(self, store: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.read = 0
-        whole = store.read_all
+        whole = store.visit
 
-        async def counted(**named: object) -> AsyncIterator[object]:
-            async for one in whole(**named):  # type: ignore[arg-type]
+        async def counted(take: Callable[[Recorded], None], **named: Any) -> None:
+            def counting(event: Recorded) -> None:
                 self.read += 1
-                yield one
+                take(event)
 
-        monkeypatch.setattr(store, "read_all", counted)
+            await whole(counting, **named)
+
+        monkeypatch.setattr(store, "visit", counted)
 
 
 async def lived(one: Stage) -> None:
