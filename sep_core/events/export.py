@@ -183,9 +183,9 @@ def _records(lines: Iterator[str], header: Header, checkpoint: Checkpoint) -> It
             raise LogBroken(f"there are more than {header.events} events", pos=pos, next_step=_AGAIN)
         try:
             event = recorded(record)
+            envelope = event.envelope
         except LogBroken as error:
             raise LogBroken(error.message, pos=pos, next_step=_AGAIN) from error
-        envelope = event.envelope
         if tuple(envelope) != KEYS:
             raise LogBroken("the record does not have the keys of a record", pos=pos, next_step=_AGAIN)
         if event.pos != pos or envelope["store"] != str(checkpoint.store_id):

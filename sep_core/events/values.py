@@ -9,14 +9,12 @@ import dataclasses
 import types
 import typing
 from abc import ABC
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache, reduce
 from operator import or_
-from threading import Lock
 from typing import Any, NewType, TypeAliasType, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -124,15 +122,26 @@ def _tuple_encoder(members: tuple[object, ...]) -> Encode:
 
 @cache
 def _object_encoder(cls: type) -> Encode:
+    hints = get_type_hints(cls)
+    fields = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    encoders = {name: encoder(hint) for name, hint in fields.items()}
+    _tell_of_hex(cls, fields)
     # Written out as source, as `dataclass` does: a loop over the fields costs three times as much, for each event.
-    fields = {name: encoder(hint) for name, hint in _hints(cls).items()}
-    place: dict[str, object] = {f"encode_{name}": one for name, one in fields.items()}
+    place: dict[str, object] = {f"encode_{name}": one for name, one in encoders.items()}
     parts = [
         f"{name!r}: value.{name}" if one is _same else f"{name!r}: encode_{name}(value.{name})"
-        for name, one in fields.items()
+        for name, one in encoders.items()
     ]
     source = f"lambda value: {{{', '.join(parts)}}}"
     return cast(Encode, eval(source, place))  # noqa: S307  # names of our own fields, nothing else
+
+
+def decoder(hint: object) -> Decode:
+    """From JSON as text, for a hint that has an `encoder`. Fields that a newer release added are passed over; what this
+    returns raises `ValueError` for anything else that does not fit.
+    """
+    # Lax, since amounts are integers that stand in the log as text.
+    return msgspec.json.Decoder(_with_hex(hint), strict=False, dec_hook=_unhex).decode
 
 
 class _Hex(ABC):  # noqa: B024  # a name for what msgspec is to ask us about
@@ -140,33 +149,10 @@ class _Hex(ABC):  # noqa: B024  # a name for what msgspec is to ask us about
 
 
 _Hex.register(bytes)
-_telling = Lock()
-
-
-def decoder(hint: object) -> Decode:
-    """From JSON as text, passing over fields that a newer release added; what it returns raises `ValueError`."""
-    with _telling, ExitStack() as told:
-        for cls in _classes(hint, {}):
-            told.enter_context(_told_of_hex(cls))
-        # Lax, since amounts are integers that stand in the log as text.
-        return msgspec.json.Decoder(_with_hex(hint), strict=False, dec_hook=_unhex).decode
 
 
 def _unhex(_: type, text: str) -> bytes:
     return bytes.fromhex(text[2:])
-
-
-@contextmanager
-def _told_of_hex(cls: type) -> Iterator[None]:
-    """While msgspec looks at the annotations of a data class, which it does once for ever."""
-    before, cls.__annotations__ = (
-        cls.__annotations__,
-        {name: _with_hex(hint) for name, hint in _hints(cls).items()},
-    )
-    try:
-        yield
-    finally:
-        cls.__annotations__ = before
 
 
 def _with_hex(hint: Any) -> Any:
@@ -181,20 +167,13 @@ def _with_hex(hint: Any) -> Any:
     return types.GenericAlias(tuple, tuple(map(_with_hex, members))) if origin is tuple else hint
 
 
-def _classes(hint: object, found: dict[type, None]) -> Sequence[type]:
-    """The data classes that a value may hold, itself among them."""
-    if isinstance(hint, TypeAliasType):
-        return _classes(hint.__value__, found)
-    for member in get_args(hint):
-        _classes(member, found)
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and hint not in found:
-        found[hint] = None
-        for inner in _hints(hint).values():
-            _classes(inner, found)
-    return tuple(found)
-
-
-@cache
-def _hints(cls: type) -> Mapping[str, Any]:
-    hints = get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+def _tell_of_hex(cls: type, fields: Mapping[str, Any]) -> None:
+    # msgspec looks at the annotations of a data class once for ever: so before anybody else lets it look at this one.
+    told = {name: _with_hex(hint) for name, hint in fields.items()}
+    if told == fields:
+        return
+    before, cls.__annotations__ = cls.__annotations__, told
+    try:
+        msgspec.json.Decoder(cls, dec_hook=_unhex)
+    finally:
+        cls.__annotations__ = before

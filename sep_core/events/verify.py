@@ -219,9 +219,9 @@ class _Check:
             raise _Bad(pos, "the record does not have the hash that stands beside it")
         try:
             event = recorded(row.record)
+            reason = self._flaw(row, event)
         except LogBroken as error:
             raise _Bad(pos, error.message) from error
-        reason = self._flaw(row, event)
         if reason:
             raise _Bad(pos, reason)
         before = self._streams.get(row.stream, _NO_STREAM)

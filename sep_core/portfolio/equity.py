@@ -55,20 +55,17 @@ def owned_by(ledger: Ledger, known: Callable[[AssetId], bool]) -> Mapping[str, O
     """What each strategy owns, over all accounts, and what `GLOBAL` stands for. What is not `known`, such as a token
     that a stranger sent, has no price and counts nowhere.
     """
-    sums: dict[str, dict[AssetId, tuple[int, int]]] = {GLOBAL: {}}
-
-    def add(strategy: str, asset: AssetId, held: int, inflow: int) -> None:
+    held, outflow = ledger.totals("wallet"), ledger.totals("external")
+    whole: dict[AssetId, tuple[int, int]] = {}
+    sums = {GLOBAL: whole}
+    for key in {**held, **outflow}:
+        strategy, asset = key
         if not known(asset):
-            return
-        for scope in (scope_of(strategy), GLOBAL):
-            book = sums.setdefault(scope, {})
-            before = book.get(asset, (0, 0))
-            book[asset] = before[0] + held, before[1] + inflow
-
-    for (strategy, asset), held in ledger.totals("wallet").items():
-        add(strategy, asset, held, 0)
-    for (strategy, asset), outflow in ledger.totals("external").items():
-        add(strategy, asset, 0, -outflow)
+            continue
+        has, came = held.get(key, 0), -outflow.get(key, 0)
+        sums.setdefault(scope_of(strategy), {})[asset] = has, came
+        all_held, all_came = whole.get(asset, (0, 0))
+        whole[asset] = all_held + has, all_came + came
     return sums
 
 
@@ -157,6 +154,8 @@ def _came(last: EquityMarked, lines: tuple[EquityLine, ...], value_of: ValueOf) 
     """What came since the last mark, less what went, at the prices of now, rounded up."""
     before = {one.asset: one.inflow for one in last.lines}
     now = {one.asset: one.inflow for one in lines}
+    if now == before:
+        return 0
     return -sum(
         _value(value_of, asset, before.get(asset, 0) - now.get(asset, 0))
         for asset in before.keys() | now.keys()

@@ -124,6 +124,18 @@ def test_a_changed_record_with_a_matching_hash_is_named(whole: tuple[Path, list[
         assert "changed" in reason
 
 
+@pytest.mark.parametrize("inside", [b'{"n":"\xff"}', b'{"n":1,}', b"[]", b'{"n":1.5}'])
+def test_a_body_that_nobody_could_have_written_is_named(whole: tuple[Path, list[str]], inside: bytes) -> None:
+    pos = SIZE // 2
+    record = row(whole[0], pos)["record"]
+    body = orjson.dumps(orjson.loads(record)["body"])
+    forged = record.replace(body, inside, 1)
+    assert forged != record
+    update = "UPDATE events SET record = ?, leaf_hash = ? WHERE pos = ?"
+    with changed(whole[0], (update, (forged, leaf_of(forged), pos))) as folder:
+        assert bad(folder)[0] == pos
+
+
 @COPIES
 @given(pos=st.integers(1, SIZE), previous=st.binary(min_size=32, max_size=32))
 def test_a_changed_link_is_named(whole: tuple[Path, list[str]], pos: int, previous: bytes) -> None:
